@@ -1,0 +1,127 @@
+//! The CPU as the kernels use it: an instruction set and a pool of threads.
+
+use crate::simd::InstructionSet;
+use rayon::prelude::*;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// An instruction set and a pool of threads.
+///
+/// Work is cut into tasks by shapes alone and every task writes its own part of the result, so
+/// results do not depend on the number of threads or on their timing.
+pub struct Cpu {
+    instruction_set: InstructionSet,
+    pool: Option<rayon::ThreadPool>,
+}
+
+/// Why a [`Cpu`] could not be set up.
+#[derive(Debug)]
+pub enum CpuError {
+    /// This CPU does not have the instruction set.
+    Unavailable(InstructionSet),
+    /// The operating system refused to start the threads.
+    Threads(rayon::ThreadPoolBuildError),
+}
+
+impl fmt::Display for CpuError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(set) => write!(f, "this CPU does not have {set} instructions"),
+            Self::Threads(error) => write!(f, "cannot start the worker threads: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for CpuError {}
+
+impl Cpu {
+    /// A pool of `threads` threads (0 is taken as 1) that uses `instruction_set`.
+    ///
+    /// # Errors
+    /// When the CPU does not have the instruction set or threads cannot be started.
+    pub fn new(threads: usize, instruction_set: InstructionSet) -> Result<Self, CpuError> {
+        if !instruction_set.is_available() {
+            return Err(CpuError::Unavailable(instruction_set));
+        }
+        let pool = (threads > 1)
+            .then(|| rayon::ThreadPoolBuilder::new().num_threads(threads).build())
+            .transpose()
+            .map_err(CpuError::Threads)?;
+        Ok(Self { instruction_set, pool })
+    }
+
+    /// The instruction set in use.
+    pub fn instruction_set(&self) -> InstructionSet {
+        self.instruction_set
+    }
+
+    /// Number of threads.
+    pub fn threads(&self) -> usize {
+        self.pool.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)
+    }
+
+    /// Runs `task(0)` … `task(tasks - 1)`, in any order and on any thread.
+    pub fn for_each(&self, tasks: usize, task: impl Fn(usize) + Sync + Send) {
+        match &self.pool {
+            Some(pool) if tasks > 1 => {
+                pool.install(|| (0..tasks).into_par_iter().with_max_len(1).for_each(task));
+            }
+            _ => (0..tasks).for_each(task),
+        }
+    }
+
+    /// Runs `task(i, chunk)` for every chunk of `size` elements of `data` (the last may be shorter).
+    pub fn for_each_chunk<T: Send>(
+        &self,
+        data: &mut [T],
+        size: usize,
+        task: impl Fn(usize, &mut [T]) + Sync + Send,
+    ) {
+        let chunks = data.len().div_ceil(size);
+        let shared = Disjoint::new(data);
+        self.for_each(chunks, |i| {
+            let start = i * size;
+            let len = size.min(shared.len - start);
+            // SAFETY: chunks of different `i` do not overlap.
+            task(i, unsafe { shared.slice(start, len) });
+        });
+    }
+}
+
+/// A mutable slice that several tasks write at once, each in its own places.
+pub(crate) struct Disjoint<'a, T> {
+    data: *mut T,
+    len: usize,
+    slice: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: handing out parts is `unsafe`; whoever does so promises that they do not overlap.
+unsafe impl<T: Send> Sync for Disjoint<'_, T> {}
+unsafe impl<T: Send> Send for Disjoint<'_, T> {}
+
+impl<'a, T> Disjoint<'a, T> {
+    /// Shares `slice`.
+    pub(crate) fn new(slice: &'a mut [T]) -> Self {
+        Self { data: slice.as_mut_ptr(), len: slice.len(), slice: PhantomData }
+    }
+
+    /// The part of `len` elements from `start`.
+    ///
+    /// # Safety
+    /// Parts in use at the same time must not overlap.
+    #[expect(clippy::mut_from_ref, reason = "disjointness is the caller's promise")]
+    #[inline(always)]
+    pub(crate) unsafe fn slice(&self, start: usize, len: usize) -> &mut [T] {
+        assert!(start + len <= self.len, "part {start}+{len} of {}", self.len);
+        // SAFETY: in bounds by the assertion, unaliased by the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.data.add(start), len) }
+    }
+
+    /// A pointer to element `start`, of which `len` elements may be used.
+    #[inline(always)]
+    pub(crate) fn pointer(&self, start: usize, len: usize) -> *mut T {
+        assert!(start + len <= self.len, "part {start}+{len} of {}", self.len);
+        // SAFETY: in bounds by the assertion.
+        unsafe { self.data.add(start) }
+    }
+}

@@ -1,0 +1,167 @@
+//! The matrix product inside the convolutions.
+//!
+//! Right-hand matrices and results are kept in panels of [`PANEL`] columns, each panel row-major:
+//! `[columns / PANEL][rows][PANEL]`. The left-hand matrix may lie in panels or in plain rows.
+
+use crate::simd::{Kernel, Simd};
+
+/// Columns of a panel.
+pub(crate) const PANEL: usize = 32;
+
+/// How the left-hand matrix lies in memory: element (row, k) is at
+/// `row · row_stride + (k / chunk) · chunk_stride + (k % chunk) · k_stride`.
+#[derive(Clone, Copy)]
+pub(crate) struct LeftLayout {
+    pub row_stride: usize,
+    pub k_stride: usize,
+    pub chunk: usize,
+    pub chunk_stride: usize,
+}
+
+impl LeftLayout {
+    /// Rows of `k` contiguous elements.
+    pub(crate) fn rows(k: usize) -> Self {
+        Self { row_stride: k, k_stride: 1, chunk: k, chunk_stride: 0 }
+    }
+
+    /// The transpose of `k` rows of `row_len` contiguous elements.
+    pub(crate) fn transposed_rows(row_len: usize, k: usize) -> Self {
+        Self { row_stride: 1, k_stride: row_len, chunk: k, chunk_stride: 0 }
+    }
+
+    /// Panels of `rows` rows, `k` running across the panels.
+    pub(crate) fn panels(rows: usize) -> Self {
+        Self { row_stride: PANEL, k_stride: 1, chunk: PANEL, chunk_stride: rows * PANEL }
+    }
+
+    /// The transpose of one panel of `k` rows.
+    pub(crate) fn transposed_panel(k: usize) -> Self {
+        Self::transposed_rows(PANEL, k)
+    }
+
+    /// One past the largest offset that `rows` × `k` elements reach.
+    fn extent(self, rows: usize, k: usize) -> usize {
+        let last = |k: usize| k / self.chunk * self.chunk_stride + k % self.chunk * self.k_stride;
+        let chunk_end = last(k - 1).max(last((k - 1) / self.chunk * self.chunk));
+        (rows - 1) * self.row_stride + chunk_end + 1
+    }
+}
+
+/// One panel of a product: `result[rows][PANEL] (+)= left[rows][k] · right[k][PANEL]`.
+pub(crate) struct PanelProduct<'a> {
+    pub left: &'a [f32],
+    pub layout: LeftLayout,
+    pub rows: usize,
+    pub k: usize,
+    /// One panel: `[k][PANEL]`.
+    pub right: &'a [f32],
+    /// One panel: `[rows][PANEL]`.
+    pub result: &'a mut [f32],
+    /// Whether the product is added to the result or takes its place.
+    pub accumulate: bool,
+}
+
+impl Kernel for PanelProduct<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { left, layout, rows, k, right, result, accumulate } = self;
+        if rows == 0 || k == 0 {
+            if !accumulate {
+                result[..rows * PANEL].fill(0.0);
+            }
+            return;
+        }
+        assert!(k.is_multiple_of(layout.chunk), "{k} is not a multiple of {}", layout.chunk);
+        assert!(left.len() >= layout.extent(rows, k));
+        assert!(right.len() >= k * PANEL && result.len() >= rows * PANEL);
+        let mut row = 0;
+        while row < rows {
+            // SAFETY: `row + step <= rows`, and the assertions above cover all rows, columns and k.
+            unsafe {
+                let block = Block {
+                    left: left.as_ptr().add(row * layout.row_stride),
+                    layout,
+                    chunks: k / layout.chunk,
+                    right: right.as_ptr(),
+                    result: result.as_mut_ptr().add(row * PANEL),
+                    accumulate,
+                };
+                row += block.multiply(simd, rows - row);
+            }
+        }
+    }
+}
+
+/// Rows of a panel product that fit the registers.
+struct Block {
+    left: *const f32,
+    layout: LeftLayout,
+    chunks: usize,
+    right: *const f32,
+    result: *mut f32,
+    accumulate: bool,
+}
+
+impl Block {
+    /// Multiplies as many rows as the registers take, at most `rows`; returns how many.
+    ///
+    /// # Safety
+    /// The pointers must cover `rows` rows.
+    #[inline(always)]
+    unsafe fn multiply<S: Simd>(&self, simd: S, rows: usize) -> usize {
+        // SAFETY: passed on.
+        unsafe {
+            match rows.min(S::ROWS) {
+                12.. => self.multiply_rows::<S, 12>(simd),
+                8.. => self.multiply_rows::<S, 8>(simd),
+                6.. => self.multiply_rows::<S, 6>(simd),
+                4.. => self.multiply_rows::<S, 4>(simd),
+                2.. => self.multiply_rows::<S, 2>(simd),
+                _ => self.multiply_rows::<S, 1>(simd),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_rows<S: Simd, const ROWS: usize>(&self, simd: S) -> usize {
+        for column in (0..PANEL).step_by(2 * S::LANES) {
+            // SAFETY: passed on; `column + 2 · LANES <= PANEL`.
+            unsafe { self.multiply_tile::<S, ROWS>(simd, column) }
+        }
+        ROWS
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_tile<S: Simd, const ROWS: usize>(&self, simd: S, column: usize) {
+        // SAFETY: the caller's promise covers every offset below.
+        unsafe {
+            let zero = simd.splat(0.0);
+            let mut sums = [[zero; 2]; ROWS];
+            let mut right = self.right.add(column);
+            for chunk in 0..self.chunks {
+                let mut left = self.left.add(chunk * self.layout.chunk_stride);
+                for _ in 0..self.layout.chunk {
+                    let r0 = simd.load(right);
+                    let r1 = simd.load(right.add(S::LANES));
+                    for (row, sum) in sums.iter_mut().enumerate() {
+                        let l = simd.splat(*left.add(row * self.layout.row_stride));
+                        sum[0] = simd.mul_add(l, r0, sum[0]);
+                        sum[1] = simd.mul_add(l, r1, sum[1]);
+                    }
+                    left = left.add(self.layout.k_stride);
+                    right = right.add(PANEL);
+                }
+            }
+            for (row, sum) in sums.iter().enumerate() {
+                for (half, &value) in sum.iter().enumerate() {
+                    let target = self.result.add(row * PANEL + column + half * S::LANES);
+                    let value =
+                        if self.accumulate { simd.add(value, simd.load(target)) } else { value };
+                    simd.store(target, value);
+                }
+            }
+        }
+    }
+}

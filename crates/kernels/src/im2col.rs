@@ -1,0 +1,552 @@
+//! Convolutions of any kernel and stride as one matrix product per group of output rows.
+//!
+//! The patches under a group of output rows become the rows of a matrix (`im2col`), which is
+//! multiplied by the weights; bias, ReLU and pool follow while the products are in cache.
+
+use crate::activation::Activation;
+use crate::conv2d::{BackwardPass, ConvSpec, ForwardPass};
+use crate::cpu::{Cpu, Disjoint};
+use crate::gemm::{LeftLayout, PANEL, PanelProduct};
+use crate::simd::{Kernel, Simd};
+use crate::tensor::{Buffer, Shape};
+use crate::winograd::WeightGradient;
+use std::cell::RefCell;
+use std::ops::Range;
+
+/// Output locations that a task aims at.
+const LOCATIONS_PER_TASK: usize = 256;
+/// Partial sums of the weights' gradient: more than one lets threads work side by side, and their
+/// fixed number keeps results independent of the number of threads.
+const PARTIAL_SUMS: usize = 8;
+
+thread_local! {
+    /// Patches and products of the task at hand.
+    static TASK_MEMORY: RefCell<(Buffer, Buffer)> = RefCell::default();
+}
+
+/// A convolution by matrix products.
+#[derive(Clone, Copy)]
+pub(crate) struct Im2col {
+    spec: ConvSpec,
+}
+
+/// Rows of one image's output before pooling, done together.
+#[derive(Clone, Copy)]
+struct Group {
+    image: usize,
+    row: usize,
+    rows: usize,
+}
+
+/// How an output is cut into groups.
+#[derive(Clone, Copy)]
+struct Groups {
+    /// Output maps before pooling.
+    output: Shape,
+    rows: usize,
+    per_image: usize,
+}
+
+impl Groups {
+    fn new(output: Shape, activation: Activation) -> Self {
+        let pooled = activation == Activation::ReluAvgPool;
+        let (rows, used) = if pooled {
+            (2, output.height / 2 * 2)
+        } else {
+            ((LOCATIONS_PER_TASK / output.width.max(1)).max(1), output.height)
+        };
+        Self { output, rows, per_image: used.div_ceil(rows) }
+    }
+
+    fn len(&self) -> usize {
+        self.output.images * self.per_image
+    }
+
+    fn get(&self, index: usize) -> Group {
+        let row = index % self.per_image * self.rows;
+        let rows = self.rows.min(self.output.height - row);
+        Group { image: index / self.per_image, row, rows }
+    }
+
+    /// The group that holds an output row, and the row's number in it.
+    fn of_row(&self, image: usize, row: usize) -> Option<(usize, usize)> {
+        let group = row / self.rows;
+        (group < self.per_image).then_some((image * self.per_image + group, row % self.rows))
+    }
+
+    /// Locations of a group, and before it.
+    fn locations(&self, index: usize) -> Range<usize> {
+        let group = self.get(index);
+        let start = (group.image * self.output.height + group.row) * self.output.width;
+        start..start + group.rows * self.output.width
+    }
+}
+
+impl Im2col {
+    /// The method for `spec`.
+    pub(crate) fn new(spec: ConvSpec) -> Self {
+        Self { spec }
+    }
+
+    /// Numbers in a patch.
+    fn patch_len(&self) -> usize {
+        self.spec.kernel * self.spec.kernel * self.spec.in_channels
+    }
+
+    /// Floats of the weights in panels.
+    pub(crate) fn packed_len(&self) -> usize {
+        self.patch_len() * self.spec.out_channels
+    }
+
+    /// Plain weights (patch × output channel) into panels of output channels.
+    pub(crate) fn pack_weights(&self, cpu: &Cpu, weights: &[f32], packed: &mut [f32]) {
+        let outputs = self.spec.out_channels;
+        cpu.for_each_chunk(packed, self.patch_len() * PANEL, |panel, packed| {
+            for (row, target) in packed.chunks_exact_mut(PANEL).enumerate() {
+                target.copy_from_slice(&weights[row * outputs + panel * PANEL..][..PANEL]);
+            }
+        });
+    }
+
+    /// Whether the input's gradient can be had: patches must fill whole panels.
+    pub(crate) fn has_input_gradient(&self) -> bool {
+        self.patch_len().is_multiple_of(PANEL) && self.spec.in_channels.is_multiple_of(PANEL)
+    }
+
+    /// Plain weights transposed (output channel × patch), in panels of the patch.
+    pub(crate) fn pack_transposed(&self, cpu: &Cpu, weights: &[f32], packed: &mut [f32]) {
+        let outputs = self.spec.out_channels;
+        cpu.for_each_chunk(packed, outputs * PANEL, |panel, packed| {
+            for (output, target) in packed.chunks_exact_mut(PANEL).enumerate() {
+                for (lane, value) in target.iter_mut().enumerate() {
+                    *value = weights[(panel * PANEL + lane) * outputs + output];
+                }
+            }
+        });
+    }
+
+    /// The gradient of plain weights from that in panels.
+    pub(crate) fn weight_gradient(&self, cpu: &Cpu, packed: &[f32], gradient: &mut [f32]) {
+        let (patch, outputs) = (self.patch_len(), self.spec.out_channels);
+        cpu.for_each_chunk(gradient, outputs, |row, gradient| {
+            for (panel, target) in gradient.chunks_exact_mut(PANEL).enumerate() {
+                target.copy_from_slice(&packed[(panel * patch + row) * PANEL..][..PANEL]);
+            }
+        });
+    }
+
+    fn conv_output(&self, input: Shape) -> Shape {
+        let (height, width) = self.spec.conv_size(input.height, input.width);
+        Shape { images: input.images, height, width, channels: self.spec.out_channels }
+    }
+
+    /// The patches of a group, row by row: borrowed where they already lie so in the input.
+    fn patches<'a>(
+        &self,
+        input: &'a [f32],
+        shape: Shape,
+        group: Group,
+        memory: &'a mut Buffer,
+    ) -> &'a [f32] {
+        let Shape { height, width, channels, .. } = shape;
+        let (_, out_width) = self.spec.conv_size(height, width);
+        let ConvSpec { kernel, stride, padding, .. } = self.spec;
+        let image = &input[group.image * shape.image_len()..][..shape.image_len()];
+        if kernel == 1 && stride == 1 && padding == 0 {
+            return &image[group.row * width * channels..][..group.rows * width * channels];
+        }
+        let patch = self.patch_len();
+        memory.grow(group.rows * out_width * patch);
+        for (location, target) in
+            memory[..group.rows * out_width * patch].chunks_exact_mut(patch).enumerate()
+        {
+            let top = (group.row + location / out_width) * stride;
+            let left = location % out_width * stride;
+            for (dy, target) in target.chunks_exact_mut(kernel * channels).enumerate() {
+                let Some(y) = (top + dy).checked_sub(padding).filter(|&y| y < height) else {
+                    target.fill(0.0);
+                    continue;
+                };
+                let start = left.saturating_sub(padding).min(width);
+                let end = (left + kernel).saturating_sub(padding).min(width).max(start);
+                let skipped = (padding.saturating_sub(left)).min(kernel) * channels;
+                let len = (end - start) * channels;
+                target[..skipped].fill(0.0);
+                target[skipped..skipped + len]
+                    .copy_from_slice(&image[(y * width + start) * channels..][..len]);
+                target[skipped + len..].fill(0.0);
+            }
+        }
+        &memory[..group.rows * out_width * patch]
+    }
+
+    /// Runs the convolution for some output channels.
+    pub(crate) fn forward(&self, cpu: &Cpu, packed: &[f32], bias: &[f32], pass: ForwardPass<'_>) {
+        let conv = Shape { channels: pass.channels.len(), ..self.conv_output(pass.input.shape) };
+        let groups = Groups::new(conv, pass.activation);
+        let patch = self.patch_len();
+        let output_shape = pass.output.shape;
+        let output = Disjoint::new(pass.output.data);
+        let signs = pass.signs.map(|signs| Disjoint::new(signs.bytes_mut()));
+        let first_panel = pass.channels.start / PANEL;
+        cpu.for_each(groups.len(), |index| {
+            TASK_MEMORY.with_borrow_mut(|(patches, products)| {
+                let group = groups.get(index);
+                let locations = group.rows * conv.width;
+                let left = self.patches(pass.input.data, pass.input.shape, group, patches);
+                products.grow(locations * conv.channels);
+                for (panel, result) in products[..locations * conv.channels]
+                    .chunks_exact_mut(locations * PANEL)
+                    .enumerate()
+                {
+                    cpu.instruction_set().run(PanelProduct {
+                        left,
+                        layout: LeftLayout::rows(patch),
+                        rows: locations,
+                        k: patch,
+                        right: &packed[(first_panel + panel) * patch * PANEL..],
+                        result,
+                        accumulate: false,
+                    });
+                }
+                cpu.instruction_set().run(Finish {
+                    products,
+                    bias: &bias[pass.channels.clone()],
+                    conv,
+                    group,
+                    activation: pass.activation,
+                    output_shape,
+                    output: &output,
+                    signs: signs.as_ref(),
+                });
+            });
+        });
+    }
+
+    /// Leads the gradient of some output channels back, as [`crate::winograd`] does.
+    pub(crate) fn backward(
+        &self,
+        cpu: &Cpu,
+        input_gradient_memory: &mut Buffer,
+        transposed: &[f32],
+        pass: BackwardPass<'_>,
+        gradient: WeightGradient<'_>,
+    ) {
+        let conv = Shape { channels: pass.channels.len(), ..self.conv_output(pass.input.shape) };
+        let groups = Groups::new(conv, pass.activation);
+        let patch = self.patch_len();
+        let channels = pass.channels.clone();
+        let wants_input = pass.input_gradient.is_some();
+        if wants_input {
+            input_gradient_memory.grow(conv.locations() * patch);
+        }
+        let patch_gradient = Disjoint::new(input_gradient_memory);
+        let parts = PARTIAL_SUMS.min(groups.len());
+        let part_len = (patch + 1) * conv.channels;
+        let mut partial_sums = Buffer::zeros(parts * part_len);
+        let per_part = groups.len().div_ceil(parts);
+        cpu.for_each_chunk(&mut partial_sums, part_len, |part, sums| {
+            let (weights, bias) = sums.split_at_mut(patch * conv.channels);
+            TASK_MEMORY.with_borrow_mut(|(patches, products)| {
+                for index in part * per_part..groups.len().min((part + 1) * per_part) {
+                    let group = groups.get(index);
+                    let locations = group.rows * conv.width;
+                    products.grow(locations * conv.channels);
+                    let nonzero = cpu.instruction_set().run(Start {
+                        pass: &pass,
+                        conv,
+                        group,
+                        products,
+                        bias,
+                    });
+                    if nonzero {
+                        let left = self.patches(pass.input.data, pass.input.shape, group, patches);
+                        self.add_weight_gradient(cpu, left, locations, products, weights);
+                    }
+                    if wants_input {
+                        let range = groups.locations(index);
+                        // SAFETY: groups do not overlap.
+                        let target = unsafe {
+                            patch_gradient.slice(range.start * patch, range.len() * patch)
+                        };
+                        if nonzero {
+                            let start = channels.start;
+                            self.patch_gradient(
+                                cpu,
+                                products,
+                                conv.channels,
+                                transposed,
+                                start,
+                                target,
+                            );
+                        } else {
+                            target.fill(0.0);
+                        }
+                    }
+                }
+            });
+        });
+        let sums = PartialSums { sums: &partial_sums, part_len };
+        let panels = channels.start * patch..channels.end * patch;
+        sums.add_up(cpu, 0, &mut gradient.transformed[panels]);
+        sums.add_up(cpu, patch * conv.channels, &mut gradient.bias[channels]);
+        if let Some(target) = pass.input_gradient {
+            self.gather(cpu, &groups, input_gradient_memory, target.shape, target.data);
+        }
+    }
+
+    /// `dW += patchesᵀ dy`.
+    fn add_weight_gradient(
+        &self,
+        cpu: &Cpu,
+        patches: &[f32],
+        locations: usize,
+        products: &[f32],
+        weights: &mut [f32],
+    ) {
+        let patch = self.patch_len();
+        for (panel, result) in weights.chunks_exact_mut(patch * PANEL).enumerate() {
+            cpu.instruction_set().run(PanelProduct {
+                left: patches,
+                layout: LeftLayout::transposed_rows(patch, locations),
+                rows: patch,
+                k: locations,
+                right: &products[panel * locations * PANEL..],
+                result,
+                accumulate: true,
+            });
+        }
+    }
+
+    /// `dpatches = dy Wᵀ`, in panels of the patch.
+    fn patch_gradient(
+        &self,
+        cpu: &Cpu,
+        products: &[f32],
+        channels: usize,
+        transposed: &[f32],
+        first_channel: usize,
+        target: &mut [f32],
+    ) {
+        let locations = target.len() / self.patch_len();
+        for (panel, result) in target.chunks_exact_mut(locations * PANEL).enumerate() {
+            let row = panel * self.spec.out_channels + first_channel;
+            cpu.instruction_set().run(PanelProduct {
+                left: products,
+                layout: LeftLayout::panels(locations),
+                rows: locations,
+                k: channels,
+                right: &transposed[row * PANEL..],
+                result,
+                accumulate: false,
+            });
+        }
+    }
+
+    /// Sums the patches' gradients over the patches that each input location is part of.
+    fn gather(
+        &self,
+        cpu: &Cpu,
+        groups: &Groups,
+        patches: &[f32],
+        shape: Shape,
+        target: &mut [f32],
+    ) {
+        let ConvSpec { kernel, stride, padding, .. } = self.spec;
+        let (patch, channels) = (self.patch_len(), shape.channels);
+        // Output index and tap that an input index has a part in.
+        let uses = |at: usize, outputs: usize| {
+            (0..kernel).filter_map(move |tap| {
+                let offset = (at + padding).checked_sub(tap)?;
+                let fits = offset.is_multiple_of(stride) && offset / stride < outputs;
+                fits.then_some((offset / stride, tap))
+            })
+        };
+        cpu.for_each_chunk(target, shape.width * channels, |row, target| {
+            target.fill(0.0);
+            let (image, y) = (row / shape.height, row % shape.height);
+            for (out_y, tap_y) in uses(y, groups.output.height) {
+                let Some((index, row)) = groups.of_row(image, out_y) else { continue };
+                let range = groups.locations(index);
+                let group = &patches[range.start * patch..range.end * patch];
+                for (x, target) in target.chunks_exact_mut(channels).enumerate() {
+                    for (out_x, tap_x) in uses(x, groups.output.width) {
+                        let location = row * groups.output.width + out_x;
+                        let first = (tap_y * kernel + tap_x) * channels / PANEL;
+                        for (panel, target) in target.chunks_exact_mut(PANEL).enumerate() {
+                            let offset = ((first + panel) * range.len() + location) * PANEL;
+                            let values = &group[offset..offset + PANEL];
+                            target.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+                        }
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// Partial sums of a gradient, one after the other.
+struct PartialSums<'a> {
+    sums: &'a [f32],
+    part_len: usize,
+}
+
+impl PartialSums<'_> {
+    /// Adds up, in order, what lies at `offset` of each part.
+    fn add_up(&self, cpu: &Cpu, offset: usize, target: &mut [f32]) {
+        const CHUNK: usize = 4096;
+        cpu.for_each_chunk(target, CHUNK, |chunk, target| {
+            target.fill(0.0);
+            for part in self.sums.chunks_exact(self.part_len) {
+                let values = &part[offset + chunk * CHUNK..][..target.len()];
+                target.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+            }
+        });
+    }
+}
+
+/// Offset of a vector's signs in bytes, one bit a value before pooling.
+#[inline(always)]
+fn sign_offset(conv: Shape, group: Group, location: usize, channel: usize) -> usize {
+    let start = (group.image * conv.height + group.row) * conv.width;
+    ((start + location) * conv.channels + channel) / 8
+}
+
+/// Bias, ReLU and pool of a group's products.
+struct Finish<'a> {
+    /// `[channels / PANEL][location][PANEL]`.
+    products: &'a [f32],
+    bias: &'a [f32],
+    /// Output maps before pooling.
+    conv: Shape,
+    group: Group,
+    activation: Activation,
+    output_shape: Shape,
+    output: &'a Disjoint<'a, f32>,
+    signs: Option<&'a Disjoint<'a, u8>>,
+}
+
+impl Finish<'_> {
+    /// A vector of values before ReLU.
+    #[inline(always)]
+    fn value<S: Simd>(&self, simd: S, location: usize, channel: usize) -> S::Vector {
+        let locations = self.group.rows * self.conv.width;
+        let offset = (channel / PANEL * locations + location) * PANEL + channel % PANEL;
+        let products = &self.products[offset..offset + S::LANES];
+        let bias = &self.bias[channel..channel + S::LANES];
+        // SAFETY: both slices have LANES floats.
+        let value = unsafe { simd.add(simd.load(products.as_ptr()), simd.load(bias.as_ptr())) };
+        if let Some(signs) = self.signs {
+            let offset = sign_offset(self.conv, self.group, location, channel);
+            let bits = simd.positive_lanes(value).to_le_bytes();
+            // SAFETY: only this task writes this group.
+            let target = unsafe { signs.slice(offset, S::LANES / 8) };
+            target.copy_from_slice(&bits[..S::LANES / 8]);
+        }
+        value
+    }
+
+    #[inline(always)]
+    fn store<S: Simd>(&self, simd: S, [y, x]: [usize; 2], channel: usize, value: S::Vector) {
+        let Shape { height, width, channels, .. } = self.output_shape;
+        let offset = ((self.group.image * height + y) * width + x) * channels + channel;
+        // SAFETY: checked by `pointer`; only this task writes this group.
+        unsafe { simd.store(self.output.pointer(offset, S::LANES), value) }
+    }
+}
+
+impl Kernel for Finish<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let width = self.conv.width;
+        if self.activation == Activation::ReluAvgPool {
+            let quarter = simd.splat(0.25);
+            for x in 0..self.output_shape.width {
+                for channel in (0..self.conv.channels).step_by(S::LANES) {
+                    let relu = |location| simd.relu(self.value(simd, location, channel));
+                    let upper = simd.add(relu(2 * x), relu(2 * x + 1));
+                    let lower = simd.add(relu(width + 2 * x), relu(width + 2 * x + 1));
+                    let mean = simd.mul(simd.add(upper, lower), quarter);
+                    self.store(simd, [self.group.row / 2, x], channel, mean);
+                }
+            }
+            return;
+        }
+        for location in 0..self.group.rows * width {
+            for channel in (0..self.conv.channels).step_by(S::LANES) {
+                let value = self.value(simd, location, channel);
+                let value = match self.activation {
+                    Activation::Linear => value,
+                    _ => simd.relu(value),
+                };
+                let place = [self.group.row + location / width, location % width];
+                self.store(simd, place, channel, value);
+            }
+        }
+    }
+}
+
+/// Leads a group's gradient back through pool and ReLU; tells whether anything is left of it.
+struct Start<'a, 'b> {
+    pass: &'a BackwardPass<'b>,
+    conv: Shape,
+    group: Group,
+    /// `[channels / PANEL][location][PANEL]`.
+    products: &'a mut [f32],
+    /// The sum over the locations is added to it.
+    bias: &'a mut [f32],
+}
+
+impl Kernel for Start<'_, '_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> bool {
+        let Self { pass, conv, group, products, bias } = self;
+        let pooled = pass.activation == Activation::ReluAvgPool;
+        let shape = pass.output_gradient.shape;
+        let first_row = if pooled { group.row / 2 } else { group.row };
+        let rows = if pooled { 1 } else { group.rows };
+        let line = shape.width * shape.channels;
+        let start = (group.image * shape.height + first_row) * line;
+        let source = &pass.output_gradient.data[start..start + rows * line];
+        if source.iter().all(|&value| value == 0.0) {
+            return false;
+        }
+        let locations = group.rows * conv.width;
+        for location in 0..locations {
+            let (y, x) = (location / conv.width, location % conv.width);
+            let (y, x) = if pooled { (0, x / 2) } else { (y, x) };
+            for channel in (0..conv.channels).step_by(S::LANES) {
+                let offset = (channel / PANEL * locations + location) * PANEL + channel % PANEL;
+                let target = &mut products[offset..offset + S::LANES];
+                if x >= shape.width {
+                    target.fill(0.0);
+                    continue;
+                }
+                let source =
+                    &source[(y * shape.width + x) * shape.channels + channel..][..S::LANES];
+                let sum = &mut bias[channel..channel + S::LANES];
+                // SAFETY: all three slices have LANES floats.
+                unsafe {
+                    let mut value = simd.load(source.as_ptr());
+                    if let Some(signs) = pass.signs {
+                        let offset = sign_offset(conv, group, location, channel);
+                        let mut bits = [0; 2];
+                        bits[..S::LANES / 8]
+                            .copy_from_slice(&signs.bytes()[offset..offset + S::LANES / 8]);
+                        value = simd.keep_lanes(u16::from_le_bytes(bits), value);
+                    }
+                    if pooled {
+                        value = simd.mul(value, simd.splat(0.25));
+                    }
+                    simd.store(target.as_mut_ptr(), value);
+                    simd.store(sum.as_mut_ptr(), simd.add(simd.load(sum.as_ptr()), value));
+                }
+            }
+        }
+        true
+    }
+}

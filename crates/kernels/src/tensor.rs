@@ -1,0 +1,184 @@
+//! Batches of feature maps in memory: images × height × width × channels, channels innermost.
+
+use std::ops::{Deref, DerefMut, Range};
+
+/// A cache line of floats.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
+/// Floats aligned to cache lines.
+#[derive(Clone, Default)]
+pub struct Buffer {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+impl Buffer {
+    /// `len` zeros.
+    pub fn zeros(len: usize) -> Self {
+        Self { lines: vec![Line([0.0; 16]); len.div_ceil(16)], len }
+    }
+
+    /// Makes room for at least `len` floats; contents are kept or zero.
+    pub(crate) fn grow(&mut self, len: usize) {
+        if self.len < len {
+            self.lines.resize(len.div_ceil(16), Line([0.0; 16]));
+            self.len = len;
+        }
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        // SAFETY: `lines` holds at least `len` initialised floats without padding.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as for `deref`; the borrow is unique.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
+}
+
+/// The shape of a batch of feature maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Shape {
+    /// Number of images.
+    pub images: usize,
+    /// Rows of each map.
+    pub height: usize,
+    /// Columns of each map.
+    pub width: usize,
+    /// Channels of each location.
+    pub channels: usize,
+}
+
+impl Shape {
+    /// Floats of one image.
+    pub fn image_len(self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// Floats in all.
+    pub fn len(self) -> usize {
+        self.images * self.image_len()
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// Locations in all: images × height × width.
+    pub fn locations(self) -> usize {
+        self.images * self.height * self.width
+    }
+}
+
+/// A batch of feature maps, images × height × width × channels with channels innermost.
+#[derive(Clone, Default)]
+pub struct Tensor {
+    shape: Shape,
+    data: Buffer,
+}
+
+/// Images of a [`Tensor`], read only.
+#[derive(Clone, Copy)]
+pub struct TensorView<'a> {
+    /// Shape of the images in view.
+    pub shape: Shape,
+    /// Their floats.
+    pub data: &'a [f32],
+}
+
+/// Images of a [`Tensor`], to be written.
+pub struct TensorViewMut<'a> {
+    /// Shape of the images in view.
+    pub shape: Shape,
+    /// Their floats.
+    pub data: &'a mut [f32],
+}
+
+impl Tensor {
+    /// Zeros of the given shape.
+    pub fn zeros(shape: Shape) -> Self {
+        Self { shape, data: Buffer::zeros(shape.len()) }
+    }
+
+    /// Its shape.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// All floats.
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// All floats, to be changed.
+    pub fn data_mut(&mut self) -> &mut [f32] {
+        &mut self.data
+    }
+
+    /// Some of the images.
+    ///
+    /// # Panics
+    /// When there are not so many images.
+    pub fn images(&self, images: Range<usize>) -> TensorView<'_> {
+        let len = self.shape.image_len();
+        TensorView {
+            shape: Shape { images: images.len(), ..self.shape },
+            data: &self.data[images.start * len..images.end * len],
+        }
+    }
+
+    /// Some of the images, to be written.
+    ///
+    /// # Panics
+    /// When there are not so many images.
+    pub fn images_mut(&mut self, images: Range<usize>) -> TensorViewMut<'_> {
+        let len = self.shape.image_len();
+        TensorViewMut {
+            shape: Shape { images: images.len(), ..self.shape },
+            data: &mut self.data[images.start * len..images.end * len],
+        }
+    }
+
+    /// All images.
+    pub fn view(&self) -> TensorView<'_> {
+        self.images(0..self.shape.images)
+    }
+
+    /// All images, to be written.
+    pub fn view_mut(&mut self) -> TensorViewMut<'_> {
+        self.images_mut(0..self.shape.images)
+    }
+}
+
+/// The signs of a batch of activations before ReLU: one bit a value, set where it was positive.
+#[derive(Clone, Default)]
+pub struct SignMask {
+    bytes: Vec<u8>,
+}
+
+impl SignMask {
+    /// Room for the signs of `values` activations.
+    pub fn new(values: usize) -> Self {
+        Self { bytes: vec![0; values.div_ceil(8)] }
+    }
+
+    /// The bits, eight values a byte, the first value in the lowest bit.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The bits, to be written.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+}

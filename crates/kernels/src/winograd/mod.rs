@@ -1,0 +1,461 @@
+//! Stride-1 convolutions with 3×3 and 4×4 kernels by the Winograd (Toom-Cook) method, forward and
+//! exactly backward.
+//!
+//! A block of tiles at a time: transform the input tiles to N² products' left sides, multiply by
+//! the transformed weights (one matrix product per point), transform back. Source: A. Lavin and
+//! S. Gray, *Fast Algorithms for Convolutional Neural Networks*, CVPR 2016. The backward pass is the
+//! adjoint of the same three steps.
+
+mod maps;
+mod tile;
+mod transforms;
+mod weights;
+
+use crate::activation::Activation;
+use crate::conv2d::{BackwardPass, ConvSpec, ForwardPass};
+use crate::cpu::{Cpu, Disjoint};
+use crate::gemm::{LeftLayout, PANEL, PanelProduct};
+use crate::tensor::{Buffer, Shape};
+use std::marker::PhantomData;
+use std::ops::Range;
+use tile::{Grid, POINT_ONE, Tile};
+use transforms::{
+    InputAdjoint, InputTransform, OutputAdjoint, OutputMaps, OutputTransform, Planes,
+};
+use weights::Channels;
+
+/// Points along an axis; both kinds of tile have the same.
+const N: usize = 7;
+/// Points of a tile.
+const POINTS: usize = N * N;
+/// Floats of products (left sides and results) that a block of tiles may take: they are to stay in
+/// the second- and third-level caches.
+const BLOCK_FLOATS: usize = 3 << 20;
+/// Tiles that one task transforms.
+const TILES_PER_TASK: usize = 8;
+
+/// Memory that is used again by every convolution.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    left: Buffer,
+    result: Buffer,
+}
+
+/// A kind of tile and all that can be done with it.
+#[derive(Clone, Copy)]
+enum TileKind {
+    F4x4,
+    F5x3,
+}
+
+/// Calls `$body` with `$T` standing for the maps of a tile kind.
+macro_rules! with_maps {
+    ($kind:expr, $T:ident, $body:expr) => {
+        match $kind {
+            TileKind::F4x4 => {
+                type $T = maps::F4x4;
+                $body
+            }
+            TileKind::F5x3 => {
+                type $T = maps::F5x3;
+                $body
+            }
+        }
+    };
+}
+
+/// Which tiles and channels a convolution has.
+#[derive(Clone, Copy)]
+pub(crate) struct Winograd {
+    kind: TileKind,
+    channels: Channels,
+    padding: usize,
+    kernel: usize,
+}
+
+impl Winograd {
+    /// The method for `spec`, where there is one.
+    pub(crate) fn for_spec(spec: &ConvSpec) -> Option<Self> {
+        let kind = match spec.kernel {
+            3 => TileKind::F5x3,
+            4 => TileKind::F4x4,
+            _ => return None,
+        };
+        let fits = spec.stride == 1 && spec.in_channels.is_multiple_of(PANEL);
+        let channels = Channels { input: spec.in_channels, output: spec.out_channels };
+        fits.then_some(Self { kind, channels, padding: spec.padding, kernel: spec.kernel })
+    }
+
+    /// Floats of the transformed weights.
+    pub(crate) fn transformed_len(&self) -> usize {
+        POINTS * self.channels.input * self.channels.output
+    }
+
+    /// Transforms plain weights (kernel row × column × input × output channel).
+    pub(crate) fn transform_weights(&self, cpu: &Cpu, weights: &[f32], transformed: &mut [f32]) {
+        with_maps!(self.kind, T, {
+            weights::transform::<T>(cpu, weights, self.channels, transformed);
+        });
+    }
+
+    /// Transposes transformed weights for the backward pass.
+    pub(crate) fn transpose_weights(&self, cpu: &Cpu, transformed: &[f32], transposed: &mut [f32]) {
+        weights::transpose(cpu, POINTS, self.channels, transformed, transposed);
+    }
+
+    /// The gradient of the plain weights from that of the transformed ones.
+    pub(crate) fn weight_gradient(&self, cpu: &Cpu, transformed: &[f32], gradient: &mut [f32]) {
+        with_maps!(self.kind, T, {
+            weights::adjoint::<T>(cpu, transformed, self.channels, gradient);
+        });
+    }
+
+    fn grid(&self, input: Shape) -> Grid {
+        let out = |size: usize| size + 2 * self.padding + 1 - self.kernel;
+        Grid {
+            input,
+            out_height: out(input.height),
+            out_width: out(input.width),
+            padding: self.padding,
+            tile: match self.kind {
+                TileKind::F4x4 => 4,
+                TileKind::F5x3 => 5,
+            },
+        }
+    }
+
+    /// Panels of transformed weights (or of their gradient) of one point.
+    fn panels(&self, point: usize, channels: &Range<usize>) -> Range<usize> {
+        let start = point * self.channels.input * self.channels.output;
+        start + channels.start * self.channels.input..start + channels.end * self.channels.input
+    }
+
+    /// Runs the convolution for some output channels.
+    pub(crate) fn forward(
+        &self,
+        cpu: &Cpu,
+        scratch: &mut Scratch,
+        transformed: &[f32],
+        bias: &[f32],
+        pass: ForwardPass<'_>,
+    ) {
+        let grid = self.grid(pass.input.shape);
+        let tiles = grid.tiles();
+        let output_shape = pass.output.shape;
+        let out_channels = pass.channels.len();
+        let output = Disjoint::new(pass.output.data);
+        let signs = pass.signs.map(|signs| Disjoint::new(signs.bytes_mut()));
+        let output_maps = output_maps(output_shape, pass.activation);
+        for block in self.blocks(&tiles, out_channels) {
+            let left_planes = Planes { tiles: block.len(), channels: self.channels.input };
+            let result_planes = Planes { tiles: block.len(), channels: out_channels };
+            scratch.left.grow(left_planes.len(POINTS));
+            scratch.result.grow(result_planes.len(POINTS));
+            self.transform_input(cpu, pass.input.data, &grid, block, &mut scratch.left);
+            let (left, result) = (&scratch.left[..], Disjoint::new(&mut scratch.result));
+            for_each_product(cpu, out_channels / PANEL, |point, panels| {
+                let left = &left[point * left_planes.stride()..][..left_planes.stride()];
+                let right = &transformed[self.panels(point, &pass.channels)];
+                let plane = point * result_planes.stride();
+                for panel in panels {
+                    let len = block.len() * PANEL;
+                    cpu.instruction_set().run(PanelProduct {
+                        left,
+                        layout: LeftLayout::panels(block.len()),
+                        rows: block.len(),
+                        k: self.channels.input,
+                        right: &right[panel * self.channels.input * PANEL..],
+                        // SAFETY: one task per point and panel.
+                        result: unsafe { result.slice(plane + panel * len, len) },
+                        accumulate: false,
+                    });
+                }
+            });
+            with_maps!(self.kind, T, {
+                for_each_range(cpu, block.len(), |range| {
+                    cpu.instruction_set().run(OutputTransform::<T> {
+                        products: &scratch.result,
+                        bias: &bias[pass.channels.clone()],
+                        grid: &grid,
+                        tiles: block,
+                        range,
+                        planes: result_planes,
+                        output_maps,
+                        output: &output,
+                        signs: signs.as_ref(),
+                        maps: PhantomData,
+                    });
+                });
+            });
+        }
+    }
+
+    /// Cuts tiles into blocks whose products fit [`BLOCK_FLOATS`].
+    fn blocks<'a>(
+        &self,
+        tiles: &'a [Tile],
+        out_channels: usize,
+    ) -> impl Iterator<Item = &'a [Tile]> + use<'a> {
+        let per_tile = POINTS * (self.channels.input + out_channels);
+        let most = (BLOCK_FLOATS / per_tile).max(TILES_PER_TASK);
+        let blocks = tiles.len().div_ceil(most).max(1);
+        let size = tiles.len().div_ceil(blocks).next_multiple_of(12).max(1);
+        tiles.chunks(size)
+    }
+
+    fn transform_input(
+        &self,
+        cpu: &Cpu,
+        input: &[f32],
+        grid: &Grid,
+        tiles: &[Tile],
+        products: &mut [f32],
+    ) {
+        let planes = Planes { tiles: tiles.len(), channels: self.channels.input };
+        let products = Disjoint::new(products);
+        with_maps!(self.kind, T, {
+            for_each_range(cpu, tiles.len(), |range| {
+                cpu.instruction_set().run(InputTransform::<T> {
+                    input,
+                    grid,
+                    tiles,
+                    range,
+                    planes,
+                    products: &products,
+                    maps: PhantomData,
+                });
+            });
+        });
+    }
+
+    /// Leads the gradient of some output channels back: to the transformed weights and the bias
+    /// (whose parts for these channels are overwritten), and to the input if wanted (overwritten).
+    ///
+    /// Tiles whose output gradient is zero are left out: they add nothing.
+    pub(crate) fn backward(
+        &self,
+        cpu: &Cpu,
+        scratch: &mut Scratch,
+        transposed: &[f32],
+        pass: BackwardPass<'_>,
+        gradient: WeightGradient<'_>,
+    ) {
+        let grid = self.grid(pass.input.shape);
+        let mut tiles = grid.tiles();
+        tiles.retain(|&tile| has_gradient(&grid, tile, &pass));
+        let channels = pass.channels.clone();
+        let mut input_gradient = pass.input_gradient.map(|gradient| {
+            gradient.data.fill(0.0);
+            gradient.data
+        });
+        if tiles.is_empty() {
+            for point in 0..POINTS {
+                gradient.transformed[self.panels(point, &channels)].fill(0.0);
+            }
+            gradient.bias[channels].fill(0.0);
+            return;
+        }
+        let output_maps = output_maps(pass.output_gradient.shape, pass.activation);
+        for (index, block) in self.blocks(&tiles, channels.len()).enumerate() {
+            let left_planes = Planes { tiles: block.len(), channels: self.channels.input };
+            let result_planes = Planes { tiles: block.len(), channels: channels.len() };
+            scratch.left.grow(left_planes.len(POINTS));
+            scratch.result.grow(result_planes.len(POINTS));
+            self.transform_input(cpu, pass.input.data, &grid, block, &mut scratch.left);
+            let products = Disjoint::new(&mut scratch.result);
+            with_maps!(self.kind, T, {
+                for_each_range(cpu, block.len(), |range| {
+                    cpu.instruction_set().run(OutputAdjoint::<T> {
+                        output_gradient: pass.output_gradient.data,
+                        signs: pass.signs.map(|signs| signs.bytes()),
+                        grid: &grid,
+                        tiles: block,
+                        range,
+                        planes: result_planes,
+                        output_maps,
+                        products: &products,
+                        maps: PhantomData,
+                    });
+                });
+            });
+            let products = BlockProducts {
+                winograd: self,
+                cpu,
+                channels: &channels,
+                tiles: block.len(),
+                accumulate: index > 0,
+            };
+            products.weights(&scratch.left, &scratch.result, gradient.transformed);
+            products.bias(&scratch.result, &mut gradient.bias[channels.clone()]);
+            if let Some(input_gradient) = &mut input_gradient {
+                products.input(&scratch.result, transposed, &mut scratch.left);
+                self.add_input_gradient(cpu, &scratch.left, &grid, block, input_gradient);
+            }
+        }
+    }
+
+    /// Adds the gradient of a block's windows to that of the input: even rows of tiles first, then
+    /// odd ones, as the windows of neighbouring rows overlap.
+    fn add_input_gradient(
+        &self,
+        cpu: &Cpu,
+        products: &[f32],
+        grid: &Grid,
+        tiles: &[Tile],
+        input_gradient: &mut [f32],
+    ) {
+        let planes = Planes { tiles: tiles.len(), channels: self.channels.input };
+        let input_gradient = Disjoint::new(input_gradient);
+        let rows = tile::runs_of_rows(tiles);
+        for parity in 0..2 {
+            let rows: Vec<_> =
+                rows.iter().filter(|row| tiles[row.start].row % 2 == parity).cloned().collect();
+            with_maps!(self.kind, T, {
+                cpu.for_each(rows.len(), |row| {
+                    cpu.instruction_set().run(InputAdjoint::<T> {
+                        products,
+                        grid,
+                        tiles,
+                        range: rows[row].clone(),
+                        planes,
+                        input_gradient: &input_gradient,
+                        maps: PhantomData,
+                    });
+                });
+            });
+        }
+    }
+}
+
+/// Where a backward pass leaves the gradient of the weights.
+pub(crate) struct WeightGradient<'a> {
+    /// Of the transformed weights: `[point][output / PANEL][input][PANEL]`.
+    pub transformed: &'a mut [f32],
+    /// Of the bias.
+    pub bias: &'a mut [f32],
+}
+
+/// The matrix products of a backward pass over one block of tiles.
+struct BlockProducts<'a> {
+    winograd: &'a Winograd,
+    cpu: &'a Cpu,
+    channels: &'a Range<usize>,
+    tiles: usize,
+    accumulate: bool,
+}
+
+impl BlockProducts<'_> {
+    fn left_planes(&self) -> Planes {
+        Planes { tiles: self.tiles, channels: self.winograd.channels.input }
+    }
+
+    fn result_planes(&self) -> Planes {
+        Planes { tiles: self.tiles, channels: self.channels.len() }
+    }
+
+    /// `dU (+)= Vᵀ dM` for every point.
+    fn weights(&self, left: &[f32], products: &[f32], gradient: &mut [f32]) {
+        let inputs = self.winograd.channels.input;
+        let (left_stride, stride) = (self.left_planes().stride(), self.result_planes().stride());
+        let gradient = Disjoint::new(gradient);
+        for_each_product(self.cpu, self.channels.len() / PANEL, |point, panels| {
+            let start = self.winograd.panels(point, self.channels).start;
+            for panel in panels {
+                let right = &products[point * stride + panel * self.tiles * PANEL..];
+                for input_panel in 0..inputs / PANEL {
+                    let offset = start + (panel * inputs + input_panel * PANEL) * PANEL;
+                    let left = &left[point * left_stride + input_panel * self.tiles * PANEL..];
+                    self.cpu.instruction_set().run(PanelProduct {
+                        left,
+                        layout: LeftLayout::transposed_panel(self.tiles),
+                        rows: PANEL,
+                        k: self.tiles,
+                        right,
+                        // SAFETY: one task per point and panel.
+                        result: unsafe { gradient.slice(offset, PANEL * PANEL) },
+                        accumulate: self.accumulate,
+                    });
+                }
+            }
+        });
+    }
+
+    /// The bias' gradient is the sum of `dy` over each tile: `dM` at the point (1, 1).
+    fn bias(&self, products: &[f32], gradient: &mut [f32]) {
+        if !self.accumulate {
+            gradient.fill(0.0);
+        }
+        let plane = &products[(POINT_ONE * N + POINT_ONE) * self.result_planes().stride()..];
+        let panels = plane.chunks_exact(self.tiles * PANEL);
+        for (gradient, panel) in gradient.chunks_exact_mut(PANEL).zip(panels) {
+            for tile in panel.chunks_exact(PANEL) {
+                for (sum, value) in gradient.iter_mut().zip(tile) {
+                    *sum += value;
+                }
+            }
+        }
+    }
+
+    /// `dV = dM Uᵀ` for every point.
+    fn input(&self, products: &[f32], transposed: &[f32], left: &mut [f32]) {
+        let Channels { input: inputs, output: outputs } = self.winograd.channels;
+        let (left_stride, stride) = (self.left_planes().stride(), self.result_planes().stride());
+        let left = Disjoint::new(left);
+        for_each_product(self.cpu, inputs / PANEL, |point, panels| {
+            let products = &products[point * stride..][..stride];
+            for panel in panels {
+                let rows = point * inputs * outputs + panel * outputs * PANEL;
+                let len = self.tiles * PANEL;
+                self.cpu.instruction_set().run(PanelProduct {
+                    left: products,
+                    layout: LeftLayout::panels(self.tiles),
+                    rows: self.tiles,
+                    k: self.channels.len(),
+                    right: &transposed[rows + self.channels.start * PANEL..],
+                    // SAFETY: one task per point and panel.
+                    result: unsafe { left.slice(point * left_stride + panel * len, len) },
+                    accumulate: false,
+                });
+            }
+        });
+    }
+}
+
+/// Runs `task(point, panels)` so that every panel of every point is done once; panels are split
+/// where there are more threads than points would keep busy.
+fn for_each_product(cpu: &Cpu, panels: usize, task: impl Fn(usize, Range<usize>) + Sync + Send) {
+    let parts = (2 * cpu.threads()).div_ceil(POINTS).min(panels).max(1);
+    let per_part = panels.div_ceil(parts);
+    let parts = panels.div_ceil(per_part);
+    cpu.for_each(POINTS * parts, |i| {
+        let start = i % parts * per_part;
+        task(i / parts, start..panels.min(start + per_part));
+    });
+}
+
+/// Runs `task` for ranges of tiles that cover `0..tiles`.
+fn for_each_range(cpu: &Cpu, tiles: usize, task: impl Fn(Range<usize>) + Sync + Send) {
+    cpu.for_each(tiles.div_ceil(TILES_PER_TASK), |i| {
+        task(i * TILES_PER_TASK..tiles.min((i + 1) * TILES_PER_TASK));
+    });
+}
+
+fn output_maps(shape: Shape, activation: Activation) -> OutputMaps {
+    OutputMaps { height: shape.height, width: shape.width, channels: shape.channels, activation }
+}
+
+/// Whether any output of a tile has a gradient other than zero.
+fn has_gradient(grid: &Grid, tile: Tile, pass: &BackwardPass<'_>) -> bool {
+    let shape = pass.output_gradient.shape;
+    let (row, column) = (tile.row * grid.tile, tile.column * grid.tile);
+    let (top, left) = pass.activation.output_size(row, column);
+    let (bottom, right) = pass.activation.output_size(row + grid.tile, column + grid.tile);
+    let (right, bottom) = (right.min(shape.width), bottom.min(shape.height));
+    (top..bottom).any(|y| {
+        let line = (tile.image * shape.height + y) * shape.width;
+        let start = (line + left.min(right)) * shape.channels;
+        pass.output_gradient.data[start..(line + right) * shape.channels]
+            .iter()
+            .any(|&value| value != 0.0)
+    })
+}
