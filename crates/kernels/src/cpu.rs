@@ -86,6 +86,25 @@ impl Cpu {
             task(i, unsafe { shared.slice(start, len) });
         });
     }
+
+    /// Runs `task(i, chunk)` as [`Cpu::for_each_chunk`] does and returns what each chunk gave, in
+    /// order: for sums that do not depend on the number of threads.
+    pub fn map_chunks<T: Send, R: Send + Default + Clone>(
+        &self,
+        data: &mut [T],
+        size: usize,
+        task: impl Fn(usize, &mut [T]) -> R + Sync + Send,
+    ) -> Vec<R> {
+        let mut results = vec![R::default(); data.len().div_ceil(size)];
+        let shared = Disjoint::new(&mut results);
+        self.for_each_chunk(data, size, |i, chunk| {
+            let result = task(i, chunk);
+            // SAFETY: one result per chunk.
+            let place = unsafe { shared.slice(i, 1) };
+            place[0] = result;
+        });
+        results
+    }
 }
 
 /// A mutable slice that several tasks write at once, each in its own places.

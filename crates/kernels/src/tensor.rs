@@ -173,12 +173,12 @@ impl SignMask {
     }
 
     /// The bits, eight values a byte, the first value in the lowest bit.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The bits, to be written.
-    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+    /// The bits, to be changed.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
 }

@@ -1,0 +1,106 @@
+//! Listing folders.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::DatasetError;
+
+/// Extensions of the files taken for images, in any case; other files and hidden ones are ignored.
+pub const IMAGE_EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp"];
+
+/// A folder's visible content, each list sorted by the bytes of the names.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    pub images: Vec<PathBuf>,
+    pub folders: Vec<PathBuf>,
+}
+
+impl Listing {
+    /// Reads one folder, not what is below it.
+    pub fn read(folder: &Path) -> Result<Self, DatasetError> {
+        if !folder.is_dir() {
+            return Err(DatasetError::MissingFolder(folder.to_owned()));
+        }
+        let mut listing = Self::default();
+        for entry in fs::read_dir(folder).map_err(DatasetError::io(folder))? {
+            let path = entry.map_err(DatasetError::io(folder))?.path();
+            if is_hidden(&path) {
+                continue;
+            }
+            if path.is_dir() {
+                listing.folders.push(path);
+            } else if is_image(&path) {
+                listing.images.push(path);
+            }
+        }
+        listing.images.sort_unstable_by(|a, b| name_bytes(a).cmp(name_bytes(b)));
+        listing.folders.sort_unstable_by(|a, b| name_bytes(a).cmp(name_bytes(b)));
+        Ok(listing)
+    }
+
+    /// As [`read`](Self::read), but a folder that is not there is an empty one.
+    pub fn read_optional(folder: &Path) -> Result<Self, DatasetError> {
+        if folder.exists() { Self::read(folder) } else { Ok(Self::default()) }
+    }
+}
+
+/// The images of a folder, which must hold at least one.
+pub(crate) fn images_in(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+    let images = Listing::read(folder)?.images;
+    if images.is_empty() { Err(DatasetError::NoImages(folder.to_owned())) } else { Ok(images) }
+}
+
+/// All images in the folders below `folder`, sorted by the bytes of their paths. Links to folders are not followed,
+/// so that a circle of links ends.
+pub(crate) fn images_below(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+    let mut open = vec![folder.to_owned()];
+    let mut images = Vec::new();
+    while let Some(folder) = open.pop() {
+        let listing = Listing::read(&folder)?;
+        images.extend(listing.images);
+        open.extend(listing.folders.into_iter().filter(|folder| !folder.is_symlink()));
+    }
+    images.sort_by_cached_key(|path| relative_name(folder, path).into_bytes());
+    Ok(images)
+}
+
+/// Files by the stem of their names; of equal stems the first file wins.
+pub(crate) fn by_stem(files: Vec<PathBuf>) -> BTreeMap<String, PathBuf> {
+    let mut stems = BTreeMap::new();
+    for file in files {
+        stems.entry(stem(&file)).or_insert(file);
+    }
+    stems
+}
+
+/// A file's name without its extension.
+pub(crate) fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// A file or folder's name.
+pub(crate) fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// A path below `root` with `/` between its parts on every system; the whole path if it is not below `root`.
+pub(crate) fn relative_name(root: &Path, path: &Path) -> String {
+    let relative = path.strip_prefix(root).unwrap_or(path);
+    let parts: Vec<_> = relative.iter().map(OsStr::to_string_lossy).collect();
+    parts.join("/")
+}
+
+pub(crate) fn is_image(path: &Path) -> bool {
+    let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+    IMAGE_EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
+}
+
+fn is_hidden(path: &Path) -> bool {
+    name_bytes(path).first() == Some(&b'.')
+}
+
+fn name_bytes(path: &Path) -> &[u8] {
+    path.file_name().unwrap_or_default().as_encoded_bytes()
+}

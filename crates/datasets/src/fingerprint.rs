@@ -1,0 +1,51 @@
+//! Naming the exact data a model was made from.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::DatasetError;
+use crate::files::relative_name;
+
+/// A SHA-256 over names and contents of files; displayed as 64 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fingerprint(pub [u8; 32]);
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The SHA-256 over, for each file in the bytewise order of its name below `root` (parts joined by `/`): the name's
+/// length in bytes as a little-endian u64, the name, and the SHA-256 of the file's content.
+///
+/// Order and location of the files don't matter; renaming or changing one does.
+///
+/// # Errors
+/// A file can't be read.
+pub fn fingerprint<'a>(
+    root: &Path,
+    files: impl IntoIterator<Item = &'a PathBuf>,
+) -> Result<Fingerprint, DatasetError> {
+    let mut named: Vec<(String, &PathBuf)> =
+        files.into_iter().map(|path| (relative_name(root, path), path)).collect();
+    named.sort_unstable();
+    let mut sum = Sha256::new();
+    for (name, path) in named {
+        sum.update((name.len() as u64).to_le_bytes());
+        sum.update(name.as_bytes());
+        sum.update(content_hash(path)?);
+    }
+    Ok(Fingerprint(sum.finalize().into()))
+}
+
+fn content_hash(path: &Path) -> Result<[u8; 32], DatasetError> {
+    let mut file = File::open(path).map_err(DatasetError::io(path))?;
+    let mut sum = Sha256::new();
+    io::copy(&mut file, &mut sum).map_err(DatasetError::io(path))?;
+    Ok(sum.finalize().into())
+}

@@ -1,0 +1,17 @@
+//! A plain folder of good images.
+
+use std::path::Path;
+
+use crate::files::{Listing, images_below};
+use crate::{Dataset, DatasetError, Layout};
+
+pub(super) fn open(root: &Path, listing: Listing) -> Result<Dataset, DatasetError> {
+    let train = if listing.images.is_empty() { images_below(root)? } else { listing.images };
+    Ok(Dataset {
+        root: root.to_owned(),
+        layout: Layout::Folder,
+        train,
+        validation: Vec::new(),
+        test: Vec::new(),
+    })
+}

@@ -1,0 +1,26 @@
+//! Inspection data sets on disk: folders, MVTec AD, MVTec LOCO, VisA, penalty photos.
+//!
+//! The crate knows where images lie and what their folders mean; it decodes none of them.
+//!
+//! - [`Dataset::open`] recognises a folder's [`Layout`] and lists training, validation and [`TestImage`]s, sorted by
+//!   the bytes of their names and so in the same order on every machine.
+//! - [`hold_back`] splits validation images off the training images.
+//! - [`fingerprint`] names the exact data a model was made from.
+//! - [`photos`] chooses the natural photo for the penalty term of each training step.
+
+mod dataset;
+mod error;
+mod files;
+mod fingerprint;
+mod layout;
+mod loco;
+pub mod photos;
+mod random;
+mod split;
+
+pub use dataset::{Dataset, GroundTruth, Layout, TestImage};
+pub use error::DatasetError;
+pub use files::IMAGE_EXTENSIONS;
+pub use fingerprint::{Fingerprint, fingerprint};
+pub use loco::{DefectSaturation, DefectsConfig, Region};
+pub use split::{DEFAULT_FRACTION, Split, hold_back};

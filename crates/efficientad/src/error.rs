@@ -1,0 +1,119 @@
+//! What can go wrong, one variant per cause.
+
+use crate::network::{InputSizeError, PdnSize};
+use crate::training::Losses;
+use efficientad_kernels::CpuError;
+use efficientad_weights::WeightsError;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// The error of an image source, as it comes.
+pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why the method could not do what was asked.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// A file of weights could not be read or written.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The networks cannot take inputs of this size.
+    #[error(transparent)]
+    InputSize(#[from] InputSizeError),
+    /// The CPU or its threads cannot be used.
+    #[error(transparent)]
+    Cpu(#[from] CpuError),
+    /// An image could not be had from its source.
+    #[error("{name}: {source}")]
+    Image {
+        /// The image's name.
+        name: String,
+        /// What the source says.
+        source: SourceError,
+    },
+    /// There are too few images to train or to calibrate with.
+    #[error("{found} {purpose} images are too few: at least {needed} must be good and readable")]
+    TooFewImages {
+        /// What they are for.
+        purpose: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many it takes.
+        needed: usize,
+    },
+    /// No teacher of this size is part of the program.
+    #[error(
+        "no teacher of size {0} is built in: give one with --teacher FILE (for example \
+         teacher_{0}.pth of nelson1425/EfficientAD, or anomalib's pretrained_teacher_{0}.pth)"
+    )]
+    NoEmbeddedTeacher(PdnSize),
+    /// A file holds networks, but not a teacher.
+    #[error("{}: this is not a teacher: {found}; a teacher has 384 output channels", .path.display())]
+    NotATeacher {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        found: String,
+    },
+    /// The teacher is of another size than the recipe.
+    #[error(
+        "the teacher is of size {teacher}, but training is to be of size {recipe}: choose --size {teacher}"
+    )]
+    TeacherSize {
+        /// Size of the teacher.
+        teacher: PdnSize,
+        /// Size asked for.
+        recipe: PdnSize,
+    },
+    /// A channel of the teacher is the same everywhere, so that it can't be normalised.
+    #[error(
+        "channel {channel} of the teacher is the same on all training images: they show nothing, \
+         or the teacher is broken"
+    )]
+    ConstantTeacher {
+        /// The channel.
+        channel: usize,
+    },
+    /// The losses are no numbers any more.
+    #[error(
+        "training diverged at step {step}: the losses are {losses:?}; go on from the last \
+         checkpoint with a smaller learning rate, or look for broken training images"
+    )]
+    Diverged {
+        /// The step, counted from 1.
+        step: u64,
+        /// Its losses.
+        losses: Losses,
+    },
+    /// A checkpoint was made from other images.
+    #[error(
+        "{}: this checkpoint belongs to other training images (fingerprint {checkpoint}, now \
+         {now}): restore the images, or remove the checkpoint to train anew", .path.display()
+    )]
+    OtherData {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Fingerprint of the images it was made from.
+        checkpoint: String,
+        /// Fingerprint of the images given.
+        now: String,
+    },
+    /// Good images give no spread of anomaly values to normalise by.
+    #[error(
+        "calibration found no spread in the {map} map of the validation images (quantiles {low} \
+         and {high}): they are identical, or training has not begun to work"
+    )]
+    NoSpread {
+        /// Which of the two maps.
+        map: &'static str,
+        /// Its 0.9 quantile.
+        low: f32,
+        /// Its 0.995 quantile.
+        high: f32,
+    },
+    /// An anomaly map holds values that are no numbers.
+    #[error("the anomaly map is not finite: the model's weights are broken; train it again")]
+    NotFinite,
+    /// Files to be imported do not belong together.
+    #[error("cannot import: {0}")]
+    Import(String),
+}

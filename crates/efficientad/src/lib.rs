@@ -1,0 +1,45 @@
+//! EfficientAD: teacher, student and autoencoder; training, calibration, detection.
+//!
+//! The method is that of K. Batzner, L. Heckler and R. König, *EfficientAD: Accurate Visual Anomaly
+//! Detection at Millisecond-Level Latencies*, WACV 2024. A frozen teacher describes every patch of
+//! an image; a student learns on good images to predict it, and an autoencoder to predict it from
+//! the image as a whole. Where they disagree on a new image, something is unusual.
+//!
+//! - [`Trainer`] trains student and autoencoder on an [`ImageSource`] and calibrates a [`Model`].
+//! - [`Detector`] judges images by a model.
+//! - [`Teacher`] and [`import()`] take what other programs trained.
+//!
+//! Nothing in here knows where images come from, or how results are shown.
+
+mod anomaly_map;
+pub mod benchmark;
+mod calibration;
+mod detector;
+mod error;
+mod import;
+mod inspection;
+mod model;
+mod network;
+#[cfg(test)]
+mod parity;
+mod progress;
+mod random;
+mod recipe;
+mod source;
+mod teacher;
+mod training;
+
+pub use anomaly_map::Map;
+pub use calibration::Threshold;
+pub use detector::{Detector, Inspection};
+pub use efficientad_images::RgbImage;
+pub use efficientad_kernels::{Cpu, CpuError, InstructionSet};
+pub use error::{Error, SourceError};
+pub use import::{Imported, ImportedNetworks, import};
+pub use model::{DataDescription, Model, ModelInfo};
+pub use network::{InputSize, InputSizeError, MAX_INPUT, MIN_INPUT, PdnSize, TEACHER_CHANNELS};
+pub use progress::{Progress, Stage};
+pub use recipe::Recipe;
+pub use source::{ImageSource, PhotoSource, penalty_crop};
+pub use teacher::Teacher;
+pub use training::{Losses, TrainOptions, Trainer, TrainingData};

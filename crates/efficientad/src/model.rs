@@ -1,0 +1,225 @@
+//! The model: everything that a verdict depends on, in one file (`docs/model-file.md`).
+
+use crate::anomaly_map::Map;
+use crate::calibration::{MapQuantiles, Quantiles, Threshold};
+use crate::error::Error;
+use crate::inspection::{NetworkWeights, Networks};
+use crate::network::{
+    InputSize, PdnSize, TEACHER_CHANNELS, Weights, autoencoder_layers, pdn_layers,
+};
+use crate::progress::{Progress, Stage};
+use crate::recipe::Recipe;
+use crate::source::{ImageSource, load};
+use crate::teacher::{TeacherStatistics, size_of_pdn};
+use crate::training::STUDENT_CHANNELS;
+use efficientad_kernels::Cpu;
+use efficientad_weights::{Cause, Contents, Tensor, Tensors};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Kind of a model's file.
+const KIND: &str = "efficientad-model";
+
+/// A trained and calibrated model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    pub(crate) networks: NetworkWeights,
+    pub(crate) quantiles: Quantiles,
+    info: ModelInfo,
+}
+
+/// What a model is and where it comes from: the document in its file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// Which patch description networks it has.
+    pub size: PdnSize,
+    /// The size that images are resized to.
+    pub input: InputSize,
+    /// How it was trained; none if it was imported.
+    pub recipe: Option<Recipe>,
+    /// What it was trained on; none if it was imported.
+    pub data: Option<DataDescription>,
+    /// From which image score on a part is anomalous; none if never calibrated.
+    pub threshold: Option<Threshold>,
+    /// Version of the program that made it.
+    pub program_version: String,
+}
+
+/// What a model was trained on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataDescription {
+    /// Fingerprint of the training and validation images.
+    pub fingerprint: String,
+    /// Number of training images.
+    pub train_images: usize,
+    /// Number of validation images, held back for calibration.
+    pub validation_images: usize,
+    /// Where the penalty's photos came from.
+    pub photos: String,
+}
+
+/// Version of this program.
+pub(crate) fn program_version() -> String {
+    env!("CARGO_PKG_VERSION").to_owned()
+}
+
+impl NetworkWeights {
+    /// Writes all tensors under their canonical names.
+    pub(crate) fn write(&self, tensors: &mut Tensors) -> Result<(), Cause> {
+        let teacher_layers = pdn_layers(self.size, TEACHER_CHANNELS);
+        self.teacher.write(&teacher_layers, tensors, "teacher")?;
+        let student_layers = pdn_layers(self.size, STUDENT_CHANNELS);
+        self.student.write(&student_layers, tensors, "student")?;
+        self.autoencoder.write(&autoencoder_layers(), tensors, "autoencoder")?;
+        let TeacherStatistics { mean, std } = &self.statistics;
+        for (name, values) in [("teacher.mean", mean), ("teacher.std", std)] {
+            tensors.insert(name, Tensor::new([values.len()], values.clone())?);
+        }
+        Ok(())
+    }
+
+    /// Reads what [`NetworkWeights::write`] writes.
+    pub(crate) fn read(input: InputSize, tensors: &Tensors) -> Result<Self, Cause> {
+        let statistic = |name| -> Result<Vec<f32>, Cause> {
+            Ok(tensors.expect(name, &[TEACHER_CHANNELS])?.data().to_vec())
+        };
+        let statistics =
+            TeacherStatistics { mean: statistic("teacher.mean")?, std: statistic("teacher.std")? };
+        let (teacher, student, autoencoder) = read_networks(tensors)?;
+        Ok(Self {
+            size: size_of_pdn(tensors, "teacher"),
+            input,
+            teacher,
+            statistics,
+            student,
+            autoencoder,
+        })
+    }
+}
+
+/// Reads the weights of teacher, student and autoencoder.
+pub(crate) fn read_networks(tensors: &Tensors) -> Result<(Weights, Weights, Weights), Cause> {
+    let size = size_of_pdn(tensors, "teacher");
+    Ok((
+        Weights::read(&pdn_layers(size, TEACHER_CHANNELS), tensors, "teacher")?,
+        Weights::read(&pdn_layers(size, STUDENT_CHANNELS), tensors, "student")?,
+        Weights::read(&autoencoder_layers(), tensors, "autoencoder")?,
+    ))
+}
+
+impl Quantiles {
+    fn names() -> [&'static str; 4] {
+        ["quantiles.st_a", "quantiles.st_b", "quantiles.ae_a", "quantiles.ae_b"]
+    }
+
+    fn write(&self, tensors: &mut Tensors) -> Result<(), Cause> {
+        let (st, ae) = (self.student_teacher, self.student_autoencoder);
+        for (name, value) in Self::names().into_iter().zip([st.lower, st.upper, ae.lower, ae.upper])
+        {
+            tensors.insert(name, Tensor::new([1], vec![value])?);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn read(tensors: &Tensors) -> Result<Self, Cause> {
+        let mut values = [0.0; 4];
+        for (value, name) in values.iter_mut().zip(Self::names()) {
+            *value = tensors.expect(name, &[1])?.data()[0];
+        }
+        let [st_lower, st_upper, ae_lower, ae_upper] = values;
+        Ok(Self {
+            student_teacher: MapQuantiles { lower: st_lower, upper: st_upper },
+            student_autoencoder: MapQuantiles { lower: ae_lower, upper: ae_upper },
+        })
+    }
+}
+
+/// What is known of trained networks before they are calibrated.
+pub(crate) struct Provenance {
+    pub recipe: Option<Recipe>,
+    pub data: Option<DataDescription>,
+}
+
+impl Model {
+    /// A model without a threshold.
+    pub(crate) fn uncalibrated(networks: NetworkWeights, quantiles: Quantiles) -> Self {
+        let info = ModelInfo {
+            size: networks.size,
+            input: networks.input,
+            recipe: None,
+            data: None,
+            threshold: None,
+            program_version: program_version(),
+        };
+        Self { networks, quantiles, info }
+    }
+
+    /// Calibrates networks on good images that they were not trained on: quantiles of the maps over
+    /// all images, then the threshold from the image scores.
+    pub(crate) fn calibrate(
+        cpu: Arc<Cpu>,
+        weights: NetworkWeights,
+        provenance: Provenance,
+        validation: &dyn ImageSource,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Self, Error> {
+        let total = validation.len();
+        if total == 0 {
+            return Err(Error::TooFewImages { purpose: "validation", found: 0, needed: 1 });
+        }
+        let mut networks = Networks::new(cpu, &weights);
+        let mut maps = Vec::with_capacity(total);
+        let mut sizes = Vec::with_capacity(total);
+        for index in 0..total {
+            progress(Progress { stage: Stage::Calibration, done: index, total });
+            let image = load(validation, index)?;
+            maps.push(networks.compare(&image));
+            sizes.push(image.dimensions());
+        }
+        progress(Progress { stage: Stage::Calibration, done: total, total });
+        let quantiles = Quantiles::of(&maps)?;
+        let score = |(maps, size): (&crate::anomaly_map::DifferenceMaps, &(u32, u32))| {
+            let combined = maps.combine(&quantiles);
+            Map::from_locations(networks.cpu(), &combined, maps.width, *size).max()
+        };
+        let scores: Vec<f32> = maps.iter().zip(&sizes).map(score).collect();
+        let mut model = Self::uncalibrated(weights, quantiles);
+        model.info.recipe = provenance.recipe;
+        model.info.data = provenance.data;
+        model.info.threshold = Some(Threshold::from_good_scores(&scores));
+        Ok(model)
+    }
+
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// When it can't be read, is damaged, or is no model of this version.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let Contents { document, tensors } = efficientad_weights::load::<ModelInfo>(path, KIND)?;
+        Ok(Self::from_contents(document, &tensors).map_err(|cause| cause.in_file(path))?)
+    }
+
+    fn from_contents(info: ModelInfo, tensors: &Tensors) -> Result<Self, Cause> {
+        let networks = NetworkWeights::read(info.input, tensors)?;
+        Ok(Self { networks, quantiles: Quantiles::read(tensors)?, info })
+    }
+
+    /// Writes the model file: the same model gives the same bytes.
+    ///
+    /// # Errors
+    /// When it can't be written; an earlier file of that name is then untouched.
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        let mut tensors = Tensors::new();
+        self.networks
+            .write(&mut tensors)
+            .and_then(|()| self.quantiles.write(&mut tensors))
+            .map_err(|cause| cause.in_file(path))?;
+        Ok(efficientad_weights::save(path, KIND, &self.info, &tensors)?)
+    }
+
+    /// What it is and where it comes from.
+    pub fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+}

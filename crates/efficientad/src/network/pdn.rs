@@ -1,0 +1,117 @@
+//! The patch description network: what teacher and student are.
+
+use super::layers::{Layer, PdnSize, pdn_layers};
+use super::weights::Weights;
+use efficientad_kernels::{
+    Conv2d, Cpu, ForwardPass, Shape, SignMask, Tensor, TensorView, Workspace,
+};
+
+/// A patch description network ready to describe images.
+pub(crate) struct Pdn {
+    layers: Vec<Layer>,
+    convs: Vec<Conv2d>,
+}
+
+/// The outputs of all layers but the last, and the signs that their backward passes need.
+#[derive(Default)]
+pub(crate) struct HiddenMaps {
+    pub maps: Vec<Tensor>,
+    /// Empty where no backward pass follows.
+    pub signs: Vec<SignMask>,
+}
+
+/// All that a forward pass writes; memory is used again by the next pass of the same shape.
+#[derive(Default)]
+pub(crate) struct PdnMaps {
+    pub hidden: HiddenMaps,
+    /// The features: images × height × width × channels.
+    pub features: Tensor,
+}
+
+impl HiddenMaps {
+    /// Makes room for the hidden layers of `layers` on inputs of `shape`; returns the shape that
+    /// the last layer reads.
+    pub(crate) fn prepare(&mut self, layers: &[Layer], mut shape: Shape, signs: bool) -> Shape {
+        let hidden = &layers[..layers.len() - 1];
+        self.maps.resize_with(hidden.len(), Tensor::default);
+        self.signs.resize_with(if signs { hidden.len() } else { 0 }, SignMask::default);
+        for (i, layer) in hidden.iter().enumerate() {
+            let (height, width) = layer.conv.conv_size(shape.height, shape.width);
+            let conv = Shape { height, width, channels: layer.conv.out_channels, ..shape };
+            let (height, width) = layer.activation.output_size(height, width);
+            shape = Shape { height, width, ..conv };
+            if self.maps[i].shape() != shape {
+                self.maps[i] = Tensor::zeros(shape);
+                if signs {
+                    self.signs[i] = SignMask::new(conv.len());
+                }
+            }
+        }
+        shape
+    }
+}
+
+/// Runs all layers but the last.
+pub(crate) fn forward_hidden<'a>(
+    layers: &[Layer],
+    convs: impl Iterator<Item = &'a Conv2d>,
+    workspace: &mut Workspace,
+    input: TensorView<'_>,
+    hidden: &mut HiddenMaps,
+) {
+    let mut signs = hidden.signs.iter_mut();
+    for (i, (layer, conv)) in layers[..layers.len() - 1].iter().zip(convs).enumerate() {
+        let (done, rest) = hidden.maps.split_at_mut(i);
+        conv.forward(
+            workspace,
+            ForwardPass {
+                input: done.last().map_or(input, Tensor::view),
+                channels: 0..layer.conv.out_channels,
+                activation: layer.activation,
+                output: rest[0].view_mut(),
+                signs: signs.next(),
+            },
+        );
+    }
+}
+
+impl Pdn {
+    /// Prepares the weights of a network whose last layer has `channels` channels.
+    pub(crate) fn new(cpu: &Cpu, size: PdnSize, channels: usize, weights: &Weights) -> Self {
+        let layers = pdn_layers(size, channels);
+        let convs = layers
+            .iter()
+            .zip(&weights.0)
+            .map(|(layer, w)| Conv2d::new(cpu, layer.conv, &w.weight, &w.bias))
+            .collect();
+        Self { layers, convs }
+    }
+
+    /// Describes images (normalised, images × height × width × 3).
+    pub(crate) fn forward(
+        &self,
+        workspace: &mut Workspace,
+        input: TensorView<'_>,
+        maps: &mut PdnMaps,
+    ) {
+        let shape = maps.hidden.prepare(&self.layers, input.shape, false);
+        forward_hidden(&self.layers, self.convs.iter(), workspace, input, &mut maps.hidden);
+        let last = self.convs.len() - 1;
+        let spec = self.convs[last].spec();
+        let (height, width) = spec.conv_size(shape.height, shape.width);
+        let features = Shape { height, width, channels: spec.out_channels, ..shape };
+        if maps.features.shape() != features {
+            maps.features = Tensor::zeros(features);
+        }
+        self.convs[last].forward(
+            workspace,
+            ForwardPass {
+                input: maps.hidden.maps[last - 1].view(),
+                channels: 0..spec.out_channels,
+                activation: self.layers[last].activation,
+                output: maps.features.view_mut(),
+                signs: None,
+            },
+        );
+    }
+}

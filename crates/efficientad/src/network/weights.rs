@@ -1,0 +1,73 @@
+//! The weights of a network: initialised, read from and written to named tensors.
+
+use super::layers::Layer;
+use crate::random::Random;
+use efficientad_kernels::{hwio_from_oihw, oihw_from_hwio};
+use efficientad_weights::{Cause, Tensor, Tensors};
+
+/// Weights (kernel row × kernel column × input × output channel) and bias of a convolution.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ConvWeights {
+    pub weight: Vec<f32>,
+    pub bias: Vec<f32>,
+}
+
+/// The weights of a network, layer by layer.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Weights(pub Vec<ConvWeights>);
+
+impl Weights {
+    /// PyTorch's default for convolutions: weights and bias uniform within ±1/√(fan-in).
+    pub(crate) fn initialized(layers: &[Layer], random: &mut Random) -> Self {
+        let draw = |layer: &Layer, random: &mut Random| {
+            let bound = 1.0 / (layer.conv.fan_in() as f32).sqrt();
+            let mut uniform =
+                |len: usize| (0..len).map(|_| random.between(-bound, bound)).collect();
+            ConvWeights {
+                weight: uniform(layer.conv.weight_len()),
+                bias: uniform(layer.conv.out_channels),
+            }
+        };
+        Self(layers.iter().map(|layer| draw(layer, random)).collect())
+    }
+
+    /// Reads `<prefix>.<layer>.weight` (output × input × row × column) and `.bias`.
+    ///
+    /// # Errors
+    /// When a tensor is missing or has another shape.
+    pub(crate) fn read(layers: &[Layer], tensors: &Tensors, prefix: &str) -> Result<Self, Cause> {
+        let read = |layer: &Layer| -> Result<ConvWeights, Cause> {
+            let weight =
+                tensors.expect(&format!("{prefix}.{}.weight", layer.name), &oihw_shape(layer))?;
+            let bias = tensors
+                .expect(&format!("{prefix}.{}.bias", layer.name), &[layer.conv.out_channels])?;
+            Ok(ConvWeights {
+                weight: hwio_from_oihw(&layer.conv, weight.data()),
+                bias: bias.data().to_vec(),
+            })
+        };
+        layers.iter().map(read).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Writes what [`Weights::read`] reads.
+    pub(crate) fn write(
+        &self,
+        layers: &[Layer],
+        tensors: &mut Tensors,
+        prefix: &str,
+    ) -> Result<(), Cause> {
+        for (layer, weights) in layers.iter().zip(&self.0) {
+            let oihw = oihw_from_hwio(&layer.conv, &weights.weight);
+            let weight = Tensor::new(oihw_shape(layer), oihw)?;
+            let bias = Tensor::new([layer.conv.out_channels], weights.bias.clone())?;
+            tensors.insert(format!("{prefix}.{}.weight", layer.name), weight);
+            tensors.insert(format!("{prefix}.{}.bias", layer.name), bias);
+        }
+        Ok(())
+    }
+}
+
+fn oihw_shape(layer: &Layer) -> [usize; 4] {
+    let conv = layer.conv;
+    [conv.out_channels, conv.in_channels, conv.kernel, conv.kernel]
+}

@@ -1,0 +1,221 @@
+//! The teacher: a frozen network that describes patches, and its statistics over the good images.
+
+use crate::error::Error;
+use crate::network::{PdnSize, TEACHER_CHANNELS, Weights, pdn_layers};
+use efficientad_weights::foreign::{self, Part, Role};
+use efficientad_weights::{Cause, Contents, Tensors};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Kind of a teacher's file.
+const KIND: &str = "efficientad-teacher";
+/// The teacher that every program has: PDN-S, see `docs/teacher.md`.
+const SMALL: &[u8] = include_bytes!("../assets/teacher_small.safetensors");
+
+/// A pretrained patch description network with 384 output channels.
+#[derive(Clone)]
+pub struct Teacher {
+    pub(crate) size: PdnSize,
+    pub(crate) weights: Weights,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    size: PdnSize,
+}
+
+impl Teacher {
+    /// The teacher that is part of the program.
+    ///
+    /// # Errors
+    /// When there is none of this size.
+    pub fn embedded(size: PdnSize) -> Result<Self, Error> {
+        if size != PdnSize::Small {
+            return Err(Error::NoEmbeddedTeacher(size));
+        }
+        let name = "the built-in teacher";
+        let pdn = foreign::from_bytes(SMALL, name)?;
+        Ok(Self::from_tensors(&pdn.into_prefixed("teacher.")).map_err(|e| e.in_file(name))?)
+    }
+
+    /// Reads a teacher: a file written by [`Teacher::save`], a whole model, or one of the foreign
+    /// forms that `efficientad_weights::foreign` knows.
+    ///
+    /// # Errors
+    /// When the file can't be read or holds something else.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let tensors = match efficientad_weights::load::<Document>(path, KIND) {
+            Ok(Contents { tensors, .. }) => tensors,
+            Err(error) => match error.cause {
+                Cause::NotAContainer | Cause::PyTorchFile | Cause::OtherKind { .. } => {
+                    Self::foreign_tensors(path)?
+                }
+                _ => return Err(error.into()),
+            },
+        };
+        Ok(Self::from_tensors(&tensors).map_err(|cause| cause.in_file(path))?)
+    }
+
+    fn foreign_tensors(path: &Path) -> Result<Tensors, Error> {
+        let file = foreign::read(path)?;
+        let found = match (file.part, file.role()) {
+            (Part::Pdn, Some(Role::Teacher)) => return Ok(file.into_prefixed("teacher.")),
+            (Part::WholeModel, _) => return Ok(file.tensors),
+            (Part::Pdn, Some(Role::Student)) => "a student",
+            (Part::Pdn, None) => "a patch description network of another width",
+            (Part::Autoencoder, _) => "an autoencoder",
+        };
+        Err(Error::NotATeacher { path: path.to_owned(), found: found.to_owned() })
+    }
+
+    /// Takes `teacher.…` from named tensors.
+    pub(crate) fn from_tensors(tensors: &Tensors) -> Result<Self, Cause> {
+        let size = size_of_pdn(tensors, "teacher");
+        let layers = pdn_layers(size, TEACHER_CHANNELS);
+        Ok(Self { size, weights: Weights::read(&layers, tensors, "teacher")? })
+    }
+
+    /// Adds `teacher.…` to named tensors.
+    pub(crate) fn write(&self, tensors: &mut Tensors) -> Result<(), Cause> {
+        self.weights.write(&pdn_layers(self.size, TEACHER_CHANNELS), tensors, "teacher")
+    }
+
+    /// Which network it is.
+    pub fn size(&self) -> PdnSize {
+        self.size
+    }
+
+    /// Writes the teacher alone to a file that [`Teacher::open`] reads.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        let mut tensors = Tensors::new();
+        self.write(&mut tensors).map_err(|cause| cause.in_file(path))?;
+        Ok(efficientad_weights::save(path, KIND, &Document { size: self.size }, &tensors)?)
+    }
+}
+
+/// Tells S and M apart by the number of layers.
+pub(crate) fn size_of_pdn(tensors: &Tensors, prefix: &str) -> PdnSize {
+    match tensors.get(&format!("{prefix}.conv5.weight")) {
+        Some(_) => PdnSize::Medium,
+        None => PdnSize::Small,
+    }
+}
+
+/// Mean and standard deviation of each of the teacher's 384 channels over the good images.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TeacherStatistics {
+    pub mean: Vec<f32>,
+    pub std: Vec<f32>,
+}
+
+/// Sums over features from which the statistics come.
+pub(crate) struct StatisticsSums {
+    sum: Vec<f64>,
+    squares: Vec<f64>,
+    locations: f64,
+}
+
+impl StatisticsSums {
+    pub(crate) fn new() -> Self {
+        let zeros = vec![0.0; TEACHER_CHANNELS];
+        Self { sum: zeros.clone(), squares: zeros, locations: 0.0 }
+    }
+
+    /// Adds the features of an image: locations × 384.
+    pub(crate) fn add(&mut self, features: &[f32]) {
+        for location in features.chunks_exact(TEACHER_CHANNELS) {
+            let sums = self.sum.iter_mut().zip(&mut self.squares);
+            for ((sum, squares), &value) in sums.zip(location) {
+                let value = f64::from(value);
+                *sum += value;
+                *squares += value * value;
+            }
+            self.locations += 1.0;
+        }
+    }
+
+    /// All images have as many locations, so that the mean over images of their spatial means is
+    /// the mean over all locations; likewise for the squared differences from the mean.
+    pub(crate) fn finish(&self) -> Result<TeacherStatistics, Error> {
+        let mean: Vec<f64> = self.sum.iter().map(|sum| sum / self.locations).collect();
+        let variance =
+            |channel: usize| self.squares[channel] / self.locations - mean[channel] * mean[channel];
+        let std: Vec<f32> = (0..mean.len()).map(|i| variance(i).max(0.0).sqrt() as f32).collect();
+        if let Some(channel) = std.iter().position(|&std| std < 1e-6) {
+            return Err(Error::ConstantTeacher { channel });
+        }
+        Ok(TeacherStatistics { mean: mean.into_iter().map(|mean| mean as f32).collect(), std })
+    }
+}
+
+impl TeacherStatistics {
+    /// Folds the normalisation (features − mean) / std into the teacher's last, linear layer.
+    pub(crate) fn fold_into(&self, teacher: &Weights) -> Weights {
+        let mut folded = teacher.clone();
+        if let Some(last) = folded.0.last_mut() {
+            for row in last.weight.chunks_exact_mut(TEACHER_CHANNELS) {
+                row.iter_mut().zip(&self.std).for_each(|(weight, std)| *weight /= std);
+            }
+            for ((bias, mean), std) in last.bias.iter_mut().zip(&self.mean).zip(&self.std) {
+                *bias = (*bias - mean) / std;
+            }
+        }
+        folded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_teacher_is_small() {
+        assert_eq!(Teacher::embedded(PdnSize::Small).unwrap().size(), PdnSize::Small);
+        let error = Teacher::embedded(PdnSize::Medium).err().unwrap().to_string();
+        assert!(error.contains("--teacher FILE"), "{error}");
+    }
+
+    #[test]
+    fn a_saved_teacher_opens_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("teacher.safetensors");
+        let teacher = Teacher::embedded(PdnSize::Small).unwrap();
+        teacher.save(&path).unwrap();
+        assert!(Teacher::open(&path).unwrap().weights == teacher.weights);
+    }
+
+    #[test]
+    fn statistics_are_those_of_the_definition() {
+        let images: Vec<Vec<f32>> = (0..3)
+            .map(|i| (0..5 * TEACHER_CHANNELS).map(|j| ((i * 31 + j * 7) % 23) as f32).collect())
+            .collect();
+        let mut sums = StatisticsSums::new();
+        images.iter().for_each(|features| sums.add(features));
+        let statistics = sums.finish().unwrap();
+        let channel = 17;
+        let values: Vec<Vec<f64>> = images
+            .iter()
+            .map(|f| (0..5).map(|l| f64::from(f[l * TEACHER_CHANNELS + channel])).collect())
+            .collect();
+        let spatial = |f: &dyn Fn(f64) -> f64| -> f64 {
+            let of_image = |v: &Vec<f64>| v.iter().map(|&v| f(v)).sum::<f64>() / 5.0;
+            values.iter().map(of_image).sum::<f64>() / 3.0
+        };
+        let mean = spatial(&|v| v);
+        let std = spatial(&|v| (v - mean).powi(2)).sqrt();
+        assert!((f64::from(statistics.mean[channel]) - mean).abs() < 1e-5);
+        assert!((f64::from(statistics.std[channel]) - std).abs() < 1e-5);
+    }
+
+    #[test]
+    fn a_constant_channel_is_an_error() {
+        let mut sums = StatisticsSums::new();
+        let mut features: Vec<f32> = (0..4 * TEACHER_CHANNELS).map(|i| (i % 7) as f32).collect();
+        features.chunks_exact_mut(TEACHER_CHANNELS).for_each(|location| location[9] = 1.25);
+        sums.add(&features);
+        assert!(matches!(sums.finish(), Err(Error::ConstantTeacher { channel: 9 })));
+    }
+}

@@ -1,0 +1,109 @@
+//! A training that can go on: weights, optimizer state, and what they belong to, in one file.
+
+use super::conv::{ConvMoments, TrainableConv};
+use crate::error::Error;
+use crate::inspection::NetworkWeights;
+use crate::model::{DataDescription, program_version};
+use crate::network::{ConvWeights, Layer, Weights, autoencoder_layers, pdn_layers};
+use crate::recipe::Recipe;
+use crate::training::STUDENT_CHANNELS;
+use efficientad_kernels::Moments;
+use efficientad_weights::{Cause, Contents, Tensors};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Kind of a checkpoint's file.
+const KIND: &str = "efficientad-checkpoint";
+
+/// A training between two steps.
+pub(crate) struct Checkpoint {
+    pub progress: TrainingProgress,
+    pub networks: NetworkWeights,
+    pub student_moments: Vec<ConvMoments>,
+    pub autoencoder_moments: Vec<ConvMoments>,
+}
+
+/// The document of a checkpoint.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct TrainingProgress {
+    pub recipe: Recipe,
+    pub data: DataDescription,
+    /// Steps done.
+    pub steps_done: u64,
+    pub program_version: String,
+}
+
+impl TrainingProgress {
+    pub(crate) fn new(recipe: Recipe, data: DataDescription) -> Self {
+        Self { recipe, data, steps_done: 0, program_version: program_version() }
+    }
+}
+
+/// The moments of a network's layers.
+pub(crate) fn moments(convs: &[TrainableConv]) -> Vec<ConvMoments> {
+    convs.iter().map(|conv| conv.moments.clone()).collect()
+}
+
+impl Checkpoint {
+    pub(crate) fn save(&self, path: &Path) -> Result<(), Error> {
+        let mut tensors = Tensors::new();
+        self.write(&mut tensors).map_err(|cause| cause.in_file(path))?;
+        Ok(efficientad_weights::save(path, KIND, &self.progress, &tensors)?)
+    }
+
+    fn write(&self, tensors: &mut Tensors) -> Result<(), Cause> {
+        self.networks.write(tensors)?;
+        let student_layers = pdn_layers(self.progress.recipe.size, STUDENT_CHANNELS);
+        write_moments(&self.student_moments, &student_layers, tensors, "student")?;
+        write_moments(&self.autoencoder_moments, &autoencoder_layers(), tensors, "autoencoder")
+    }
+
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let Contents { document, tensors } =
+            efficientad_weights::load::<TrainingProgress>(path, KIND)?;
+        Ok(Self::read(document, &tensors).map_err(|cause| cause.in_file(path))?)
+    }
+
+    fn read(progress: TrainingProgress, tensors: &Tensors) -> Result<Self, Cause> {
+        let student_layers = pdn_layers(progress.recipe.size, STUDENT_CHANNELS);
+        Ok(Self {
+            networks: NetworkWeights::read(progress.recipe.input, tensors)?,
+            student_moments: read_moments(&student_layers, tensors, "student")?,
+            autoencoder_moments: read_moments(&autoencoder_layers(), tensors, "autoencoder")?,
+            progress,
+        })
+    }
+}
+
+fn write_moments(
+    moments: &[ConvMoments],
+    layers: &[Layer],
+    tensors: &mut Tensors,
+    network: &str,
+) -> Result<(), Cause> {
+    let pick = |of: fn(&Moments) -> &Vec<f32>| {
+        let pair = |m: &ConvMoments| ConvWeights {
+            weight: of(&m.weight).clone(),
+            bias: of(&m.bias).clone(),
+        };
+        Weights(moments.iter().map(pair).collect())
+    };
+    pick(|m| &m.first).write(layers, tensors, &format!("adam.first.{network}"))?;
+    pick(|m| &m.second).write(layers, tensors, &format!("adam.second.{network}"))
+}
+
+fn read_moments(
+    layers: &[Layer],
+    tensors: &Tensors,
+    network: &str,
+) -> Result<Vec<ConvMoments>, Cause> {
+    let first = Weights::read(layers, tensors, &format!("adam.first.{network}"))?;
+    let second = Weights::read(layers, tensors, &format!("adam.second.{network}"))?;
+    let pairs = first.0.into_iter().zip(second.0);
+    Ok(pairs
+        .map(|(first, second)| ConvMoments {
+            weight: Moments { first: first.weight, second: second.weight },
+            bias: Moments { first: first.bias, second: second.bias },
+        })
+        .collect())
+}

@@ -1,0 +1,70 @@
+//! A convolution that learns.
+
+use crate::network::{ConvWeights, Layer, Weights};
+use efficientad_kernels::{Adam, BackwardPass, Conv2d, Conv2dGradient, Cpu, Moments, Workspace};
+
+/// A convolution with its gradients and its optimizer's state.
+pub(crate) struct TrainableConv {
+    pub conv: Conv2d,
+    pub weights: ConvWeights,
+    pub moments: ConvMoments,
+    gradient: Conv2dGradient,
+    weight_gradient: Vec<f32>,
+}
+
+/// Adam's running means for a convolution.
+#[derive(Clone, Default)]
+pub(crate) struct ConvMoments {
+    pub weight: Moments,
+    pub bias: Moments,
+}
+
+impl TrainableConv {
+    fn new(cpu: &Cpu, layer: &Layer, weights: &ConvWeights, input_gradient: bool) -> Self {
+        let conv = Conv2d::new(cpu, layer.conv, &weights.weight, &weights.bias);
+        let len = weights.weight.len();
+        Self {
+            gradient: Conv2dGradient::new(cpu, &conv, &weights.weight, input_gradient),
+            conv,
+            weights: weights.clone(),
+            moments: ConvMoments {
+                weight: Moments::zeros(len),
+                bias: Moments::zeros(weights.bias.len()),
+            },
+            weight_gradient: vec![0.0; len],
+        }
+    }
+
+    /// Leads a gradient back and keeps those of weights and bias until [`TrainableConv::update`].
+    pub(crate) fn backward(&mut self, workspace: &mut Workspace, pass: BackwardPass<'_>) {
+        self.gradient.backward(workspace, &self.conv, pass);
+    }
+
+    /// The gradients of the last backward pass: weights (kernel row × kernel column × input ×
+    /// output channel) and bias.
+    #[cfg(test)]
+    pub(crate) fn gradients(&mut self, cpu: &Cpu) -> (&[f32], &[f32]) {
+        self.gradient.weight_gradient(cpu, &mut self.weight_gradient);
+        (&self.weight_gradient, self.gradient.bias_gradient())
+    }
+
+    /// One step of Adam by the gradients of the last backward pass.
+    pub(crate) fn update(&mut self, cpu: &Cpu, adam: &Adam) {
+        self.gradient.weight_gradient(cpu, &mut self.weight_gradient);
+        let ConvWeights { weight, bias } = &mut self.weights;
+        adam.update(cpu, weight, &self.weight_gradient, &mut self.moments.weight);
+        adam.update(cpu, bias, self.gradient.bias_gradient(), &mut self.moments.bias);
+        self.conv.set_weights(cpu, weight, bias);
+        self.gradient.set_weights(cpu, &self.conv, weight);
+    }
+}
+
+/// Makes a network's layers learn; the first one reads images, of which no gradient is wanted.
+pub(crate) fn trainable(cpu: &Cpu, layers: &[Layer], weights: &Weights) -> Vec<TrainableConv> {
+    layers
+        .iter()
+        .zip(&weights.0)
+        .enumerate()
+        .map(|(i, (layer, weights))| TrainableConv::new(cpu, layer, weights, i > 0))
+        .collect()
+}

@@ -1,0 +1,148 @@
+//! The images of a training step: which, and how they are changed.
+
+use crate::error::Error;
+use crate::network::{InputSize, write_normalized};
+use crate::random::{Purpose, Random};
+use crate::source::{ImageCache, PhotoSource, input_image};
+use efficientad_images::{
+    RgbImage, adjust_brightness, adjust_contrast, adjust_saturation, to_grayscale,
+};
+use efficientad_kernels::{Tensor, TensorView};
+
+/// Jitter multiplies brightness, contrast or saturation by up to this much more or less.
+const JITTER: f32 = 0.2;
+/// Probability that a penalty photo becomes grey.
+const GREY: f32 = 0.3;
+
+/// The images of one training step, normalised.
+pub(crate) struct StepInputs {
+    /// Number of the training image.
+    pub image: usize,
+    /// The image, the penalty photo if there is one, and last the image with jitter.
+    pub batch: Tensor,
+}
+
+impl StepInputs {
+    /// The image as it is.
+    pub(crate) fn plain(&self) -> TensorView<'_> {
+        self.batch.images(0..1)
+    }
+
+    /// The image with jitter.
+    pub(crate) fn jittered(&self) -> TensorView<'_> {
+        let last = self.batch.shape().images - 1;
+        self.batch.images(last..last + 1)
+    }
+
+    /// Whether a penalty photo is among them.
+    pub(crate) fn has_photo(&self) -> bool {
+        self.batch.shape().images == 3
+    }
+}
+
+/// Makes the inputs of any step from the seed alone, so that training can go on from anywhere.
+pub(crate) struct StepLoader<'a> {
+    pub images: ImageCache<'a>,
+    pub image_count: usize,
+    pub photos: Option<&'a dyn PhotoSource>,
+    pub size: InputSize,
+    pub seed: u64,
+}
+
+impl StepLoader<'_> {
+    /// The inputs of step `step`, counted from 0.
+    pub(crate) fn load(&self, step: u64) -> Result<StepInputs, Error> {
+        let image = self.image_at(step);
+        let original = self.images.get(image)?;
+        let mut random = Random::new(self.seed, Purpose::Augmentation, step);
+        let jittered = jitter(&original, &mut random);
+        let mut inputs = vec![input_image(&original, self.size)];
+        if let Some(photos) = self.photos {
+            let photo = photos.photo(step, self.size).map_err(|error| Error::Image {
+                name: "penalty photo".to_owned(),
+                source: error,
+            })?;
+            inputs.push(if random.unit() < GREY { to_grayscale(&photo) } else { photo });
+        }
+        inputs.push(input_image(&jittered, self.size));
+        let shape = self.size.shape(inputs.len());
+        let mut batch = Tensor::zeros(shape);
+        let targets = batch.data_mut().chunks_exact_mut(shape.image_len());
+        inputs.iter().zip(targets).for_each(|(input, target)| write_normalized(input, target));
+        Ok(StepInputs { image, batch })
+    }
+
+    /// Every image comes once an epoch, in an order of its own.
+    fn image_at(&self, step: u64) -> usize {
+        let (epoch, position) = (step / self.image_count as u64, step % self.image_count as u64);
+        let order = Random::new(self.seed, Purpose::ImageOrder, epoch);
+        { order }.permutation(self.image_count)[position as usize]
+    }
+}
+
+/// Changes one of brightness, contrast and saturation.
+fn jitter(image: &RgbImage, random: &mut Random) -> RgbImage {
+    let kind = random.below(3);
+    let factor = random.between(1.0 - JITTER, 1.0 + JITTER);
+    match kind {
+        0 => adjust_brightness(image, factor),
+        1 => adjust_contrast(image, factor),
+        _ => adjust_saturation(image, factor),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::SourceError;
+    use crate::source::ImageSource;
+
+    struct Plain(usize);
+
+    impl ImageSource for Plain {
+        fn len(&self) -> usize {
+            self.0
+        }
+        fn name(&self, index: usize) -> String {
+            index.to_string()
+        }
+        fn load(&self, index: usize) -> Result<RgbImage, SourceError> {
+            let mut image = RgbImage::new(20, 30);
+            image.iter_mut().enumerate().for_each(|(i, v)| *v = (i * 7 + index * 50) as u8);
+            Ok(image)
+        }
+    }
+
+    fn loader(source: &Plain) -> StepLoader<'_> {
+        StepLoader {
+            images: ImageCache::new(source, 0),
+            image_count: source.0,
+            photos: None,
+            size: InputSize::default(),
+            seed: 4,
+        }
+    }
+
+    #[test]
+    fn every_image_comes_once_an_epoch() {
+        let source = Plain(5);
+        let loader = loader(&source);
+        let epoch = |first: u64| (first..first + 5).map(|s| loader.image_at(s)).collect::<Vec<_>>();
+        let (first, second) = (epoch(0), epoch(5));
+        assert_ne!(first, second);
+        for mut order in [first, second] {
+            order.sort_unstable();
+            assert_eq!(order, [0, 1, 2, 3, 4]);
+        }
+    }
+
+    #[test]
+    fn a_step_is_the_same_whenever_it_is_loaded() {
+        let source = Plain(3);
+        let step = |step| loader(&source).load(step).unwrap();
+        let (a, b) = (step(17), step(17));
+        assert!(a.image == b.image && a.batch.data() == b.batch.data());
+        assert!(a.plain().data != a.jittered().data, "jitter changes the image");
+        assert!(a.batch.data() != step(18).batch.data());
+    }
+}

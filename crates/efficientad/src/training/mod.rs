@@ -1,0 +1,19 @@
+//! Training of student and autoencoder (paper, section 3.2 and 3.3).
+
+mod autoencoder;
+mod checkpoint;
+mod conv;
+mod dropout;
+mod features;
+mod inputs;
+mod losses;
+mod step;
+mod student;
+mod trainer;
+
+pub(crate) use inputs::StepInputs;
+pub use losses::Losses;
+pub(crate) use step::{StepNetworks, StepWeights};
+pub(crate) use student::STUDENT_CHANNELS;
+pub(crate) use trainer::{TimedSteps, teacher_statistics};
+pub use trainer::{TrainOptions, Trainer, TrainingData};

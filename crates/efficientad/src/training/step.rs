@@ -1,0 +1,100 @@
+//! One training step: features, losses, gradients, update.
+
+use super::autoencoder::TrainableAutoencoder;
+use super::conv::TrainableConv;
+use super::dropout::Dropout;
+use super::features::FeatureCache;
+use super::inputs::StepInputs;
+use super::losses::{Losses, TeacherFeatures, autoencoder_losses, hard_loss, penalty};
+use super::student::TrainableStudent;
+use crate::network::{InputSize, Pdn, PdnMaps, PdnSize, TEACHER_CHANNELS, Weights};
+use efficientad_kernels::{Adam, Workspace};
+
+/// Weights that a step starts from; the teacher's are those with the normalisation folded in.
+pub(crate) struct StepWeights<'a> {
+    pub size: PdnSize,
+    pub input: InputSize,
+    pub normalized_teacher: &'a Weights,
+    pub student: &'a Weights,
+    pub autoencoder: &'a Weights,
+}
+
+/// The networks and the memory of training.
+pub(crate) struct StepNetworks {
+    pub workspace: Workspace,
+    teacher: Pdn,
+    teacher_maps: PdnMaps,
+    pub student: TrainableStudent,
+    pub autoencoder: TrainableAutoencoder,
+}
+
+impl StepNetworks {
+    pub(crate) fn new(workspace: Workspace, weights: &StepWeights<'_>) -> Self {
+        let cpu = workspace.cpu();
+        Self {
+            teacher: Pdn::new(cpu, weights.size, TEACHER_CHANNELS, weights.normalized_teacher),
+            teacher_maps: PdnMaps::default(),
+            student: TrainableStudent::new(cpu, weights.size, weights.student),
+            autoencoder: TrainableAutoencoder::new(cpu, weights.input, weights.autoencoder),
+            workspace,
+        }
+    }
+
+    /// Computes losses and gradients of a step.
+    pub(crate) fn losses(
+        &mut self,
+        inputs: &StepInputs,
+        features: &mut FeatureCache,
+        dropout: Option<Dropout>,
+    ) -> Losses {
+        if !features.has(inputs.image) {
+            self.teacher.forward(&mut self.workspace, inputs.plain(), &mut self.teacher_maps);
+            features.insert(inputs.image, self.teacher_maps.features.data());
+        }
+        self.losses_given(features.get(inputs.image), inputs, dropout)
+    }
+
+    /// As [`StepNetworks::losses`], with the teacher's features of the image without jitter given.
+    pub(crate) fn losses_given(
+        &mut self,
+        plain: &(impl TeacherFeatures + ?Sized),
+        inputs: &StepInputs,
+        dropout: Option<Dropout>,
+    ) -> Losses {
+        let workspace = &mut self.workspace;
+        self.teacher.forward(workspace, inputs.jittered(), &mut self.teacher_maps);
+        self.student.forward(workspace, inputs.batch.view());
+        self.autoencoder.forward(workspace, inputs.jittered(), dropout);
+
+        let cpu = workspace.cpu();
+        let teacher_half = &mut self.student.teacher_half;
+        let hard = hard_loss(cpu, plain, teacher_half.images_mut(0..1).data);
+        let penalty = inputs.has_photo().then(|| penalty(cpu, teacher_half.images_mut(1..2).data));
+        let (prediction, gradient) = self.autoencoder.features_and_gradient();
+        let (autoencoder, student_autoencoder) = autoencoder_losses(
+            cpu,
+            self.teacher_maps.features.data(),
+            prediction.data(),
+            self.student.autoencoder_half.data_mut(),
+            gradient.data_mut(),
+        );
+
+        self.autoencoder.backward(workspace, inputs.jittered(), dropout);
+        self.student.backward(workspace, inputs.batch.view());
+        Losses { hard, penalty, autoencoder, student_autoencoder }
+    }
+
+    /// Updates all weights by the gradients of the last losses.
+    pub(crate) fn update(&mut self, adam: &Adam) {
+        for conv in self.student.convs.iter_mut().chain(&mut self.autoencoder.convs) {
+            conv.update(self.workspace.cpu(), adam);
+        }
+    }
+
+    /// The weights of the student and the autoencoder as they are now.
+    pub(crate) fn weights(&self) -> [Weights; 2] {
+        [&self.student.convs, &self.autoencoder.convs].map(|convs: &Vec<TrainableConv>| {
+            Weights(convs.iter().map(|conv| conv.weights.clone()).collect())
+        })
+    }
+}

@@ -1,0 +1,318 @@
+//! Training from the first step to the calibrated model.
+
+use super::checkpoint::{Checkpoint, TrainingProgress, moments};
+use super::conv::ConvMoments;
+use super::dropout::Dropout;
+use super::features::FeatureCache;
+use super::inputs::{StepInputs, StepLoader};
+use super::losses::Losses;
+use super::step::{StepNetworks, StepWeights};
+use super::student::STUDENT_CHANNELS;
+use crate::error::Error;
+use crate::inspection::NetworkWeights;
+use crate::model::{DataDescription, Model, Provenance};
+use crate::network::{
+    Pdn, PdnMaps, TEACHER_CHANNELS, Weights, autoencoder_layers, normalized, pdn_layers,
+};
+use crate::progress::{Progress, Stage};
+use crate::random::{Purpose, Random};
+use crate::recipe::Recipe;
+use crate::source::{ImageCache, ImageSource, PhotoSource, input_image};
+use crate::teacher::{StatisticsSums, Teacher, TeacherStatistics};
+use efficientad_kernels::{Adam, Cpu, Workspace};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+/// What a model is trained on.
+pub struct TrainingData<'a> {
+    /// Good images to learn from.
+    pub train: &'a dyn ImageSource,
+    /// Good images held back for calibration.
+    pub validation: &'a dyn ImageSource,
+    /// Photos for the penalty; without them training goes without it.
+    pub photos: Option<&'a dyn PhotoSource>,
+    /// What the model's file is to say about the data.
+    pub description: DataDescription,
+}
+
+/// Memory that training may take beside what it needs; results don't depend on it.
+#[derive(Clone, Copy, Debug)]
+pub struct TrainOptions {
+    /// Bytes for the teacher's features of training images (2.4 MB each at 256×256).
+    pub feature_cache_bytes: usize,
+    /// Bytes for decoded training images.
+    pub image_cache_bytes: usize,
+}
+
+impl Default for TrainOptions {
+    fn default() -> Self {
+        Self { feature_cache_bytes: 1 << 30, image_cache_bytes: 256 << 20 }
+    }
+}
+
+/// A training at work.
+pub struct Trainer<'a> {
+    cpu: Arc<Cpu>,
+    progress: TrainingProgress,
+    teacher: Weights,
+    statistics: TeacherStatistics,
+    networks: StepNetworks,
+    features: FeatureCache,
+    loader: StepLoader<'a>,
+    validation: &'a dyn ImageSource,
+    next: Option<Result<StepInputs, Error>>,
+}
+
+impl<'a> Trainer<'a> {
+    /// Prepares a training: checks the data, and takes the teacher's statistics over it.
+    ///
+    /// # Errors
+    /// When there are too few images, one can't be read, or the teacher doesn't fit the recipe.
+    pub fn new(
+        cpu: Arc<Cpu>,
+        teacher: Teacher,
+        recipe: Recipe,
+        data: TrainingData<'a>,
+        options: TrainOptions,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Self, Error> {
+        check_counts(&data)?;
+        if teacher.size() != recipe.size {
+            return Err(Error::TeacherSize { teacher: teacher.size(), recipe: recipe.size });
+        }
+        let statistics = teacher_statistics(&cpu, &teacher, &recipe, data.train, progress)?;
+        let draw = |layers: &[_], purpose| {
+            Weights::initialized(layers, &mut Random::new(recipe.seed, purpose, 0))
+        };
+        let networks = NetworkWeights {
+            size: recipe.size,
+            input: recipe.input,
+            teacher: teacher.weights,
+            statistics,
+            student: draw(&pdn_layers(recipe.size, STUDENT_CHANNELS), Purpose::StudentWeights),
+            autoencoder: draw(&autoencoder_layers(), Purpose::AutoencoderWeights),
+        };
+        let progress = TrainingProgress::new(recipe, data.description.clone());
+        Ok(Self::assemble(cpu, progress, networks, data, options))
+    }
+
+    /// Goes on from a checkpoint, exactly as if training had not stopped (on a CPU with the same
+    /// instruction set).
+    ///
+    /// # Errors
+    /// When the checkpoint can't be read or was made from other images.
+    pub fn resume(
+        cpu: Arc<Cpu>,
+        checkpoint: &Path,
+        data: TrainingData<'a>,
+        options: TrainOptions,
+    ) -> Result<Self, Error> {
+        check_counts(&data)?;
+        let Checkpoint { progress, networks, student_moments, autoencoder_moments } =
+            Checkpoint::open(checkpoint)?;
+        if progress.data != data.description {
+            return Err(Error::OtherData {
+                path: checkpoint.to_owned(),
+                checkpoint: describe(&progress.data),
+                now: describe(&data.description),
+            });
+        }
+        let mut trainer = Self::assemble(cpu, progress, networks, data, options);
+        let StepNetworks { student, autoencoder, .. } = &mut trainer.networks;
+        let convs = student.convs.iter_mut().chain(&mut autoencoder.convs);
+        let moments: Vec<ConvMoments> =
+            student_moments.into_iter().chain(autoencoder_moments).collect();
+        convs.zip(moments).for_each(|(conv, moments)| conv.moments = moments);
+        Ok(trainer)
+    }
+
+    fn assemble(
+        cpu: Arc<Cpu>,
+        progress: TrainingProgress,
+        weights: NetworkWeights,
+        data: TrainingData<'a>,
+        options: TrainOptions,
+    ) -> Self {
+        let recipe = &progress.recipe;
+        let image_count = data.train.len();
+        let networks = StepNetworks::new(
+            Workspace::new(Arc::clone(&cpu)),
+            &StepWeights {
+                size: recipe.size,
+                input: recipe.input,
+                normalized_teacher: &weights.statistics.fold_into(&weights.teacher),
+                student: &weights.student,
+                autoencoder: &weights.autoencoder,
+            },
+        );
+        Self {
+            cpu,
+            features: FeatureCache::new(image_count, options.feature_cache_bytes),
+            loader: StepLoader {
+                images: ImageCache::new(data.train, options.image_cache_bytes),
+                image_count,
+                photos: data.photos,
+                size: recipe.input,
+                seed: recipe.seed,
+            },
+            progress,
+            teacher: weights.teacher,
+            statistics: weights.statistics,
+            networks,
+            validation: data.validation,
+            next: None,
+        }
+    }
+
+    /// How the model is trained.
+    pub fn recipe(&self) -> &Recipe {
+        &self.progress.recipe
+    }
+
+    /// Steps done so far.
+    pub fn steps_done(&self) -> u64 {
+        self.progress.steps_done
+    }
+
+    /// Does one step. The next step's images are loaded meanwhile.
+    ///
+    /// # Errors
+    /// When an image can't be read, or the losses are no numbers any more: then this training is
+    /// spoilt, and an earlier checkpoint is to go on from.
+    pub fn step(&mut self) -> Result<Losses, Error> {
+        let step = self.progress.steps_done;
+        let inputs = self.next.take().unwrap_or_else(|| self.loader.load(step))?;
+        let Self { networks, features, loader, progress, .. } = self;
+        let recipe = &progress.recipe;
+        let (losses, next) = thread::scope(|scope| {
+            let next = (step + 1 < recipe.steps).then(|| scope.spawn(|| loader.load(step + 1)));
+            let dropout = Dropout { seed: recipe.seed, step };
+            let losses = networks.losses(&inputs, features, Some(dropout));
+            if losses.total().is_finite() {
+                networks.update(&adam(recipe, step));
+            }
+            (losses, next.map(thread::ScopedJoinHandle::join))
+        });
+        self.next =
+            next.map(|loaded| loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        self.progress.steps_done = step + 1;
+        if !losses.total().is_finite() {
+            return Err(Error::Diverged { step: step + 1, losses });
+        }
+        Ok(losses)
+    }
+
+    /// Writes all that [`Trainer::resume`] needs; an earlier file of that name is replaced only by a
+    /// complete one.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn save_checkpoint(&self, path: &Path) -> Result<(), Error> {
+        let checkpoint = Checkpoint {
+            progress: self.progress.clone(),
+            networks: self.weights(),
+            student_moments: moments(&self.networks.student.convs),
+            autoencoder_moments: moments(&self.networks.autoencoder.convs),
+        };
+        checkpoint.save(path)
+    }
+
+    fn weights(&self) -> NetworkWeights {
+        let [student, autoencoder] = self.networks.weights();
+        NetworkWeights {
+            size: self.progress.recipe.size,
+            input: self.progress.recipe.input,
+            teacher: self.teacher.clone(),
+            statistics: self.statistics.clone(),
+            student,
+            autoencoder,
+        }
+    }
+
+    /// Calibrates the networks on the validation images.
+    ///
+    /// # Errors
+    /// When one of them can't be read, or they give no spread of values.
+    pub fn finish(self, progress: &mut dyn FnMut(Progress)) -> Result<Model, Error> {
+        let weights = self.weights();
+        let provenance = Provenance {
+            recipe: Some(self.progress.recipe.clone()),
+            data: Some(self.progress.data.clone()),
+        };
+        let (cpu, validation) = (Arc::clone(&self.cpu), self.validation);
+        drop(self);
+        Model::calibrate(cpu, weights, provenance, validation, progress)
+    }
+}
+
+/// Steps on given images, without loading: what a benchmark times.
+pub(crate) struct TimedSteps {
+    networks: StepNetworks,
+    features: FeatureCache,
+    recipe: Recipe,
+    step: u64,
+}
+
+impl TimedSteps {
+    pub(crate) fn new(networks: StepNetworks, recipe: Recipe) -> Self {
+        Self { networks, features: FeatureCache::new(1, usize::MAX), recipe, step: 0 }
+    }
+
+    pub(crate) fn step(&mut self, inputs: &StepInputs) -> Losses {
+        let dropout = Dropout { seed: self.recipe.seed, step: self.step };
+        let losses = self.networks.losses(inputs, &mut self.features, Some(dropout));
+        self.networks.update(&adam(&self.recipe, self.step));
+        self.step += 1;
+        losses
+    }
+}
+
+/// Adam at a step, counted from 0.
+fn adam(recipe: &Recipe, step: u64) -> Adam {
+    Adam {
+        learning_rate: recipe.learning_rate_at(step),
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        weight_decay: recipe.weight_decay,
+        step: step + 1,
+    }
+}
+
+fn check_counts(data: &TrainingData<'_>) -> Result<(), Error> {
+    for (purpose, source) in [("training", data.train), ("validation", data.validation)] {
+        if source.is_empty() {
+            return Err(Error::TooFewImages { purpose, found: 0, needed: 1 });
+        }
+    }
+    Ok(())
+}
+
+fn describe(data: &DataDescription) -> String {
+    let DataDescription { fingerprint, train_images, validation_images, photos } = data;
+    format!("{fingerprint}, {train_images} + {validation_images} images, photos: {photos}")
+}
+
+/// Mean and standard deviation of the teacher's channels over all training images.
+pub(crate) fn teacher_statistics(
+    cpu: &Arc<Cpu>,
+    teacher: &Teacher,
+    recipe: &Recipe,
+    images: &dyn ImageSource,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<TeacherStatistics, Error> {
+    let pdn = Pdn::new(cpu, teacher.size(), TEACHER_CHANNELS, &teacher.weights);
+    let mut workspace = Workspace::new(Arc::clone(cpu));
+    let mut maps = PdnMaps::default();
+    let mut sums = StatisticsSums::new();
+    let total = images.len();
+    for index in 0..total {
+        progress(Progress { stage: Stage::TeacherStatistics, done: index, total });
+        let image = input_image(&crate::source::load(images, index)?, recipe.input);
+        pdn.forward(&mut workspace, normalized(&image).view(), &mut maps);
+        sums.add(maps.features.data());
+    }
+    progress(Progress { stage: Stage::TeacherStatistics, done: total, total });
+    sums.finish()
+}

@@ -1,0 +1,177 @@
+//! What can go wrong, one variant per cause.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Why an image could not be read.
+///
+/// `name` is the path, or the name given with bytes in memory. The variants tell whose matter it
+/// is: the file system's ([`Read`](Self::Read), [`IsFolder`](Self::IsFolder)), the file's
+/// ([`Empty`](Self::Empty), [`NotAnImage`](Self::NotAnImage), [`Corrupt`](Self::Corrupt)), this
+/// library's ([`Unsupported`](Self::Unsupported)), the caller's limits
+/// ([`TooManyPixels`](Self::TooManyPixels), [`TooManyBytes`](Self::TooManyBytes)), or the use the
+/// image is put to ([`NotGrey`](Self::NotGrey)).
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ImageError {
+    /// The operating system could not open or read the file.
+    #[error("{name}: cannot be read ({source}); check the path and the file's permissions")]
+    Read {
+        /// The path.
+        name: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The path leads to a folder.
+    #[error("{name}: is a folder, not an image; name an image file in it")]
+    IsFolder {
+        /// The path.
+        name: String,
+    },
+    /// The file has no bytes.
+    #[error("{name}: is empty (0 bytes); was it copied completely?")]
+    Empty {
+        /// The path or given name.
+        name: String,
+    },
+    /// The first bytes are no image format's.
+    #[error(
+        "{name}: is not an image, whatever its extension says; PNG, JPEG, BMP, TIFF and WebP are read"
+    )]
+    NotAnImage {
+        /// The path or given name.
+        name: String,
+    },
+    /// An image, but of a format or kind that is not read.
+    #[error("{name}: is not supported ({reason}); convert it, for example to 8-bit PNG")]
+    Unsupported {
+        /// The path or given name.
+        name: String,
+        /// What is not supported.
+        reason: String,
+    },
+    /// The file breaks its own format, or ends too early.
+    #[error("{name}: is damaged ({reason}); copy or export it again")]
+    Corrupt {
+        /// The path or given name.
+        name: String,
+        /// What the decoder found.
+        reason: String,
+    },
+    /// The image's header announces more pixels than [`Limits::max_pixels`](crate::Limits).
+    #[error(
+        "{name}: has {width}×{height} pixels, more than the limit of {max_pixels}; \
+         raise the limit if the file is to be trusted"
+    )]
+    TooManyPixels {
+        /// The path or given name.
+        name: String,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// The limit in force.
+        max_pixels: u64,
+    },
+    /// The file, its pixels or its decoder need more memory than [`Limits::max_bytes`](crate::Limits).
+    #[error(
+        "{name}: needs more memory than the limit of {max_bytes} bytes; \
+         raise the limit if the file is to be trusted"
+    )]
+    TooManyBytes {
+        /// The path or given name.
+        name: String,
+        /// The limit in force.
+        max_bytes: u64,
+    },
+    /// A label map must have one channel, this file has colours.
+    #[error("{name}: has colours, but a label map holds one number per pixel; save it as grey")]
+    NotGrey {
+        /// The path or given name.
+        name: String,
+    },
+}
+
+/// Why a picture or a map could not be made or written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PictureError {
+    /// A map's or mask's number of values is not `width · height`.
+    #[error(
+        "a map or mask of {width}×{height} pixels needs {expected} values, but this one has {found}"
+    )]
+    MapLength {
+        /// Values given.
+        found: usize,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// `width · height`.
+        expected: u64,
+    },
+    /// A map holds NaN or an infinity.
+    #[error(
+        "the anomaly map is not finite at pixel ({x}, {y}); look for bad numbers in the weights"
+    )]
+    MapNotFinite {
+        /// Column of the first such value.
+        x: u32,
+        /// Row of the first such value.
+        y: u32,
+    },
+    /// The colour scale is empty, reversed or not finite.
+    #[error("the colour scale from {low} to {high} is empty; low must be below high, both finite")]
+    EmptyRange {
+        /// The value meant to be shown as nothing.
+        low: f32,
+        /// The value meant to be shown in full.
+        high: f32,
+    },
+    /// Two pictures or a picture and a mask that belong together differ in size.
+    #[error("sizes differ: {found_width}×{found_height} instead of {width}×{height} pixels")]
+    SizeMismatch {
+        /// Width found.
+        found_width: u32,
+        /// Height found.
+        found_height: u32,
+        /// Width of the photo.
+        width: u32,
+        /// Height of the photo.
+        height: u32,
+    },
+    /// The operating system could not write the file.
+    #[error("{path}: cannot be written ({source}); check the folder, its permissions and the space left", path = path.display())]
+    Write {
+        /// The path.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A picture or map of width or height 0, which PNG and TIFF cannot hold.
+    #[error("{path}: is not written, there are no pixels to write", path = path.display())]
+    NoPixels {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The encoder refused the picture, for example one too large for its format.
+    #[error("{path}: cannot be encoded ({reason}); write a smaller picture", path = path.display())]
+    Encode {
+        /// The path.
+        path: PathBuf,
+        /// What the encoder said.
+        reason: String,
+    },
+}
+
+impl PictureError {
+    /// Refuses a size without pixels, before a file is begun.
+    pub(crate) fn check_pixels(path: &Path, (width, height): (u32, u32)) -> Result<(), Self> {
+        if width > 0 && height > 0 {
+            return Ok(());
+        }
+        Err(Self::NoPixels { path: path.to_owned() })
+    }
+}

@@ -1,0 +1,30 @@
+//! Anomaly maps out, as 32-bit float TIFF: the form that the evaluation scripts of MVTec AD and
+//! MVTec LOCO read.
+
+use std::path::Path;
+
+use tiff::TiffError;
+use tiff::encoder::{TiffEncoder, colortype::Gray32Float};
+
+use crate::anomaly_map::AnomalyMap;
+use crate::atomic::write_atomically;
+use crate::error::PictureError;
+
+/// Writes the map's values unchanged as an uncompressed TIFF file of one channel, whole or not at
+/// all (see [`crate::atomic`]).
+///
+/// # Errors
+/// [`PictureError::NoPixels`], [`PictureError::Encode`] for a map over 4 GiB, and
+/// [`PictureError::Write`].
+pub fn save_float_tiff(path: impl AsRef<Path>, map: AnomalyMap<'_>) -> Result<(), PictureError> {
+    let path = path.as_ref();
+    PictureError::check_pixels(path, map.dimensions())?;
+    let (width, height) = map.dimensions();
+    write_atomically(path, |writer| {
+        TiffEncoder::new(writer)?.write_image::<Gray32Float>(width, height, map.values())
+    })
+    .map_err(|error| match error {
+        TiffError::IoError(source) => PictureError::Write { path: path.to_owned(), source },
+        error => PictureError::Encode { path: path.to_owned(), reason: error.to_string() },
+    })
+}

@@ -1,0 +1,26 @@
+//! PNG files out.
+
+use std::path::Path;
+
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder, RgbImage};
+
+use crate::atomic::write_atomically;
+use crate::error::PictureError;
+
+/// Writes an 8-bit RGB PNG file, whole or not at all (see [`crate::atomic`]).
+///
+/// # Errors
+/// [`PictureError::NoPixels`], [`PictureError::Encode`] and [`PictureError::Write`].
+pub fn save_png(path: impl AsRef<Path>, picture: &RgbImage) -> Result<(), PictureError> {
+    let path = path.as_ref();
+    PictureError::check_pixels(path, picture.dimensions())?;
+    let (width, height) = picture.dimensions();
+    write_atomically(path, |writer| {
+        PngEncoder::new(writer).write_image(picture, width, height, ExtendedColorType::Rgb8)
+    })
+    .map_err(|error| match error {
+        image::ImageError::IoError(source) => PictureError::Write { path: path.to_owned(), source },
+        error => PictureError::Encode { path: path.to_owned(), reason: error.to_string() },
+    })
+}

@@ -1,0 +1,36 @@
+//! Anomaly detection metrics: AU-ROC, AU-PR, F1, AU-PRO, sPRO.
+//!
+//! The crate knows nothing of files or networks: it takes scores and ground truth and returns numbers.
+//!
+//! - [`auroc`], [`average_precision`], [`best_f1`], [`roc_curve`]: one score per image, equal to scikit-learn's.
+//! - [`PixelCollector`] → [`SortedPixels`]: pixel AU-ROC, pixel AU-PR and AU-PRO (or sPRO) over many anomaly maps
+//!   in bounded memory.
+//! - [`Evaluator`] → [`Evaluation`]: all of them together, overall and per defect kind.
+//! - [`Confusion`]: counts of right and wrong verdicts at one threshold.
+//!
+//! Everywhere a *higher* score means *more anomalous*, and a score equal to the threshold counts as anomalous.
+//!
+//! ```
+//! let scores = [0.1, 0.4, 0.35, 0.8];
+//! let anomalous = [false, false, true, true];
+//! assert_eq!(efficientad_metrics::auroc(&scores, &anomalous), Ok(0.75));
+//! ```
+
+mod components;
+mod confusion;
+mod error;
+mod evaluation;
+mod key;
+mod pixels;
+mod ranking;
+mod steps;
+
+pub use components::{Components, connected_components};
+pub use confusion::{Confusion, confusion_by_kind};
+pub use error::MetricError;
+pub use evaluation::{Evaluation, Evaluator, ImageScore, Metrics};
+pub use pixels::{
+    AUPRO_FPR_LIMIT, AnomalyMap, DEFAULT_EXACT_LIMIT, GroundTruth, PixelCollector, PixelMetrics,
+    SaturatedRegion, SortedPixels,
+};
+pub use ranking::{BestF1, RocPoint, auroc, average_precision, best_f1, roc_curve};

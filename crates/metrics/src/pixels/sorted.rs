@@ -1,0 +1,148 @@
+//! Metrics of collected pixels.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::collector::{Group, Store};
+use super::exact::ExactCursor;
+use super::histogram::HistogramCursor;
+use crate::MetricError;
+use crate::steps::{Aupro, Auroc, AveragePrecision, Step, Totals};
+
+/// The pixel metrics of a set of images.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct PixelMetrics {
+    /// Pixels outside defects, of all images.
+    pub n_good: u64,
+    /// Defect pixels.
+    pub n_anomalous: u64,
+    /// Defect regions.
+    pub n_regions: u64,
+    /// Area under the ROC curve, 0 to 1.
+    pub auroc: f64,
+    /// Average precision, 0 to 1.
+    pub aupr: f64,
+    /// Area under the mean per-region overlap against the false-positive rate, up to the limit and divided by it.
+    pub aupro: f64,
+    /// Largest amount by which `auroc` can differ from the exact value. It is 0 where every score was kept.
+    pub auroc_error: f64,
+    /// The same for `aupr`.
+    pub aupr_error: f64,
+    /// The same for `aupro`.
+    pub aupro_error: f64,
+}
+
+impl PixelMetrics {
+    /// The largest of the three error bounds.
+    pub fn error(&self) -> f64 {
+        self.auroc_error.max(self.aupr_error).max(self.aupro_error)
+    }
+}
+
+/// Collected pixels in order of their scores.
+#[derive(Debug)]
+pub struct SortedPixels {
+    pub(super) groups: BTreeMap<Option<String>, Group>,
+}
+
+impl SortedPixels {
+    /// Metrics over all images; `fpr_limit` is where AU-PRO's integral ends
+    /// ([`AUPRO_FPR_LIMIT`](super::AUPRO_FPR_LIMIT) by convention).
+    ///
+    /// # Errors
+    /// There are no defect pixels or no good ones, or the limit is not in (0, 1].
+    pub fn overall(&self, fpr_limit: f64) -> Result<PixelMetrics, MetricError> {
+        pixel_metrics(&self.groups.values().collect::<Vec<_>>(), fpr_limit)
+    }
+
+    /// Metrics over the good images and those of one defect kind.
+    ///
+    /// # Errors
+    /// As [`overall`](Self::overall); a kind that was never added has no defect pixels.
+    pub fn kind(&self, kind: &str, fpr_limit: f64) -> Result<PixelMetrics, MetricError> {
+        let chosen =
+            self.groups.iter().filter(|(name, _)| name.as_deref().is_none_or(|name| name == kind));
+        pixel_metrics(&chosen.map(|(_, group)| group).collect::<Vec<_>>(), fpr_limit)
+    }
+}
+
+fn pixel_metrics(groups: &[&Group], fpr_limit: f64) -> Result<PixelMetrics, MetricError> {
+    let totals = sum_totals(groups);
+    if !(fpr_limit > 0.0 && fpr_limit <= 1.0) {
+        return Err(MetricError::FprLimit);
+    }
+    match (totals.good, totals.anomalous) {
+        (0, _) => return Err(MetricError::NoGood),
+        (_, 0) => return Err(MetricError::NoAnomalous),
+        _ => {}
+    }
+    let mut auroc = Auroc::new(totals);
+    let mut aupr = AveragePrecision::new(totals);
+    let mut aupro = Aupro::new(totals, fpr_limit);
+    walk(groups, |step| {
+        auroc.push(step);
+        aupr.push(step);
+        aupro.push(step);
+    });
+    let bucketed = groups.iter().any(|group| matches!(group.store, Store::Buckets(_)));
+    let (auroc, aupr, aupro) = (auroc.finish(), aupr.finish(), aupro.finish());
+    let error = |bound: f64| if bucketed { bound } else { 0.0 };
+    Ok(PixelMetrics {
+        n_good: totals.good,
+        n_anomalous: totals.anomalous,
+        n_regions: totals.regions,
+        auroc: auroc.value,
+        aupr: aupr.value,
+        aupro: aupro.value,
+        auroc_error: error(auroc.error),
+        aupr_error: error(aupr.error),
+        aupro_error: error(aupro.error),
+    })
+}
+
+fn sum_totals(groups: &[&Group]) -> Totals {
+    groups.iter().fold(Totals::default(), |sum, group| Totals {
+        good: sum.good + group.totals.good,
+        anomalous: sum.anomalous + group.totals.anomalous,
+        regions: sum.regions + group.totals.regions,
+    })
+}
+
+/// Visits the union of the groups' pixels, one step per distinct key, highest first.
+fn walk(groups: &[&Group], mut visit: impl FnMut(&Step)) {
+    let mut cursors: Vec<Cursor<'_>> = groups.iter().map(|group| Cursor::new(group)).collect();
+    while let Some(key) = cursors.iter().filter_map(Cursor::peek).max() {
+        let mut step = Step { key, ..Step::default() };
+        cursors.iter_mut().for_each(|cursor| cursor.take(&mut step));
+        visit(&step);
+    }
+}
+
+enum Cursor<'a> {
+    Exact(ExactCursor<'a>),
+    Buckets(HistogramCursor<'a>),
+}
+
+impl<'a> Cursor<'a> {
+    fn new(group: &'a Group) -> Self {
+        match &group.store {
+            Store::Exact(pixels) => Self::Exact(pixels.cursor()),
+            Store::Buckets(histogram) => Self::Buckets(histogram.cursor()),
+        }
+    }
+
+    fn peek(&self) -> Option<u32> {
+        match self {
+            Self::Exact(cursor) => cursor.peek(),
+            Self::Buckets(cursor) => cursor.peek(),
+        }
+    }
+
+    fn take(&mut self, step: &mut Step) {
+        match self {
+            Self::Exact(cursor) => cursor.take(step),
+            Self::Buckets(cursor) => cursor.take(step),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Agreement with scikit-learn and scipy on the fixtures of `tools/sklearn_fixtures.py`.
+
+use efficientad_metrics::{
+    AnomalyMap, GroundTruth, PixelCollector, auroc, average_precision, best_f1,
+    connected_components, roc_curve,
+};
+use serde_json::Value;
+
+const TOLERANCE: f64 = 1e-9;
+
+fn cases(name: &str) -> Vec<Value> {
+    let path = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let content: Value = serde_json::from_str(&text).unwrap();
+    let cases = content["cases"].as_array().unwrap().clone();
+    assert!(!cases.is_empty());
+    cases
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+}
+
+fn scores(value: &Value) -> Vec<f32> {
+    numbers(value).into_iter().map(|score| score as f32).collect()
+}
+
+fn mask(text: &str) -> Vec<bool> {
+    text.bytes().map(|byte| byte == b'#').collect()
+}
+
+#[track_caller]
+fn assert_close(found: f64, expected: &Value, what: &str) {
+    let expected = expected.as_f64().unwrap();
+    assert!((found - expected).abs() <= TOLERANCE, "{what}: {found} instead of {expected}");
+}
+
+#[test]
+fn image_metrics_agree_with_scikit_learn() {
+    for case in cases("images.json") {
+        let name = case["name"].as_str().unwrap();
+        let scores = scores(&case["scores"]);
+        let anomalous: Vec<bool> = case["anomalous"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|flag| flag.as_bool().unwrap())
+            .collect();
+        assert_close(auroc(&scores, &anomalous).unwrap(), &case["auroc"], name);
+        assert_close(
+            average_precision(&scores, &anomalous).unwrap(),
+            &case["average_precision"],
+            name,
+        );
+        let best = best_f1(&scores, &anomalous).unwrap();
+        assert_close(best.f1, &case["f1"], name);
+        assert_close(best.precision, &case["f1_precision"], name);
+        assert_close(best.recall, &case["f1_recall"], name);
+        assert_eq!(best.threshold, case["f1_threshold"].as_f64().unwrap() as f32, "{name}");
+    }
+}
+
+#[test]
+fn roc_curves_agree_with_scikit_learn() {
+    for case in cases("images.json") {
+        let name = case["name"].as_str().unwrap();
+        let anomalous: Vec<bool> = case["anomalous"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|flag| flag.as_bool().unwrap())
+            .collect();
+        let points = roc_curve(&scores(&case["scores"]), &anomalous).unwrap();
+        let (fpr, tpr) = (case["fpr"].as_array().unwrap(), case["tpr"].as_array().unwrap());
+        assert_eq!(points.len(), fpr.len(), "{name}");
+        for (point, (fpr, tpr)) in points.iter().zip(fpr.iter().zip(tpr)) {
+            assert_close(point.false_positive_rate, fpr, name);
+            assert_close(point.true_positive_rate, tpr, name);
+        }
+        let thresholds: Vec<f32> = points[1..].iter().map(|point| point.threshold).collect();
+        assert_eq!(thresholds, self::scores(&case["roc_thresholds"]), "{name}");
+        assert_eq!(points[0].threshold, f32::INFINITY);
+    }
+}
+
+#[test]
+fn pixel_metrics_agree_with_scikit_learn() {
+    for case in cases("pixels.json") {
+        let name = case["name"].as_str().unwrap();
+        let mut collector = PixelCollector::new();
+        for image in case["images"].as_array().unwrap() {
+            let side = |name: &str| image[name].as_u64().unwrap() as usize;
+            let scores = scores(&image["scores"]);
+            let map = AnomalyMap::new(&scores, side("width"), side("height")).unwrap();
+            let mask = mask(image["mask"].as_str().unwrap());
+            let kind = mask.contains(&true).then_some("defect");
+            collector.add(kind, map, GroundTruth::Mask(&mask)).unwrap();
+        }
+        let pixels = collector.sort();
+        let metrics = pixels.overall(0.3).unwrap();
+        assert_close(metrics.auroc, &case["auroc"], name);
+        assert_close(metrics.aupr, &case["aupr"], name);
+        assert_close(metrics.aupro, &case["aupro"], name);
+        assert_close(pixels.overall(0.05).unwrap().aupro, &case["aupro_005"], name);
+        assert_eq!(metrics.error(), 0.0);
+    }
+}
+
+#[test]
+fn components_agree_with_scipy() {
+    for case in cases("components.json") {
+        let rows = case["rows"].as_array().unwrap();
+        let mask: Vec<bool> = rows.iter().flat_map(|row| mask(row.as_str().unwrap())).collect();
+        let found =
+            connected_components(&mask, case["width"].as_u64().unwrap() as usize, rows.len())
+                .unwrap();
+        let labels: Vec<u32> =
+            numbers(&case["labels"]).into_iter().map(|label| label as u32).collect();
+        let areas: Vec<u64> = numbers(&case["areas"]).into_iter().map(|area| area as u64).collect();
+        assert_eq!(found.labels, labels, "{rows:?}");
+        assert_eq!(found.areas, areas, "{rows:?}");
+    }
+}
