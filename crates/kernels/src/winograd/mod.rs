@@ -28,9 +28,14 @@ use weights::Channels;
 const N: usize = 7;
 /// Points of a tile.
 const POINTS: usize = N * N;
-/// Floats of products (left sides and results) that a block of tiles may take: they are to stay in
-/// the second- and third-level caches.
-const BLOCK_FLOATS: usize = 3 << 20;
+/// Floats of products (left sides and results) that a block of tiles may take where the transformed
+/// weights are small: then blocks that stay in the second-level cache are fastest.
+const SMALL_BLOCK_FLOATS: usize = 3 << 18;
+/// The same where weights are large: then they should be read as seldom as possible, and blocks
+/// need only stay in the third-level cache.
+const LARGE_BLOCK_FLOATS: usize = 6 << 20;
+/// Floats of transformed weights up to which they count as small.
+const SMALL_WEIGHTS: usize = 2 << 20;
 /// Tiles that one task transforms.
 const TILES_PER_TASK: usize = 8;
 
@@ -190,14 +195,16 @@ impl Winograd {
         }
     }
 
-    /// Cuts tiles into blocks whose products fit [`BLOCK_FLOATS`].
+    /// Cuts tiles into blocks whose products fit the caches.
     fn blocks<'a>(
         &self,
         tiles: &'a [Tile],
         out_channels: usize,
     ) -> impl Iterator<Item = &'a [Tile]> + use<'a> {
         let per_tile = POINTS * (self.channels.input + out_channels);
-        let most = (BLOCK_FLOATS / per_tile).max(TILES_PER_TASK);
+        let small = self.transformed_len() <= SMALL_WEIGHTS;
+        let floats = if small { SMALL_BLOCK_FLOATS } else { LARGE_BLOCK_FLOATS };
+        let most = (floats / per_tile).max(TILES_PER_TASK);
         let blocks = tiles.len().div_ceil(most).max(1);
         let size = tiles.len().div_ceil(blocks).next_multiple_of(12).max(1);
         tiles.chunks(size)

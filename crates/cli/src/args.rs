@@ -1,0 +1,345 @@
+//! What is typed: commands, options and their help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use efficientad::{InputSize, InstructionSet, PdnSize};
+use efficientad_images::{DecodeOptions, Orientation};
+
+use crate::schedule::Interval;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    done, but some inputs failed: they are named on the error output, and skipped
+  2    could not do it: the reason is on the error output
+  130  training was stopped by Ctrl-C (or SIGTERM); its checkpoint is saved
+
+Environment:
+  EFFICIENTAD_INSTRUCTION_SET  avx512, avx2, neon or portable instead of the fastest that this CPU has
+
+Start with:
+  efficientad train photos-of-good-parts --out part.model
+  efficientad predict part.model new-photos --out results";
+
+/// Finds defects in photos of parts, having seen only good ones (EfficientAD).
+#[derive(Debug, Parser)]
+#[command(name = "efficientad", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Learn from photos of good parts and write a model.
+    Train(TrainArgs),
+    /// Judge photos: score, verdict, anomaly map.
+    Predict(PredictArgs),
+    /// Judge a data set's test images and measure how well that works.
+    Eval(EvalArgs),
+    /// Tell what a model file holds.
+    Info(InfoArgs),
+    /// Turn weights of nelson1425/EfficientAD or anomalib into a teacher or model file.
+    ///
+    /// One teacher makes a teacher file, for `train --teacher`. A checkpoint of anomalib makes a
+    /// model. nelson1425's teacher, student and autoencoder together make a model too, but need
+    /// --good, for their files lack the statistics of the teacher and the scale of the maps.
+    /// Nothing that a file asks to run is run.
+    Import(ImportArgs),
+    /// Measure how long an inspection and a training step take on this machine.
+    Bench(BenchArgs),
+}
+
+/// Threads and instructions.
+#[derive(Debug, Args)]
+pub struct CpuArgs {
+    /// Threads to compute with; results do not depend on it [default: as many as the CPU runs].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// Instructions to compute with; results depend on it by rounding.
+    #[arg(long, env = "EFFICIENTAD_INSTRUCTION_SET", hide = true)]
+    pub instruction_set: Option<InstructionSet>,
+}
+
+/// How images are decoded.
+#[derive(Debug, Args)]
+pub struct DecodeArgs {
+    /// Which way up photos stand; give the same to train, predict and eval.
+    #[arg(long, value_name = "WAY", default_value = "stored")]
+    pub orientation: OrientationArg,
+}
+
+impl DecodeArgs {
+    /// What the decoder takes.
+    pub fn options(&self) -> DecodeOptions {
+        let orientation = match self.orientation {
+            OrientationArg::Stored => Orientation::AsStored,
+            OrientationArg::Exif => Orientation::FromExif,
+        };
+        DecodeOptions { orientation, ..DecodeOptions::default() }
+    }
+}
+
+/// Which way up photos stand.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum OrientationArg {
+    /// As the pixels lie in the file, like the original implementation and the masks of data sets.
+    Stored,
+    /// Turned as the camera's orientation tag asks.
+    Exif,
+}
+
+/// Options of `train`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A run can be stopped with Ctrl-C at any time and continued by the same command with --resume: the \
+model is the same, bit for bit, as that of a run without a break.")]
+pub struct TrainArgs {
+    /// Folder of the data set.
+    ///
+    /// A folder of photos of good parts, or a data set laid out as MVTec AD (train/good), MVTec
+    /// LOCO, or a category of VisA. A tenth of the photos is held back, not trained on, and used
+    /// to scale the anomaly maps and to choose the threshold.
+    pub dataset: PathBuf,
+    /// Model file to write.
+    #[arg(long, value_name = "MODEL")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// Folder of good photos to hold back instead of a tenth of the data set.
+    #[arg(long, value_name = "DIR")]
+    pub validation: Option<PathBuf>,
+    /// Natural photos that teach the student what not to imitate: a folder of any photos but those
+    /// of the parts, or `none` to go without [default: painted by the program].
+    #[arg(long, value_name = "DIR|none", value_parser = parse_photos)]
+    pub photos: Option<PhotosArg>,
+    /// Pretrained teacher: a file of this program, of nelson1425/EfficientAD or of anomalib
+    /// [default: the built-in small one].
+    #[arg(long, value_name = "FILE")]
+    pub teacher: Option<PathBuf>,
+    /// Go on from MODEL.checkpoint, where an earlier run of this command was stopped.
+    #[arg(long)]
+    pub resume: bool,
+    /// How often to write MODEL.checkpoint: seconds (60s), minutes (5m) or steps (500steps).
+    #[arg(long, value_name = "INTERVAL", default_value = "60s")]
+    pub checkpoint_every: Interval,
+    #[command(flatten)]
+    pub decode: DecodeArgs,
+    #[command(flatten)]
+    pub cpu: CpuArgs,
+    /// Print progress and result as JSON Lines.
+    #[arg(long)]
+    pub json: bool,
+    /// Show no progress.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// The recipe of a training, as far as it is given.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RecipeArgs {
+    /// Size of teacher and student: small, or medium for more accuracy at three times the work
+    /// [default: the teacher's].
+    #[arg(long, value_name = "small|medium", value_parser = parse_size)]
+    pub size: Option<PdnSize>,
+    /// Height and width that photos are resized to: one number, or HxW [default: 256].
+    #[arg(long, value_name = "SIZE", value_parser = parse_input)]
+    pub input: Option<InputSize>,
+    /// Training steps, one photo each [default: 10000; the paper takes 70000].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub steps: Option<u64>,
+    /// Seed of everything random; the same seed gives the same model, bit for bit [default: 0].
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Learning rate of the first 95 % of the steps [default: 0.0001].
+    #[arg(long, value_name = "X", value_parser = parse_positive)]
+    pub learning_rate: Option<f32>,
+}
+
+/// Where natural photos come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PhotosArg {
+    /// Nowhere: no penalty.
+    None,
+    /// From the files in a folder.
+    Folder(PathBuf),
+}
+
+/// Options of `predict`.
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// Model file.
+    pub model: PathBuf,
+    /// Photos, or folders of photos with all below them.
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Folder for anomaly maps (float TIFF, named like the photos) and, in its folder `overlays`,
+    /// photos with the map drawn over them (PNG).
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub threshold: ThresholdArgs,
+    /// Print JSON Lines: {"path":…,"score":…,"anomalous":…}.
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print CSV with a header: path,score,anomalous.
+    #[arg(long)]
+    pub csv: bool,
+    #[command(flatten)]
+    pub decode: DecodeArgs,
+    #[command(flatten)]
+    pub cpu: CpuArgs,
+}
+
+/// The threshold of the verdicts.
+#[derive(Debug, Args)]
+pub struct ThresholdArgs {
+    /// Score from which a photo is anomalous [default: the model's, see `efficientad info`].
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = parse_finite)]
+    pub threshold: Option<f32>,
+}
+
+/// Options of `eval`.
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// Model file.
+    pub model: PathBuf,
+    /// Folder of the data set, laid out as MVTec AD, MVTec LOCO or a category of VisA.
+    pub dataset: PathBuf,
+    /// Folder for results.json, the anomaly maps (float TIFF where MVTec's evaluation scripts look
+    /// for them) and, in its folder `overlays`, pictures of all test images by falling score.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub threshold: ThresholdArgs,
+    /// Smallest value of a mask's pixel that is a defect.
+    #[arg(long, value_name = "N", default_value_t = 1,
+        value_parser = clap::value_parser!(u8).range(1..))]
+    pub mask_threshold: u8,
+    /// Print one JSON document instead of a table; --out writes the same as results.json.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub decode: DecodeArgs,
+    #[command(flatten)]
+    pub cpu: CpuArgs,
+}
+
+/// Options of `info`.
+#[derive(Debug, Args)]
+pub struct InfoArgs {
+    /// Model file.
+    pub model: PathBuf,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Files of weights: PyTorch (.pth, .pt, .ckpt) or safetensors.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// File to write.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Folder (or data set) of photos of good parts.
+    ///
+    /// For nelson1425's networks: the photos that they were trained on, nine tenths for the
+    /// teacher's statistics, a tenth for scale and threshold. For anomalib's models: photos that
+    /// they were not trained on, all for scale and threshold.
+    #[arg(long, value_name = "DIR")]
+    pub good: Option<PathBuf>,
+    #[command(flatten)]
+    pub decode: DecodeArgs,
+    #[command(flatten)]
+    pub cpu: CpuArgs,
+}
+
+/// Options of `bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Size of the networks: small or medium.
+    #[arg(long, value_name = "small|medium", default_value = "small", value_parser = parse_size)]
+    pub size: PdnSize,
+    /// Repetitions; the median is printed.
+    #[arg(long, value_name = "N", default_value_t = 10,
+        value_parser = clap::value_parser!(u16).range(1..))]
+    pub rounds: u16,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub cpu: CpuArgs,
+}
+
+fn parse_size(text: &str) -> Result<PdnSize, String> {
+    [PdnSize::Small, PdnSize::Medium]
+        .into_iter()
+        .find(|size| size.to_string() == text)
+        .ok_or_else(|| "choose small or medium".to_owned())
+}
+
+fn parse_input(text: &str) -> Result<InputSize, String> {
+    let (height, width) = text.split_once(['x', '×']).unwrap_or((text, text));
+    let side = |side: &str| {
+        side.trim()
+            .parse()
+            .map_err(|_| format!("{side:?} is no whole number; write 256 or 256x320"))
+    };
+    InputSize::new(side(height)?, side(width)?).map_err(|error| error.to_string())
+}
+
+fn parse_photos(text: &str) -> Result<PhotosArg, String> {
+    match text {
+        "" => Err("give a folder, or none".to_owned()),
+        "none" => Ok(PhotosArg::None),
+        folder => Ok(PhotosArg::Folder(folder.into())),
+    }
+}
+
+fn parse_finite(text: &str) -> Result<f32, String> {
+    text.parse().ok().filter(|value: &f32| value.is_finite()).ok_or("not a number".to_owned())
+}
+
+fn parse_positive(text: &str) -> Result<f32, String> {
+    parse_finite(text)
+        .and_then(|value| if value > 0.0 { Ok(value) } else { Err("must be above 0".to_owned()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn input_sizes_are_sides_or_height_by_width() {
+        assert_eq!(parse_input("256"), Ok(InputSize::default()));
+        let size = parse_input("256x320").unwrap();
+        assert_eq!((size.height(), size.width()), (256, 320));
+        assert!(parse_input("256x").unwrap_err().contains("write 256 or 256x320"));
+        assert!(parse_input("250").unwrap_err().contains("nearest size is 256×256"));
+    }
+
+    #[test]
+    fn none_is_no_folder() {
+        assert_eq!(parse_photos("none"), Ok(PhotosArg::None));
+        assert_eq!(parse_photos("./none"), Ok(PhotosArg::Folder("./none".into())));
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused() {
+        assert!(parse_finite("NaN").is_err() && parse_finite("inf").is_err());
+        assert_eq!(parse_finite("-0.5"), Ok(-0.5));
+        assert!(parse_positive("0").is_err() && parse_positive("x").is_err());
+    }
+}

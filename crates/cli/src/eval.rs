@@ -1,0 +1,138 @@
+//! `efficientad eval`.
+
+use std::path::Path;
+
+use anyhow::Result;
+use efficientad::{Detector, Model};
+use efficientad_datasets::{Dataset, Layout};
+use efficientad_evaluation::{Event, Options, Report, evaluate};
+use efficientad_metrics::{Confusion, Metrics};
+
+use crate::args::EvalArgs;
+use crate::machine;
+use crate::output::{self, Status};
+use crate::progress::{Progress, Style};
+use crate::table::align;
+
+/// Judges and measures.
+pub fn run(args: EvalArgs) -> Result<Status> {
+    let dataset = Dataset::open(&args.dataset)?;
+    let model = Model::open(&args.model)?;
+    let mut detector = Detector::new(&model, machine::cpu(&args.cpu)?);
+    if let Some(threshold) = args.threshold.threshold {
+        detector.set_threshold(threshold);
+    }
+    let options = Options {
+        decode: args.decode.options(),
+        mask_threshold: args.mask_threshold,
+        output: args.out,
+    };
+    let mut progress = Progress::new(Style::choose(false, args.json));
+    let report = evaluate(&mut detector, &dataset, &options, &mut |event| match event {
+        Event::Progress { done, total } => progress.count("judging", done, total),
+        Event::Failed(failure) => progress.note(format_args!("skipped: {}", failure.reason)),
+    })?;
+    drop(progress);
+    if args.json {
+        output::print_json(&report)?;
+    } else {
+        print_report(&report, dataset.layout, options.output.as_deref())?;
+    }
+    Ok(Status::from_failures(report.failed.len()))
+}
+
+fn print_report(report: &Report, layout: Layout, out: Option<&Path>) -> Result<()> {
+    for line in align(&rows(report, layout)) {
+        output::print(line)?;
+    }
+    output::print("")?;
+    for line in remarks(report) {
+        output::print(line)?;
+    }
+    if let Some(folder) = out {
+        output::print(format_args!("results are in {}", folder.display()))?;
+    }
+    Ok(())
+}
+
+fn rows(report: &Report, layout: Layout) -> Vec<Vec<String>> {
+    let region_overlap = if layout == Layout::MvtecLoco { "AU-sPRO" } else { "AU-PRO" };
+    let header = [
+        "kind",
+        "images",
+        "anomalous",
+        "image AU-ROC",
+        "AU-PR",
+        "best F1",
+        "pixel AU-ROC",
+        "AU-PR",
+        region_overlap,
+    ];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for (kind, metrics) in &report.kinds {
+        rows.push(row(kind, metrics.n_anomalous, called(report, kind), Some(metrics)));
+    }
+    rows.push(row("good", report.overall.n_good, called(report, "good"), None));
+    let verdicts = report.verdicts.as_ref().map(|verdicts| verdicts.overall);
+    rows.push(row("all", report.images.len(), verdicts, Some(&report.overall)));
+    rows
+}
+
+/// The verdicts on one kind.
+fn called(report: &Report, kind: &str) -> Option<Confusion> {
+    report.verdicts.as_ref().and_then(|verdicts| verdicts.kinds.get(kind).copied())
+}
+
+fn row(
+    kind: &str,
+    images: usize,
+    verdicts: Option<Confusion>,
+    metrics: Option<&Metrics>,
+) -> Vec<String> {
+    let called = verdicts.map_or_else(dash, |v| (v.true_positives + v.false_positives).to_string());
+    let mut cells = vec![kind.to_owned(), images.to_string(), called];
+    if let Some(metrics) = metrics {
+        let Metrics { image_auroc, image_aupr, image_f1, pixel_auroc, pixel_aupr, aupro, .. } =
+            metrics;
+        let values = [image_auroc, image_aupr, image_f1, pixel_auroc, pixel_aupr, aupro];
+        let cell = |value: f64| format!("{value:.4}");
+        cells.extend(values.map(|value| value.map_or_else(dash, cell)));
+    }
+    cells
+}
+
+fn dash() -> String {
+    "-".to_owned()
+}
+
+/// What the table does not say.
+fn remarks(report: &Report) -> Vec<String> {
+    let mut lines = Vec::new();
+    match (report.threshold, &report.verdicts) {
+        (Some(threshold), Some(verdicts)) => {
+            let v = verdicts.overall;
+            lines.push(format!(
+                "at the threshold {threshold:.4}: {} of {} defective images found, {} of {} good \
+                 images called anomalous",
+                v.true_positives,
+                v.true_positives + v.false_negatives,
+                v.false_positives,
+                v.false_positives + v.true_negatives,
+            ));
+        }
+        _ => lines.push("the model has no threshold: give --threshold for verdicts".to_owned()),
+    }
+    let overall = &report.overall;
+    if overall.pixel_error > 0.0 {
+        let error = overall.pixel_error;
+        lines.push(format!("pixel metrics are exact to within {error:.1e}"));
+    }
+    let counted = [
+        (report.without_mask, "defective images have no mask: they count for image metrics only"),
+        (report.empty_masks, "masks show no defect: see --mask-threshold"),
+        (report.failed.len(), "images could not be judged and count nowhere"),
+    ];
+    let counted = counted.into_iter().filter(|&(count, _)| count > 0);
+    lines.extend(counted.map(|(count, what)| format!("{count} {what}")));
+    lines
+}

@@ -1,0 +1,24 @@
+//! The CPU as it is to be used.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use anyhow::Result;
+use efficientad::{Cpu, InstructionSet};
+
+use crate::args::CpuArgs;
+
+/// Threads to use, as given or as many as the CPU runs at once.
+pub fn threads(args: &CpuArgs) -> usize {
+    args.threads.map_or_else(|| available_parallelism().map_or(1, NonZero::get), usize::from)
+}
+
+/// Sets the CPU up.
+///
+/// # Errors
+/// When it lacks the instruction set, or threads cannot be started.
+pub fn cpu(args: &CpuArgs) -> Result<Arc<Cpu>> {
+    let set = args.instruction_set.unwrap_or_else(InstructionSet::best);
+    Ok(Arc::new(Cpu::new(threads(args), set)?))
+}

@@ -1,0 +1,58 @@
+//! The `efficientad` program: it reads the command line, puts the libraries to work, and prints.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `args` | commands, options and their help |
+//! | `train`, `training_data`, `sources` | `efficientad train` and what it learns from |
+//! | `predict`, `eval`, `info`, `import`, `bench` | one command each |
+//! | `interrupt`, `schedule` | Ctrl-C; when a checkpoint is due |
+//! | `progress`, `output`, `table` | what is shown, and the exit codes |
+//! | `machine` | threads and instructions |
+
+mod args;
+mod bench;
+mod eval;
+mod import;
+mod info;
+mod interrupt;
+mod machine;
+mod output;
+mod predict;
+mod progress;
+mod schedule;
+mod sources;
+mod table;
+mod train;
+mod training_data;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use args::{Cli, Command};
+use clap::Parser;
+use output::Status;
+
+/// Exit code when the command could not do its work.
+const FAILED: u8 = 2;
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(status) => status.code(),
+        Err(error) if output::is_broken_pipe(&error) => Status::Done.code(),
+        Err(error) => {
+            output::complain(&error);
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<Status> {
+    match command {
+        Command::Train(args) => train::run(args),
+        Command::Predict(args) => predict::run(args),
+        Command::Eval(args) => eval::run(args),
+        Command::Info(args) => info::run(&args),
+        Command::Import(args) => import::run(args),
+        Command::Bench(args) => bench::run(&args),
+    }
+}

@@ -1,0 +1,144 @@
+//! What the program says, and how it ends.
+
+use std::fmt::Display;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Result, anyhow, bail};
+use serde::Serialize;
+
+/// How a command ended that did what it could.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// All is done.
+    Done,
+    /// All that could be done is done: some inputs failed.
+    SomeFailed,
+    /// Stopped by the user, to be continued.
+    Interrupted,
+}
+
+impl Status {
+    /// [`Status::SomeFailed`] if there is a failure.
+    pub fn from_failures(failures: usize) -> Self {
+        if failures == 0 { Self::Done } else { Self::SomeFailed }
+    }
+
+    /// The exit code, as `efficientad --help` tells it.
+    pub fn code(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Done => 0,
+            Self::SomeFailed => 1,
+            Self::Interrupted => INTERRUPTED,
+        })
+    }
+}
+
+/// Exit code when the program was stopped by Ctrl-C: 128 plus the number of the signal SIGINT.
+pub const INTERRUPTED: u8 = 130;
+
+/// Prints a line on the standard output.
+///
+/// # Errors
+/// When that is closed: a broken pipe, which [`is_broken_pipe`] recognises.
+pub fn print(line: impl Display) -> Result<()> {
+    Ok(writeln!(io::stdout().lock(), "{line}")?)
+}
+
+/// Prints a value as one line of JSON.
+///
+/// # Errors
+/// As [`print()`].
+pub fn print_json(value: &impl Serialize) -> Result<()> {
+    print(serde_json::to_string(value)?)
+}
+
+/// Prints a line on the error output; if that is closed there is nobody to tell.
+pub fn note(line: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Prints an error, with its context.
+pub fn complain(error: &anyhow::Error) {
+    note(format_args!("efficientad: {}", message(error)));
+}
+
+/// An error and its causes, without those that are quoted in the text before them.
+pub fn message(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+/// Whether the reader of the standard output went away, as `head` does.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io_errors = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    io_errors.into_iter().any(|error| error.kind() == ErrorKind::BrokenPipe)
+}
+
+/// Finds out whether a file could be written, before hours of work are spent on its content.
+///
+/// # Errors
+/// When it could not.
+pub fn check_writable(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        bail!("{}: this is a folder; give the name of a file for --out", path.display());
+    }
+    let probe = path.with_file_name(format!(".efficientad-{}.probe", std::process::id()));
+    File::create_new(&probe).and_then(|_| fs::remove_file(&probe)).map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => "its folder does not exist",
+            _ => "its folder cannot be written to",
+        };
+        anyhow!("{}: {hint} ({error}); choose another path for --out", path.display())
+    })
+}
+
+/// A command line as one can type it again.
+pub fn shell_command(words: impl IntoIterator<Item = String>) -> String {
+    let quoted = words.into_iter().map(|word| {
+        let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
+        if !word.is_empty() && word.chars().all(plain) {
+            word
+        } else {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let inner = io::Error::new(ErrorKind::StorageFull, "disk full");
+        let quoting = anyhow::Error::from(inner).context("part.model: disk full; make room");
+        assert_eq!(message(&quoting.context("saving")), "saving: part.model: disk full; make room");
+    }
+
+    #[test]
+    fn a_broken_pipe_is_found_below_its_context() {
+        let broken = Err::<(), _>(io::Error::from(ErrorKind::BrokenPipe)).context("printing");
+        assert!(is_broken_pipe(&broken.unwrap_err()));
+        assert!(!is_broken_pipe(&anyhow!("something else")));
+    }
+
+    #[test]
+    fn words_with_blanks_are_quoted() {
+        let words = ["efficientad", "train", "my parts", "--out", "it's", ""];
+        let expected = r"efficientad train 'my parts' --out 'it'\''s' ''";
+        assert_eq!(shell_command(words.map(str::to_owned)), expected);
+    }
+}

@@ -1,0 +1,43 @@
+//! `efficientad train --json`.
+
+use std::path::Path;
+
+use efficientad::Threshold;
+use serde::Serialize;
+
+use crate::output;
+use crate::progress::StepReport;
+
+/// JSON Lines about the training. A reader who goes away does not stop it.
+pub struct Events {
+    /// Whether they are wanted.
+    pub json: bool,
+}
+
+/// What happened, as one line of JSON.
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum Event<'a> {
+    /// Steps were done.
+    Step(&'a StepReport),
+    /// The user stopped the training.
+    Stopped { step: u64, checkpoint: &'a Path },
+    /// The model is saved.
+    Done {
+        model: &'a Path,
+        steps: u64,
+        threshold: Option<&'a Threshold>,
+        skipped: usize,
+        seconds: f64,
+    },
+}
+
+impl Events {
+    /// Prints an event.
+    pub fn send(&self, event: &Event<'_>) {
+        if self.json {
+            // Should the output be closed, the model still matters.
+            let _ = output::print_json(event);
+        }
+    }
+}

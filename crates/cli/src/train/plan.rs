@@ -1,0 +1,185 @@
+//! What a training needs, checked.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use efficientad::{Cpu, InputSize, PdnSize, Recipe, Teacher, TrainOptions, Trainer};
+use serde::Deserialize;
+
+use crate::args::{RecipeArgs, TrainArgs};
+use crate::machine;
+use crate::output::check_writable;
+use crate::progress::Progress;
+use crate::schedule::Interval;
+use crate::training_data::{Data, DataPaths};
+
+/// A training that can begin.
+pub struct Plan {
+    /// Where the images lie.
+    pub data: DataPaths,
+    /// The model's file.
+    pub out: PathBuf,
+    /// The checkpoint's file, beside the model.
+    pub checkpoint: PathBuf,
+    /// How to train.
+    pub recipe: Recipe,
+    start: Start,
+    /// How often to write a checkpoint.
+    pub checkpoint_every: Interval,
+    /// What to compute with.
+    pub cpu: Arc<Cpu>,
+    /// Whether to print for machines.
+    pub json: bool,
+    /// Whether to show no progress.
+    pub quiet: bool,
+}
+
+/// Where a training begins.
+enum Start {
+    /// At step 0, with this teacher.
+    Anew(Teacher),
+    /// Where the checkpoint is.
+    FromCheckpoint,
+}
+
+impl Plan {
+    /// Checks all that can be checked before images are read.
+    ///
+    /// # Errors
+    /// When the model could not be written, or teacher or checkpoint not be read.
+    pub fn new(args: TrainArgs) -> Result<Self> {
+        check_writable(&args.out)?;
+        let checkpoint = checkpoint_of(&args.out);
+        let (recipe, start) = if args.resume {
+            let recipe = recipe_in(&checkpoint, &args.out)?;
+            refuse_contradictions(&args.recipe, &recipe)?;
+            (recipe, Start::FromCheckpoint)
+        } else {
+            refuse_checkpoint(&checkpoint)?;
+            let teacher = teacher(args.teacher.as_deref(), args.recipe.size)?;
+            (recipe_of(&args.recipe, teacher.size()), Start::Anew(teacher))
+        };
+        Ok(Self {
+            data: DataPaths {
+                dataset: args.dataset,
+                validation: args.validation,
+                photos: args.photos,
+                decode: args.decode.options(),
+            },
+            out: args.out,
+            checkpoint,
+            recipe,
+            start,
+            checkpoint_every: args.checkpoint_every,
+            cpu: machine::cpu(&args.cpu)?,
+            json: args.json,
+            quiet: args.quiet,
+        })
+    }
+
+    /// Prepares the trainer; there is a checkpoint from now on.
+    ///
+    /// # Errors
+    /// When images, teacher and checkpoint don't fit, or the checkpoint can't be written.
+    pub fn trainer<'a>(&self, data: &'a Data, progress: &mut Progress) -> Result<Trainer<'a>> {
+        let (cpu, options) = (Arc::clone(&self.cpu), TrainOptions::default());
+        let mut report = |at: efficientad::Progress| progress.count(at.stage, at.done, at.total);
+        let Start::Anew(teacher) = &self.start else {
+            return Ok(Trainer::resume(cpu, &self.checkpoint, data.for_trainer(), options)?);
+        };
+        let (teacher, recipe) = (teacher.clone(), self.recipe.clone());
+        let trainer = Trainer::new(cpu, teacher, recipe, data.for_trainer(), options, &mut report)?;
+        // A disk that is too small is better found now than after hours.
+        trainer.save_checkpoint(&self.checkpoint)?;
+        Ok(trainer)
+    }
+}
+
+/// The checkpoint's place: beside the model.
+fn checkpoint_of(out: &Path) -> PathBuf {
+    let mut name = OsString::from(out);
+    name.push(".checkpoint");
+    name.into()
+}
+
+fn refuse_checkpoint(checkpoint: &Path) -> Result<()> {
+    if checkpoint.exists() {
+        bail!(
+            "{}: an earlier training was stopped here; go on from it with --resume, or delete it \
+             to begin anew",
+            checkpoint.display()
+        );
+    }
+    Ok(())
+}
+
+fn teacher(file: Option<&Path>, size: Option<PdnSize>) -> Result<Teacher> {
+    let Some(file) = file else {
+        return Ok(Teacher::embedded(size.unwrap_or_default())?);
+    };
+    let teacher = Teacher::open(file)?;
+    match size {
+        Some(size) if size != teacher.size() => bail!(
+            "{}: this teacher is {}, not {size}; leave out --size, or give another teacher",
+            file.display(),
+            teacher.size()
+        ),
+        _ => Ok(teacher),
+    }
+}
+
+fn recipe_of(given: &RecipeArgs, size: PdnSize) -> Recipe {
+    let default = Recipe::default();
+    Recipe {
+        size,
+        input: given.input.unwrap_or(default.input),
+        steps: given.steps.unwrap_or(default.steps),
+        seed: given.seed.unwrap_or(default.seed),
+        learning_rate: given.learning_rate.unwrap_or(default.learning_rate),
+        weight_decay: default.weight_decay,
+    }
+}
+
+/// The recipe in a checkpoint's document, which decides how the data are split.
+fn recipe_in(checkpoint: &Path, out: &Path) -> Result<Recipe> {
+    #[derive(Deserialize)]
+    struct Document {
+        recipe: Recipe,
+    }
+    if !checkpoint.exists() {
+        let finished = if out.exists() { "the model is finished; " } else { "" };
+        bail!(
+            "{}: there is no checkpoint to go on from; {finished}leave out --resume to train anew",
+            checkpoint.display()
+        );
+    }
+    let contents = efficientad_weights::load::<Document>(checkpoint, "efficientad-checkpoint")?;
+    Ok(contents.document.recipe)
+}
+
+/// A training goes on as it began.
+fn refuse_contradictions(given: &RecipeArgs, recipe: &Recipe) -> Result<()> {
+    let side = |size: InputSize| format!("{}x{}", size.height(), size.width());
+    let pairs = [
+        ("--size", given.size.map(|size| size.to_string()), recipe.size.to_string()),
+        ("--input", given.input.map(side), side(recipe.input)),
+        ("--steps", given.steps.map(|steps| steps.to_string()), recipe.steps.to_string()),
+        ("--seed", given.seed.map(|seed| seed.to_string()), recipe.seed.to_string()),
+        (
+            "--learning-rate",
+            given.learning_rate.map(|rate| rate.to_string()),
+            recipe.learning_rate.to_string(),
+        ),
+    ];
+    for (option, given, begun) in pairs {
+        if let Some(given) = given.filter(|given| *given != begun) {
+            bail!(
+                "the training to go on with began with {option} {begun}, not {given}; leave \
+                 {option} out, or delete the checkpoint to begin anew"
+            );
+        }
+    }
+    Ok(())
+}

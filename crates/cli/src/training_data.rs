@@ -1,0 +1,150 @@
+//! What a training learns from: read once, split, and described.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use efficientad::{DataDescription, PhotoSource, TrainingData};
+use efficientad_datasets::photos::Photos;
+use efficientad_datasets::{DEFAULT_FRACTION, Dataset, Split, fingerprint};
+use efficientad_images::DecodeOptions;
+
+use crate::args::PhotosArg;
+use crate::progress::Progress;
+use crate::sources::{Images, PenaltyPhotos, take_unreadable};
+
+/// Where the images lie.
+#[derive(Debug)]
+pub struct DataPaths {
+    /// Folder of the data set.
+    pub dataset: PathBuf,
+    /// Folder of images to hold back, if it is another one.
+    pub validation: Option<PathBuf>,
+    /// Natural photos; painted ones if nothing is said.
+    pub photos: Option<PhotosArg>,
+    /// How they are all decoded.
+    pub decode: DecodeOptions,
+}
+
+/// Images that can be read, and photos.
+#[derive(Debug)]
+pub struct Data {
+    /// Images to learn from.
+    pub train: Images,
+    /// Images held back.
+    pub validation: Images,
+    /// Photos for the penalty.
+    pub photos: Option<PenaltyPhotos>,
+    /// What a model file says about them.
+    pub description: DataDescription,
+    /// Number of images that could not be read.
+    pub skipped: usize,
+}
+
+impl Data {
+    /// Lists the images, decodes each once, names those that can't be read, and holds some back.
+    ///
+    /// # Errors
+    /// When there are too few, or a folder is none.
+    pub fn open(
+        paths: &DataPaths,
+        seed: u64,
+        threads: usize,
+        progress: &mut Progress,
+    ) -> Result<Self> {
+        let mut dataset = Dataset::open(&paths.dataset)?;
+        if let Some(folder) = &paths.validation {
+            dataset.validation = images_below(folder)?;
+        }
+        let photos = paths.photos(seed)?;
+        let skipped = skip_unreadable(&mut dataset, &paths.decode, threads, progress)?;
+        let split = dataset.split(DEFAULT_FRACTION, seed)?;
+        let validation_root = paths.validation.as_ref().unwrap_or(&dataset.root);
+        let description = describe(&split, &dataset.root, validation_root, photos.as_ref())?;
+        let images = |files| Images { files, decode: paths.decode };
+        let (train, validation) = (images(split.train), images(split.validation));
+        Ok(Self { train, validation, photos, description, skipped })
+    }
+
+    /// As the trainer takes it.
+    pub fn for_trainer(&self) -> TrainingData<'_> {
+        TrainingData {
+            train: &self.train,
+            validation: &self.validation,
+            photos: self.photos.as_ref().map(|photos| photos as &dyn PhotoSource),
+            description: self.description.clone(),
+        }
+    }
+}
+
+impl DataPaths {
+    fn photos(&self, seed: u64) -> Result<Option<PenaltyPhotos>> {
+        let photos = match &self.photos {
+            Some(PhotosArg::None) => return Ok(None),
+            Some(PhotosArg::Folder(folder)) => Photos::folder(folder)?,
+            None => Photos::procedural(),
+        };
+        Ok(Some(PenaltyPhotos::new(photos, seed, self.decode)))
+    }
+}
+
+/// All images in a folder and below it, whatever they show.
+fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    Ok(Photos::folder(folder)?.files().to_vec())
+}
+
+/// Decodes all training and validation images; those that can't be read are named and taken out of
+/// the data set. Their number.
+///
+/// # Errors
+/// When too few are left.
+pub fn skip_unreadable(
+    dataset: &mut Dataset,
+    decode: &DecodeOptions,
+    threads: usize,
+    progress: &mut Progress,
+) -> Result<usize> {
+    let found = dataset.train.len();
+    let mut skipped = 0;
+    for files in [&mut dataset.train, &mut dataset.validation] {
+        let total = files.len();
+        let mut count = |done| progress.count("reading images", done, total);
+        let errors = take_unreadable(files, decode, threads, &mut count);
+        skipped += errors.len();
+        for error in errors {
+            progress.note(format_args!("skipped: {error}"));
+        }
+    }
+    refuse_too_few(dataset, found)?;
+    Ok(skipped)
+}
+
+fn refuse_too_few(dataset: &Dataset, found: usize) -> Result<()> {
+    let needed = if dataset.validation.is_empty() { 2 } else { 1 };
+    let readable = dataset.train.len();
+    if readable < needed {
+        let root = dataset.root.display();
+        bail!(
+            "{root}: {readable} of {found} images of good parts can be read; at least {needed} \
+             are needed, replace the damaged ones"
+        );
+    }
+    Ok(())
+}
+
+/// The fingerprint has two parts, for the training images and for those held back: the same images
+/// split otherwise are other data.
+fn describe(
+    split: &Split,
+    root: &Path,
+    validation_root: &Path,
+    photos: Option<&PenaltyPhotos>,
+) -> Result<DataDescription> {
+    let train = fingerprint(root, &split.train)?;
+    let validation = fingerprint(validation_root, &split.validation)?;
+    Ok(DataDescription {
+        fingerprint: format!("{train}-{validation}"),
+        train_images: split.train.len(),
+        validation_images: split.validation.len(),
+        photos: photos.map_or_else(|| "none".to_owned(), PenaltyPhotos::description),
+    })
+}

@@ -1,0 +1,11 @@
+//! The program as users run it: real files, real exit codes, real messages.
+
+mod bad_images;
+mod bad_models;
+mod command_line;
+mod disks;
+mod fixture;
+mod import;
+mod judging;
+mod training;
+mod weights;

@@ -1,0 +1,219 @@
+//! A data set's test images, judged and measured.
+
+use std::path::{Path, PathBuf};
+
+use efficientad::Detector;
+use efficientad_datasets::{Dataset, TestImage};
+use efficientad_images::{DecodeOptions, write_atomically};
+use efficientad_metrics::{AnomalyMap, Evaluator, ImageScore};
+
+use crate::heat::{save_comparison, write_error};
+use crate::ranking::RankedFolder;
+use crate::report::{Failure, JudgedImage, Report, Verdicts};
+use crate::truth::Truth;
+use crate::{
+    EvaluationError, InspectError, Judged, OutputError, OutputFolder, Photo, heat_range,
+    inspect_photos,
+};
+
+/// How to evaluate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// How images are decoded; masks always are as stored.
+    pub decode: DecodeOptions,
+    /// A mask's pixel is defect from this value on.
+    pub mask_threshold: u8,
+    /// Where to write: the anomaly maps as in an [`OutputFolder`], `results.json`, and `overlays`,
+    /// a folder of pictures named by falling score.
+    pub output: Option<PathBuf>,
+}
+
+impl Default for Options {
+    /// Images as stored, every mask pixel above zero is defect, nothing is written.
+    fn default() -> Self {
+        Self { decode: DecodeOptions::default(), mask_threshold: 1, output: None }
+    }
+}
+
+/// What happens during an evaluation.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// An image was judged, or could not be.
+    Progress {
+        /// Images done.
+        done: usize,
+        /// Test images.
+        total: usize,
+    },
+    /// An image could not be judged, or its mask not be used.
+    Failed(&'a Failure),
+}
+
+/// Judges all test images and computes every metric. An image that cannot be judged, or whose mask
+/// cannot be used, is left out of all metrics and named in the report.
+///
+/// # Errors
+/// There are no test images, none could be judged, or the output cannot be written.
+pub fn evaluate(
+    detector: &mut Detector,
+    dataset: &Dataset,
+    options: &Options,
+    observe: &mut dyn FnMut(Event<'_>),
+) -> Result<Report, EvaluationError> {
+    if dataset.test.is_empty() {
+        return Err(EvaluationError::NoTestImages(dataset.root.clone()));
+    }
+    let photos: Vec<Photo> = dataset.test.iter().map(photo).collect();
+    let output = options.output.as_deref().map(|folder| Output::create(folder, &photos));
+    let mut run = Run {
+        options,
+        threshold: detector.threshold(),
+        output: output.transpose()?,
+        evaluator: Evaluator::new(),
+        images: Vec::new(),
+        failed: Vec::new(),
+        empty_masks: 0,
+    };
+    let total = photos.len();
+    inspect_photos(detector, &photos, &options.decode, |index, judged| {
+        let test = &dataset.test[index];
+        if let Err(error) = run.take(test, judged)? {
+            let failure = Failure { path: test.relative.clone(), reason: error.to_string() };
+            observe(Event::Failed(&failure));
+            run.failed.push(failure);
+        }
+        observe(Event::Progress { done: index + 1, total });
+        Ok::<_, EvaluationError>(())
+    })?;
+    run.finish(dataset)
+}
+
+fn photo(image: &TestImage) -> Photo {
+    Photo { path: image.path.clone(), relative: image.relative.clone() }
+}
+
+/// An evaluation under way.
+struct Run<'a> {
+    options: &'a Options,
+    threshold: Option<f32>,
+    output: Option<Output>,
+    evaluator: Evaluator,
+    images: Vec<JudgedImage>,
+    failed: Vec<Failure>,
+    empty_masks: usize,
+}
+
+impl Run<'_> {
+    /// Adds one image; the inner error is the image's own matter.
+    fn take(
+        &mut self,
+        test: &TestImage,
+        judged: Result<Judged, InspectError>,
+    ) -> Result<Result<(), InspectError>, EvaluationError> {
+        let checked = judged.and_then(|judged| {
+            let size = judged.image.dimensions();
+            let truth = Truth::load(&test.ground_truth, self.options.mask_threshold, size)?;
+            self.measure(test, &judged, &truth)?;
+            Ok((judged, truth))
+        });
+        let (judged, truth) = match checked {
+            Ok(both) => both,
+            Err(error) => return Ok(Err(error)),
+        };
+        if let Some(output) = &mut self.output {
+            output.save(test, &judged, self.threshold, &truth)?;
+        }
+        self.empty_masks += usize::from(truth.is_empty_mask());
+        self.images.push(JudgedImage {
+            path: test.relative.clone(),
+            kind: test.kind.clone(),
+            defective: test.anomalous,
+            score: judged.inspection.score,
+            anomalous: judged.inspection.anomalous,
+        });
+        Ok(Ok(()))
+    }
+
+    fn measure(
+        &mut self,
+        test: &TestImage,
+        judged: &Judged,
+        truth: &Truth,
+    ) -> Result<(), InspectError> {
+        let image = ImageScore {
+            kind: test.kind.clone(),
+            anomalous: test.anomalous,
+            score: judged.inspection.score,
+        };
+        let Some(truth) = truth.pixels() else {
+            self.evaluator.add_image(image);
+            return Ok(());
+        };
+        let map = &judged.inspection.map;
+        AnomalyMap::new(&map.values, map.width as usize, map.height as usize)
+            .and_then(|map| self.evaluator.add_image_with_map(image, map, truth))
+            .map_err(|source| InspectError::Metric {
+                name: test.path.display().to_string(),
+                source,
+            })
+    }
+
+    fn finish(self, dataset: &Dataset) -> Result<Report, EvaluationError> {
+        if self.images.is_empty() {
+            return Err(EvaluationError::NothingJudged(dataset.test.len()));
+        }
+        let verdicts = self
+            .threshold
+            .map(|threshold| Verdicts::at_threshold(self.evaluator.images(), threshold));
+        let metrics = self.evaluator.evaluate()?;
+        let report = Report {
+            overall: metrics.overall,
+            kinds: metrics.kinds,
+            threshold: self.threshold,
+            verdicts,
+            without_mask: dataset.without_mask().count(),
+            empty_masks: self.empty_masks,
+            images: self.images,
+            failed: self.failed,
+        };
+        if let Some(output) = self.output {
+            output.finish(&report)?;
+        }
+        Ok(report)
+    }
+}
+
+/// What an evaluation writes.
+struct Output {
+    folder: OutputFolder,
+    overlays: RankedFolder,
+}
+
+impl Output {
+    fn create(folder: &Path, photos: &[Photo]) -> Result<Self, OutputError> {
+        let folder = OutputFolder::create(folder, photos)?;
+        let overlays = RankedFolder::create(folder.overlays())?;
+        Ok(Self { folder, overlays })
+    }
+
+    fn save(
+        &mut self,
+        test: &TestImage,
+        judged: &Judged,
+        threshold: Option<f32>,
+        truth: &Truth,
+    ) -> Result<(), OutputError> {
+        self.folder.save_map(&test.relative, judged)?;
+        let range = heat_range(threshold);
+        Ok(save_comparison(self.overlays.next(), judged, range, truth.defects())?)
+    }
+
+    fn finish(self, report: &Report) -> Result<(), OutputError> {
+        self.overlays.finish(&report.images)?;
+        let path = self.folder.path().join("results.json");
+        let written = write_atomically(&path, |writer| {
+            serde_json::to_writer_pretty(writer, report).map_err(std::io::Error::from)
+        });
+        Ok(written.map_err(|source| write_error(&path, source))?)
+    }
+}

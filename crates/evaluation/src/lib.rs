@@ -1,0 +1,31 @@
+//! Judging many images: verdicts in order, heat maps on disk, metrics against the truth.
+//!
+//! | item | what it does |
+//! |---|---|
+//! | [`find_photos`] | which photos to judge, and what to call their results |
+//! | [`inspect_photos`] | judges photos one after the other, decoding the next one meanwhile |
+//! | [`evaluate()`] | judges a data set's test images and computes every metric: a [`Report`] |
+//! | [`Report`] | metrics overall and per defect kind, verdicts at the threshold, each image's score |
+//! | [`OutputFolder`], [`heat_range`] | anomaly maps for scripts, pictures for people |
+//!
+//! Memory does not grow with the number of images, but for what the pixel metrics keep (see
+//! [`PixelCollector`](efficientad_metrics::PixelCollector)): at any time there is one image that is
+//! judged and one that is decoded.
+
+mod error;
+mod evaluate;
+mod heat;
+mod inspect;
+mod output;
+mod photo;
+mod ranking;
+mod report;
+mod truth;
+
+pub use error::{EvaluationError, InspectError, OutputError};
+pub use evaluate::{Event, Options, evaluate};
+pub use heat::heat_range;
+pub use inspect::{Judged, inspect_photos};
+pub use output::OutputFolder;
+pub use photo::{FoundPhotos, Photo, find_photos};
+pub use report::{Failure, JudgedImage, Report, Verdicts};

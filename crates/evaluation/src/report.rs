@@ -1,0 +1,71 @@
+//! What an evaluation finds.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use efficientad_metrics::{Confusion, ImageScore, Metrics, confusion_by_kind};
+use serde::Serialize;
+
+/// All that an evaluation finds; as JSON, the overall metrics are keys of the document itself.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The metrics over all test images.
+    #[serde(flatten)]
+    pub overall: Metrics,
+    /// The metrics of each defect kind against all good images.
+    pub kinds: BTreeMap<String, Metrics>,
+    /// The score from which an image was called anomalous; none if the model has no threshold.
+    pub threshold: Option<f32>,
+    /// Right and wrong verdicts at that threshold.
+    pub verdicts: Option<Verdicts>,
+    /// Images of defects without a mask; they count for the image metrics only.
+    pub without_mask: usize,
+    /// Images of defects whose mask shows none: their pixels all count as good.
+    pub empty_masks: usize,
+    /// Every judged image, in the data set's order.
+    pub images: Vec<JudgedImage>,
+    /// Every image that could not be judged, or whose mask could not be used; it counts nowhere.
+    pub failed: Vec<Failure>,
+}
+
+/// Counts of verdicts.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Verdicts {
+    /// Over all test images.
+    pub overall: Confusion,
+    /// Of each kind by itself, the good images too.
+    pub kinds: BTreeMap<String, Confusion>,
+}
+
+impl Verdicts {
+    pub(crate) fn at_threshold(images: &[ImageScore], threshold: f32) -> Self {
+        Self {
+            overall: Confusion::at_threshold(images, threshold),
+            kinds: confusion_by_kind(images, threshold),
+        }
+    }
+}
+
+/// One test image.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct JudgedImage {
+    /// Its path below the data set's root.
+    pub path: PathBuf,
+    /// Its defect kind, or `good`.
+    pub kind: String,
+    /// The truth: whether it shows a defect.
+    pub defective: bool,
+    /// Its anomaly score.
+    pub score: f32,
+    /// The verdict; none if the model has no threshold.
+    pub anomalous: Option<bool>,
+}
+
+/// An image without a verdict that counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// Its path below the data set's root.
+    pub path: PathBuf,
+    /// Why, with the file that is to blame.
+    pub reason: String,
+}

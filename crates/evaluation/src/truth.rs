@@ -1,0 +1,131 @@
+//! Ground truth, read and checked against its image.
+
+use std::path::Path;
+
+use efficientad_datasets::{GroundTruth, Region};
+use efficientad_images::{LabelMap, Mask, load_labels, load_mask};
+use efficientad_metrics::{GroundTruth as PixelTruth, SaturatedRegion};
+
+use crate::InspectError;
+
+/// What is known about one image's pixels.
+#[derive(Debug)]
+pub(crate) enum Truth {
+    Good,
+    /// Nothing: the image counts for image metrics only.
+    Unknown,
+    Mask(Mask),
+    /// Regions with their saturation, and their union to be drawn.
+    Regions(Vec<SaturatedRegion>, Mask),
+}
+
+impl Truth {
+    /// Reads the masks of an image of `(width, height)` pixels; a pixel is defect from
+    /// `mask_threshold` on (regions have their own values).
+    pub(crate) fn load(
+        truth: &GroundTruth,
+        mask_threshold: u8,
+        size: (u32, u32),
+    ) -> Result<Self, InspectError> {
+        match truth {
+            GroundTruth::Good => Ok(Self::Good),
+            GroundTruth::Missing => Ok(Self::Unknown),
+            GroundTruth::Mask(path) => {
+                let mask = load_mask(path, mask_threshold)?;
+                check_size(path, (mask.width, mask.height), size)?;
+                Ok(Self::Mask(mask))
+            }
+            GroundTruth::Regions(regions) => Self::load_regions(regions, size),
+        }
+    }
+
+    fn load_regions(regions: &[Region], (width, height): (u32, u32)) -> Result<Self, InspectError> {
+        let regions = regions
+            .iter()
+            .map(|region| load_region(region, (width, height)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut union =
+            Mask { width, height, defect: vec![false; width as usize * height as usize] };
+        for region in &regions {
+            union.defect.iter_mut().zip(&region.mask).for_each(|(all, &one)| *all |= one);
+        }
+        Ok(Self::Regions(regions, union))
+    }
+
+    /// As the metrics take it; none if nothing is known.
+    pub(crate) fn pixels(&self) -> Option<PixelTruth<'_>> {
+        match self {
+            Self::Good => Some(PixelTruth::Good),
+            Self::Unknown => None,
+            Self::Mask(mask) => Some(PixelTruth::Mask(&mask.defect)),
+            Self::Regions(regions, _) => Some(PixelTruth::Regions(regions)),
+        }
+    }
+
+    /// All defect pixels, to be drawn.
+    pub(crate) fn defects(&self) -> Option<&Mask> {
+        match self {
+            Self::Good | Self::Unknown => None,
+            Self::Mask(mask) | Self::Regions(_, mask) => Some(mask),
+        }
+    }
+
+    /// Whether there is a mask, but nothing on it.
+    pub(crate) fn is_empty_mask(&self) -> bool {
+        self.defects().is_some_and(|mask| !mask.defect.contains(&true))
+    }
+}
+
+fn load_region(region: &Region, size: (u32, u32)) -> Result<SaturatedRegion, InspectError> {
+    let labels = load_labels(&region.mask)?;
+    check_size(&region.mask, (labels.width, labels.height), size)?;
+    let (value, area) = only_value(&labels).map_err(|problem| InspectError::Region {
+        mask: region.mask.clone(),
+        problem: problem.to_owned(),
+    })?;
+    let saturation = region.saturation_area(value, area)?;
+    Ok(SaturatedRegion { mask: labels.values.iter().map(|&label| label > 0).collect(), saturation })
+}
+
+/// The one value above zero, and how many pixels have it.
+fn only_value(labels: &LabelMap) -> Result<(u8, u64), &'static str> {
+    let mut defect = labels.values.iter().filter(|&&label| label > 0);
+    let first = *defect.next().ok_or("it has no pixel above 0")?;
+    let area = 1 + defect.clone().count() as u64;
+    if defect.any(|&label| label != first) {
+        return Err("it has pixels of several values above 0");
+    }
+    let value = u8::try_from(first).map_err(|_| "it has pixels above 255")?;
+    Ok((value, area))
+}
+
+fn check_size(mask: &Path, found: (u32, u32), image: (u32, u32)) -> Result<(), InspectError> {
+    if found == image {
+        return Ok(());
+    }
+    Err(InspectError::MaskSize {
+        mask: mask.to_owned(),
+        width: found.0,
+        height: found.1,
+        image_width: image.0,
+        image_height: image.1,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(values: &[u16]) -> LabelMap {
+        LabelMap { width: values.len() as u32, height: 1, values: values.to_vec() }
+    }
+
+    #[test]
+    fn a_region_has_one_value() {
+        assert_eq!(only_value(&labels(&[0, 251, 0, 251])), Ok((251, 2)));
+        assert_eq!(only_value(&labels(&[0, 0])), Err("it has no pixel above 0"));
+        assert_eq!(only_value(&labels(&[0, 300])), Err("it has pixels above 255"));
+        let several = Err("it has pixels of several values above 0");
+        assert_eq!(only_value(&labels(&[251, 252])), several);
+    }
+}
