@@ -17,8 +17,7 @@ use crate::table::align;
 /// Judges and measures.
 pub fn run(args: EvalArgs) -> Result<Status> {
     let dataset = Dataset::open(&args.dataset)?;
-    let model = Model::open(&args.model)?;
-    let mut detector = Detector::new(&model, machine::cpu(&args.cpu)?);
+    let mut detector = Detector::new(&Model::open(&args.model)?, machine::cpu(&args.cpu)?);
     if let Some(threshold) = args.threshold.threshold {
         detector.set_threshold(threshold);
     }

@@ -14,8 +14,7 @@ use crate::output::{self, Status, note};
 
 /// Judges photos.
 pub fn run(args: PredictArgs) -> Result<Status> {
-    let model = Model::open(&args.model)?;
-    let mut detector = Detector::new(&model, machine::cpu(&args.cpu)?);
+    let mut detector = Detector::new(&Model::open(&args.model)?, machine::cpu(&args.cpu)?);
     if let Some(threshold) = args.threshold.threshold {
         detector.set_threshold(threshold);
     }

@@ -73,10 +73,10 @@ pub enum Error {
         /// The channel.
         channel: usize,
     },
-    /// The losses are no numbers any more.
+    /// The losses are no numbers any more; the last checkpoint is from before.
     #[error(
-        "training diverged at step {step}: the losses are {losses:?}; go on from the last \
-         checkpoint with a smaller learning rate, or look for broken training images"
+        "training diverged at step {step}: the losses are {losses:?}; look for broken training \
+         images, or train anew with a smaller learning rate"
     )]
     Diverged {
         /// The step, counted from 1.

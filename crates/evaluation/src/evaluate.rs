@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use efficientad::Detector;
 use efficientad_datasets::{Dataset, TestImage};
-use efficientad_images::{DecodeOptions, write_atomically};
+use efficientad_files::write_atomically;
+use efficientad_images::DecodeOptions;
 use efficientad_metrics::{AnomalyMap, Evaluator, ImageScore};
 
 use crate::heat::{save_comparison, write_error};

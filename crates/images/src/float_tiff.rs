@@ -7,8 +7,8 @@ use tiff::TiffError;
 use tiff::encoder::{TiffEncoder, colortype::Gray32Float};
 
 use crate::anomaly_map::AnomalyMap;
-use crate::atomic::write_atomically;
 use crate::error::PictureError;
+use efficientad_files::write_atomically;
 
 /// Writes the map's values unchanged as an uncompressed TIFF file of one channel, whole or not at
 /// all (see [`crate::atomic`]).

@@ -12,7 +12,6 @@
 //! | [`heatmap`] | an anomaly map drawn over its photo |
 //! | [`picture`] | PNG files out |
 //! | [`float_tiff`] | anomaly maps out, as 32-bit float TIFF |
-//! | [`atomic`] | files that appear whole or not at all |
 //! | [`error`] | what can go wrong, one variant per cause |
 //!
 //! Every image is an [`RgbImage`]: `width × height` pixels, row by row from the top left, three
@@ -31,7 +30,6 @@
 //! ```
 
 pub mod anomaly_map;
-pub mod atomic;
 pub mod crop;
 pub mod decode;
 pub mod error;
@@ -44,7 +42,6 @@ pub mod picture;
 pub mod resize;
 
 pub use anomaly_map::AnomalyMap;
-pub use atomic::write_atomically;
 pub use crop::center_crop;
 pub use decode::{DecodeOptions, Orientation, decode, load};
 pub use error::{ImageError, PictureError};

@@ -5,8 +5,8 @@ use std::path::Path;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, RgbImage};
 
-use crate::atomic::write_atomically;
 use crate::error::PictureError;
+use efficientad_files::write_atomically;
 
 /// Writes an 8-bit RGB PNG file, whole or not at all (see [`crate::atomic`]).
 ///

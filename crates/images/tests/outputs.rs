@@ -1,7 +1,7 @@
-//! Heat maps, PNG and float TIFF files, and the atomic writing below them.
+//! Heat maps, PNG and float TIFF files.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use efficientad_images::float_tiff::save_float_tiff;
@@ -9,9 +9,7 @@ use efficientad_images::heatmap::{
     ValueRange, color, mask_picture, outline, overlay, side_by_side,
 };
 use efficientad_images::picture::save_png;
-use efficientad_images::{
-    AnomalyMap, DecodeOptions, Mask, PictureError, RgbImage, load, write_atomically,
-};
+use efficientad_images::{AnomalyMap, DecodeOptions, Mask, PictureError, RgbImage, load};
 use image::Rgb;
 
 const RANGE: ValueRange = ValueRange { low: 1.0, high: 3.0 };
@@ -173,52 +171,4 @@ fn nothing_is_left_of_a_picture_that_cannot_be_written() {
     assert!(matches!(error, PictureError::Write { .. }), "{error}");
     assert!(error.to_string().contains("missing/picture.png"), "{error}");
     assert!(names_in(folder.path()).is_empty());
-}
-
-#[test]
-fn a_failed_write_keeps_the_old_file() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("report.txt");
-    fs::write(&path, "old").expect("written");
-    let error = write_atomically(&path, |writer| {
-        writer.write_all(b"half of the new")?;
-        Err(io::Error::other("the lamp went out"))
-    })
-    .expect_err("the closure failed");
-    assert_eq!(error.to_string(), "the lamp went out");
-    assert_eq!(fs::read_to_string(&path).expect("readable"), "old");
-    assert_eq!(names_in(folder.path()), ["report.txt"]);
-}
-
-#[test]
-fn a_panic_while_writing_leaves_no_temporary_file() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("report.txt");
-    let result =
-        std::panic::catch_unwind(|| write_atomically::<io::Error>(&path, |_| panic!("on purpose")));
-    assert!(result.is_err());
-    assert!(names_in(folder.path()).is_empty());
-}
-
-#[test]
-fn the_new_file_appears_only_when_complete() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("report.txt");
-    fs::write(&path, "old").expect("written");
-    write_atomically(&path, |writer| {
-        writer.write_all(b"new")?;
-        writer.flush()?;
-        assert_eq!(fs::read_to_string(&path)?, "old");
-        assert_eq!(names_in(folder.path()).len(), 2);
-        Ok::<(), io::Error>(())
-    })
-    .expect("written");
-    assert_eq!(fs::read_to_string(&path).expect("readable"), "new");
-    assert_eq!(names_in(folder.path()), ["report.txt"]);
-}
-
-#[test]
-fn a_path_without_a_file_name_is_refused() {
-    let error = write_atomically::<io::Error>(Path::new("/"), |_| Ok(())).expect_err("no name");
-    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
 }

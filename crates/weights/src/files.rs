@@ -1,10 +1,10 @@
 //! Whole files in, whole files out: a file that is being written never stands under its final name.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
+
+use efficientad_files::write_atomically;
 
 use crate::Cause;
 
@@ -52,7 +52,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Cause> {
     if path.is_dir() {
         return Err(Cause::NotAFile);
     }
-    publish(path, |file| file.write_all(bytes)).map_err(explain_write)
+    write_atomically(path, |file| file.write_all(bytes)).map_err(explain_write)
 }
 
 fn explain_write(error: io::Error) -> Cause {
@@ -64,54 +64,10 @@ fn explain_write(error: io::Error) -> Cause {
     }
 }
 
-/// Lets `fill` write a temporary file beside `path`, forces it to the disk, and renames it.
-fn publish(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let temporary = Temporary(temporary_path(path)?);
-    let mut file = File::options().write(true).create_new(true).open(&temporary.0)?;
-    fill(&mut file)?;
-    file.sync_all()?;
-    drop(file);
-    fs::rename(&temporary.0, path)?;
-    sync_folder(path);
-    Ok(())
-}
-
-fn temporary_path(path: &Path) -> io::Result<PathBuf> {
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let name = path.file_name().ok_or(ErrorKind::NotFound)?;
-    let mut temporary = OsString::from(".");
-    temporary.push(name);
-    temporary.push(format!(
-        ".{}-{}.tmp",
-        std::process::id(),
-        COUNTER.fetch_add(1, Ordering::Relaxed)
-    ));
-    Ok(path.with_file_name(temporary))
-}
-
-/// Makes the rename itself durable. The file is complete under its name already, and some file systems refuse this
-/// call, so a failure is no failure to save.
-fn sync_folder(path: &Path) {
-    let folder =
-        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
-    }
-}
-
-/// A file that is removed when this goes out of scope, unless it was renamed before.
-struct Temporary(PathBuf);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // After the rename there is nothing of this name left to remove.
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsString;
 
     fn names(folder: &Path) -> Vec<OsString> {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
@@ -133,9 +89,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model");
         write(&path, b"first").unwrap();
-        let fill =
-            |_: &mut File| File::options().write(true).open("/dev/full")?.write_all(b"second");
-        let cause = publish(&path, fill).map_err(explain_write).unwrap_err();
+        let full = write_atomically(&path, |_| {
+            File::options().write(true).open("/dev/full")?.write_all(b"second")
+        });
+        let cause = full.map_err(explain_write).unwrap_err();
         assert!(matches!(cause, Cause::DiskFull(_)), "{cause}");
         assert_eq!(read(&path).unwrap(), b"first");
         assert_eq!(names(folder.path()), ["model"]);

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use efficientad::{Cpu, InputSize, PdnSize, Recipe, Teacher, TrainOptions, Trainer};
-use serde::Deserialize;
 
 use crate::args::{RecipeArgs, TrainArgs};
 use crate::machine;
@@ -144,10 +143,6 @@ fn recipe_of(given: &RecipeArgs, size: PdnSize) -> Recipe {
 
 /// The recipe in a checkpoint's document, which decides how the data are split.
 fn recipe_in(checkpoint: &Path, out: &Path) -> Result<Recipe> {
-    #[derive(Deserialize)]
-    struct Document {
-        recipe: Recipe,
-    }
     if !checkpoint.exists() {
         let finished = if out.exists() { "the model is finished; " } else { "" };
         bail!(
@@ -155,8 +150,7 @@ fn recipe_in(checkpoint: &Path, out: &Path) -> Result<Recipe> {
             checkpoint.display()
         );
     }
-    let contents = efficientad_weights::load::<Document>(checkpoint, "efficientad-checkpoint")?;
-    Ok(contents.document.recipe)
+    Ok(Trainer::recipe_in_checkpoint(checkpoint)?)
 }
 
 /// A training goes on as it began.

@@ -165,6 +165,15 @@ impl<'a> Trainer<'a> {
         }
     }
 
+    /// The recipe of the training that a checkpoint belongs to: its seed decides which images are to
+    /// be held back, before [`Trainer::resume`] can be called.
+    ///
+    /// # Errors
+    /// When the checkpoint can't be read.
+    pub fn recipe_in_checkpoint(checkpoint: &Path) -> Result<Recipe, Error> {
+        Ok(Checkpoint::open(checkpoint)?.progress.recipe)
+    }
+
     /// How the model is trained.
     pub fn recipe(&self) -> &Recipe {
         &self.progress.recipe
