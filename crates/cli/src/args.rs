@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use efficientad::{InputSize, InstructionSet, PdnSize};
+use efficientad::{InputSize, InstructionSet, ModelInfo, PdnSize};
 use efficientad_images::{DecodeOptions, Orientation};
 
 use crate::schedule::Interval;
@@ -67,17 +67,27 @@ pub struct CpuArgs {
 /// How images are decoded.
 #[derive(Debug, Args)]
 pub struct DecodeArgs {
-    /// Which way up photos stand; give the same to train, predict and eval.
-    #[arg(long, value_name = "WAY", default_value = "stored")]
-    pub orientation: OrientationArg,
+    /// Which way up photos stand [default: stored; of predict and eval: as the model was trained].
+    #[arg(long, value_name = "WAY")]
+    pub orientation: Option<OrientationArg>,
 }
 
 impl DecodeArgs {
     /// What the decoder takes.
     pub fn options(&self) -> DecodeOptions {
+        self.options_or(Orientation::default())
+    }
+
+    /// What the decoder takes for a model's photos.
+    pub fn options_for(&self, model: &ModelInfo) -> DecodeOptions {
+        self.options_or(model.data.as_ref().map(|data| data.orientation).unwrap_or_default())
+    }
+
+    fn options_or(&self, default: Orientation) -> DecodeOptions {
         let orientation = match self.orientation {
-            OrientationArg::Stored => Orientation::AsStored,
-            OrientationArg::Exif => Orientation::FromExif,
+            Some(OrientationArg::Stored) => Orientation::AsStored,
+            Some(OrientationArg::Exif) => Orientation::FromExif,
+            None => default,
         };
         DecodeOptions { orientation, ..DecodeOptions::default() }
     }

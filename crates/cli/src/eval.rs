@@ -22,7 +22,7 @@ pub fn run(args: EvalArgs) -> Result<Status> {
         detector.set_threshold(threshold);
     }
     let options = Options {
-        decode: args.decode.options(),
+        decode: args.decode.options_for(detector.info()),
         mask_threshold: args.mask_threshold,
         output: args.out,
     };

@@ -33,7 +33,8 @@ pub fn run(args: PredictArgs) -> Result<Status> {
         anomalous: 0,
     };
     report.begin(detector.threshold())?;
-    inspect_photos(&mut detector, &photos, &args.decode.options(), |index, judged| {
+    let decode = args.decode.options_for(detector.info());
+    inspect_photos(&mut detector, &photos, &decode, |index, judged| {
         report.take(&photos[index], judged)
     })?;
     Ok(report.end())

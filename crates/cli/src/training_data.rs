@@ -58,8 +58,7 @@ impl Data {
         let photos = paths.photos(seed)?;
         let skipped = skip_unreadable(&mut dataset, &paths.decode, threads, progress)?;
         let split = dataset.split(DEFAULT_FRACTION, seed)?;
-        let validation_root = paths.validation.as_ref().unwrap_or(&dataset.root);
-        let description = describe(&split, &dataset.root, validation_root, photos.as_ref())?;
+        let description = describe(&split, paths, &dataset.root, photos.as_ref())?;
         let images = |files| Images { files, decode: paths.decode };
         let (train, validation) = (images(split.train), images(split.validation));
         Ok(Self { train, validation, photos, description, skipped })
@@ -135,16 +134,18 @@ fn refuse_too_few(dataset: &Dataset, found: usize) -> Result<()> {
 /// split otherwise are other data.
 fn describe(
     split: &Split,
+    paths: &DataPaths,
     root: &Path,
-    validation_root: &Path,
     photos: Option<&PenaltyPhotos>,
 ) -> Result<DataDescription> {
     let train = fingerprint(root, &split.train)?;
+    let validation_root = paths.validation.as_deref().unwrap_or(root);
     let validation = fingerprint(validation_root, &split.validation)?;
     Ok(DataDescription {
         fingerprint: format!("{train}-{validation}"),
         train_images: split.train.len(),
         validation_images: split.validation.len(),
         photos: photos.map_or_else(|| "none".to_owned(), PenaltyPhotos::description),
+        orientation: paths.decode.orientation,
     })
 }

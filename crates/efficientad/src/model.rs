@@ -12,6 +12,7 @@ use crate::recipe::Recipe;
 use crate::source::{ImageSource, load};
 use crate::teacher::{TeacherStatistics, size_of_pdn};
 use crate::training::STUDENT_CHANNELS;
+use efficientad_images::Orientation;
 use efficientad_kernels::Cpu;
 use efficientad_weights::{Cause, Contents, Tensor, Tensors};
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,8 @@ pub struct DataDescription {
     pub validation_images: usize,
     /// Where the penalty's photos came from.
     pub photos: String,
+    /// Which way up the images were taken; images to be judged are to be taken alike.
+    pub orientation: Orientation,
 }
 
 /// Version of this program.

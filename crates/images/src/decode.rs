@@ -17,12 +17,14 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
+use serde::{Deserialize, Serialize};
 
 use crate::error::ImageError;
 use crate::limits::Limits;
 
 /// Which way up a decoded photo stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Orientation {
     /// The pixels as they lie in the file; an orientation tag is ignored. This is what Pillow's
     /// `Image.open` and torchvision's folder datasets do for every format but TIFF, whose

@@ -299,8 +299,11 @@ fn check_counts(data: &TrainingData<'_>) -> Result<(), Error> {
 }
 
 fn describe(data: &DataDescription) -> String {
-    let DataDescription { fingerprint, train_images, validation_images, photos } = data;
-    format!("{fingerprint}, {train_images} + {validation_images} images, photos: {photos}")
+    let DataDescription { fingerprint, train_images, validation_images, photos, orientation } =
+        data;
+    format!(
+        "{fingerprint}, {train_images} + {validation_images} images {orientation:?}, photos: {photos}"
+    )
 }
 
 /// Mean and standard deviation of the teacher's channels over all training images.

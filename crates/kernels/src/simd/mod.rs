@@ -83,20 +83,17 @@ pub enum InstructionSet {
 impl InstructionSet {
     /// Every instruction set that this CPU can run, the fastest first.
     pub fn available() -> Vec<Self> {
-        let mut sets = Vec::new();
+        let mut sets = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]
-        {
-            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            if avx2 && is_x86_feature_detected!("avx512f") {
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            sets.push(Self::Avx2);
+            if is_x86_feature_detected!("avx512f") {
                 sets.push(Self::Avx512);
-            }
-            if avx2 {
-                sets.push(Self::Avx2);
             }
         }
         #[cfg(target_arch = "aarch64")]
         sets.push(Self::Neon);
-        sets.push(Self::Portable);
+        sets.reverse();
         sets
     }
 
