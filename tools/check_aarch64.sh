@@ -19,9 +19,12 @@ skip() {
 
 case $(uname -m) in
     aarch64) exec "${test_kernels[@]}" ;;
-    x86_64) command -v apt-get dpkg-deb cargo >/dev/null || skip "needs Debian's apt and cargo" ;;
+    x86_64) ;;
     *) skip "needs an x86-64 or AArch64 machine" ;;
 esac
+for program in apt-get dpkg-deb cargo; do
+    command -v "$program" >/dev/null || skip "needs $program"
+done
 
 if [ ! -e "$folder/unpacked" ]; then
     # Its own package lists and an empty list of installed packages: every dependency is fetched.
@@ -29,8 +32,7 @@ if [ ! -e "$folder/unpacked" ]; then
     : >"$folder/apt/status"
     apt=(apt-get -o APT::Architectures::=amd64 -o APT::Architectures::=arm64
         -o Dir::State="$folder/apt" -o Dir::State::status="$folder/apt/status"
-        -o Dir::Cache="$folder/apt" -o Debug::NoLocking=true -o APT::Sandbox::User=
-        -o Binary::apt-get::APT::Keep-Downloaded-Packages=true -qq)
+        -o Dir::Cache="$folder/apt" -o Debug::NoLocking=true -o APT::Sandbox::User= -qq)
     "${apt[@]}" update || skip "the package lists cannot be fetched"
     "${apt[@]}" install --download-only --no-install-recommends --yes \
         rustc-web gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static ||
@@ -43,7 +45,8 @@ if [ ! -e "$folder/unpacked" ]; then
             *) dpkg-deb --extract "$package" "$root" ;;
         esac
     done
-    printf '#!/bin/sh\nLD_LIBRARY_PATH=%q exec %q "$@"\n' \
+    rm -r "$folder/apt"
+    printf '#!/bin/sh\nexec env LD_LIBRARY_PATH=%q %q "$@"\n' \
         "$root/usr/lib/x86_64-linux-gnu" "$root/usr/bin/rustc" >"$folder/rustc"
     chmod +x "$folder/rustc"
     touch "$folder/unpacked"

@@ -73,7 +73,7 @@ impl AutoencoderMaps {
 }
 
 /// The size that layer `i`'s input is resized to, if it is.
-fn resized_size(i: usize, size: InputSize) -> Option<(usize, usize)> {
+pub(crate) fn resized_size(i: usize, size: InputSize) -> Option<(usize, usize)> {
     let i = i.checked_sub(ENCODER_LAYERS)?;
     match size.decoder_sizes().get(i) {
         Some(&size) => Some(size),
@@ -125,12 +125,7 @@ impl Autoencoder {
     /// Prepares the weights.
     pub(crate) fn new(cpu: &Cpu, weights: &Weights) -> Self {
         let layers = autoencoder_layers();
-        let convs = layers
-            .iter()
-            .zip(&weights.0)
-            .map(|(layer, w)| Conv2d::new(cpu, layer.conv, &w.weight, &w.bias))
-            .collect();
-        Self { layers, convs }
+        Self { convs: weights.convolutions(cpu, &layers), layers }
     }
 
     /// Predicts the features of one image (normalised, 1 × height × width × 3).

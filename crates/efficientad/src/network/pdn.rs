@@ -79,12 +79,7 @@ impl Pdn {
     /// Prepares the weights of a network whose last layer has `channels` channels.
     pub(crate) fn new(cpu: &Cpu, size: PdnSize, channels: usize, weights: &Weights) -> Self {
         let layers = pdn_layers(size, channels);
-        let convs = layers
-            .iter()
-            .zip(&weights.0)
-            .map(|(layer, w)| Conv2d::new(cpu, layer.conv, &w.weight, &w.bias))
-            .collect();
-        Self { layers, convs }
+        Self { convs: weights.convolutions(cpu, &layers), layers }
     }
 
     /// Describes images (normalised, images × height × width × 3).

@@ -2,7 +2,7 @@
 
 use super::layers::Layer;
 use crate::random::Random;
-use efficientad_kernels::{hwio_from_oihw, oihw_from_hwio};
+use efficientad_kernels::{Conv2d, Cpu, hwio_from_oihw, oihw_from_hwio};
 use efficientad_weights::{Cause, Tensor, Tensors};
 
 /// Weights (kernel row × kernel column × input × output channel) and bias of a convolution.
@@ -29,6 +29,12 @@ impl Weights {
             }
         };
         Self(layers.iter().map(|layer| draw(layer, random)).collect())
+    }
+
+    /// The convolutions of a network, ready to run.
+    pub(crate) fn convolutions(&self, cpu: &Cpu, layers: &[Layer]) -> Vec<Conv2d> {
+        let pairs = layers.iter().zip(&self.0);
+        pairs.map(|(layer, w)| Conv2d::new(cpu, layer.conv, &w.weight, &w.bias)).collect()
     }
 
     /// Reads `<prefix>.<layer>.weight` (output × input × row × column) and `.bias`.

@@ -153,3 +153,96 @@ impl FromStr for InstructionSet {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every operation of the trait on 16 floats.
+    struct Operations<'a> {
+        inputs: &'a [[f32; 16]; 3],
+        keep: u16,
+    }
+
+    impl Kernel for Operations<'_> {
+        type Output = (Vec<[f32; 16]>, u16);
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> Self::Output {
+            let mut results = vec![[f32::MAX; 16]; 9];
+            let mut positive = 0;
+            for at in (0..16).step_by(S::LANES) {
+                // SAFETY: `at + LANES <= 16`.
+                unsafe {
+                    let [a, b, c] = self.inputs.each_ref().map(|x| simd.load(x.as_ptr().add(at)));
+                    let values = [
+                        simd.add(a, b),
+                        simd.sub(a, b),
+                        simd.mul(a, b),
+                        simd.mul_add(a, b, c),
+                        simd.relu(a),
+                        simd.div(a, b),
+                        simd.sqrt(a),
+                        simd.keep_lanes(self.keep >> at, a),
+                        simd.splat(self.inputs[0][3]),
+                    ];
+                    for (result, value) in results.iter_mut().zip(values) {
+                        simd.store(result.as_mut_ptr().add(at), value);
+                    }
+                    positive |= simd.positive_lanes(a) << at;
+                }
+            }
+            (results, positive)
+        }
+    }
+
+    #[test]
+    fn operations_agree_with_plain_rust() {
+        let special = [
+            0.0,
+            -0.0,
+            1.0,
+            -1.0,
+            1.5,
+            -2.75,
+            f32::NAN,
+            -f32::NAN,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            f32::MIN_POSITIVE,
+            -f32::MIN_POSITIVE,
+            1e-41,
+            -1e-41,
+            1e38,
+            3.3,
+        ];
+        for turn in 0..16 {
+            let mut a = special;
+            a.rotate_left(turn);
+            let mut c = special;
+            c.rotate_right(3 * turn % 16);
+            let inputs = [a, special, c];
+            for keep in (0..=u16::MAX).step_by(if turn == 0 { 1 } else { 257 }) {
+                let run = |set: InstructionSet| set.run(Operations { inputs: &inputs, keep });
+                let (expected, positive) = run(InstructionSet::Portable);
+                for set in InstructionSet::available() {
+                    let (got, bits) = run(set);
+                    assert_eq!(bits, positive, "{set} positive {a:?}");
+                    for (op, (got, expected)) in got.iter().zip(&expected).enumerate() {
+                        for i in 0..16 {
+                            let mut e = expected[i];
+                            if op == 3 && set != InstructionSet::Portable {
+                                e = inputs[0][i].mul_add(inputs[1][i], inputs[2][i]);
+                            }
+                            let g = got[i];
+                            assert!(
+                                g == e || g.is_nan() && e.is_nan(),
+                                "{set} op {op} lane {i}: {g} for {e} of {a:?}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
