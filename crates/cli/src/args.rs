@@ -49,6 +49,8 @@ pub enum Command {
     /// --good, for their files lack the statistics of the teacher and the scale of the maps.
     /// Nothing that a file asks to run is run.
     Import(ImportArgs),
+    /// Write a model as an ONNX graph, for ONNX Runtime, OpenVINO or TensorRT.
+    Export(ExportArgs),
     /// Measure how long an inspection and a training step take on this machine.
     Bench(BenchArgs),
 }
@@ -268,6 +270,35 @@ pub struct ImportArgs {
     pub decode: DecodeArgs,
     #[command(flatten)]
     pub cpu: CpuArgs,
+}
+
+/// Options of `export`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The graph reads `image` (N×3×H×W: N photos resized to the model's input, as RGB) and gives `map`
+(N×1×H/4×W/4, the anomaly map) and `score` (N, the largest value of the map resized to H×W). Resize
+like Pillow's BILINEAR, as the model was trained. For the score that `predict` gives a photo of
+another size, resize `map` to that size, bilinearly, and take the largest value. The threshold and
+what `info --json` prints are in the file's metadata.")]
+pub struct ExportArgs {
+    /// Model file.
+    pub model: PathBuf,
+    /// ONNX file to write.
+    #[arg(long, value_name = "FILE")]
+    pub onnx: PathBuf,
+    /// What the graph reads.
+    #[arg(long, value_name = "KIND", default_value = "normalized")]
+    pub input: ExportInput,
+}
+
+/// What an exported graph reads.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum ExportInput {
+    /// float32: (value / 255 − mean) / deviation, with ImageNet's mean 0.485, 0.456, 0.406 and
+    /// deviation 0.229, 0.224, 0.225 of red, green and blue.
+    Normalized,
+    /// uint8 from 0 to 255; the graph normalises it.
+    U8,
 }
 
 /// Options of `bench`.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `args` | commands, options and their help |
 //! | `train`, `training_data`, `sources` | `efficientad train` and what it learns from |
-//! | `predict`, `eval`, `info`, `import`, `bench` | one command each |
+//! | `predict`, `eval`, `info`, `import`, `export`, `bench` | one command each |
 //! | `interrupt`, `schedule` | Ctrl-C; when a checkpoint is due |
 //! | `progress`, `output`, `table` | what is shown, and the exit codes |
 //! | `machine` | threads and instructions |
@@ -12,6 +12,7 @@
 mod args;
 mod bench;
 mod eval;
+mod export;
 mod import;
 mod info;
 mod interrupt;
@@ -53,6 +54,7 @@ fn run(command: Command) -> Result<Status> {
         Command::Eval(args) => eval::run(args),
         Command::Info(args) => info::run(&args),
         Command::Import(args) => import::run(args),
+        Command::Export(args) => export::run(&args),
         Command::Bench(args) => bench::run(&args),
     }
 }

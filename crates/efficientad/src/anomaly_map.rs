@@ -4,8 +4,9 @@ use crate::calibration::Quantiles;
 use crate::network::TEACHER_CHANNELS;
 use efficientad_kernels::{Cpu, bilinear_taps};
 
-/// Cells that the networks lose at each border: the map is padded back to a quarter of the input.
-const BORDER: usize = 4;
+/// Cells that the networks lose at each border: the map of locations is padded by as many zeros on
+/// every side, to a quarter of the input, before it is resized (paper, section 3.4).
+pub const MAP_BORDER: usize = 4;
 
 /// Squared differences of features, averaged over channels: one number per location.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -96,7 +97,7 @@ impl Map {
     ) -> Self {
         let padded = pad(locations, columns);
         let (padded_width, padded_height) =
-            (columns + 2 * BORDER, locations.len() / columns + 2 * BORDER);
+            (columns + 2 * MAP_BORDER, locations.len() / columns + 2 * MAP_BORDER);
         let across = bilinear_taps(padded_width, width as usize);
         let down = bilinear_taps(padded_height, height as usize);
         let mut stretched = vec![0.0; padded_height * width as usize];
@@ -128,14 +129,14 @@ fn mix(low: f32, high: f32, fraction: f32) -> f32 {
 }
 
 fn pad(locations: &[f32], columns: usize) -> Vec<f32> {
-    let width = columns + 2 * BORDER;
-    let mut padded = vec![0.0; BORDER * width];
+    let width = columns + 2 * MAP_BORDER;
+    let mut padded = vec![0.0; MAP_BORDER * width];
     for row in locations.chunks_exact(columns) {
-        padded.extend([0.0; BORDER]);
+        padded.extend([0.0; MAP_BORDER]);
         padded.extend_from_slice(row);
-        padded.extend([0.0; BORDER]);
+        padded.extend([0.0; MAP_BORDER]);
     }
-    padded.resize(padded.len() + BORDER * width, 0.0);
+    padded.resize(padded.len() + MAP_BORDER * width, 0.0);
     padded
 }
 

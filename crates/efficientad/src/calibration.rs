@@ -13,15 +13,24 @@ const UPPER: f64 = 0.995;
 const UPPER_VALUE: f32 = 0.1;
 
 /// How the values of one map are normalised: 0.9 quantile to 0, 0.995 quantile to 0.1.
+///
+/// Both are quantiles over all locations of the validation images' maps (paper, section 3.4).
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct MapQuantiles {
+pub struct MapQuantiles {
+    /// The 0.9 quantile.
     pub lower: f32,
+    /// The 0.995 quantile.
     pub upper: f32,
 }
 
 impl MapQuantiles {
     pub(crate) fn normalize(&self, value: f32) -> f32 {
         UPPER_VALUE * (value - self.lower) / (self.upper - self.lower)
+    }
+
+    /// What a value less `lower` is multiplied by: 0.1 / (upper − lower).
+    pub fn scale(&self) -> f32 {
+        UPPER_VALUE / (self.upper - self.lower)
     }
 
     fn of(mut values: Vec<f32>, map: &'static str) -> Result<Self, Error> {
@@ -36,8 +45,11 @@ impl MapQuantiles {
 
 /// How both maps are normalised.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Quantiles {
+pub struct Quantiles {
+    /// Of the teacher's features against the student's first half, squared difference averaged over
+    /// channels.
     pub student_teacher: MapQuantiles,
+    /// Of the autoencoder's features against the student's second half, likewise.
     pub student_autoencoder: MapQuantiles,
 }
 
@@ -150,6 +162,7 @@ mod tests {
     fn quantiles_map_to_zero_and_a_tenth() {
         let quantiles = MapQuantiles { lower: 2.0, upper: 4.0 };
         assert_eq!([2.0, 4.0, 6.0].map(|v| quantiles.normalize(v)), [0.0, 0.1, 0.2]);
+        assert_eq!((6.0 - quantiles.lower) * quantiles.scale(), 0.2);
         let error = MapQuantiles::of(vec![1.0; 50], "test").unwrap_err();
         assert!(matches!(error, Error::NoSpread { map: "test", .. }));
     }

@@ -8,6 +8,8 @@
 //! - [`Trainer`] trains student and autoencoder on an [`ImageSource`] and calibrates a [`Model`].
 //! - [`Detector`] judges images by a model.
 //! - [`Teacher`] and [`import()`] take what other programs trained.
+//! - [`Model::networks`] and [`Model::quantiles`] lay a model open for programs that run it by other
+//!   means.
 //!
 //! Nothing in here knows where images come from, or how results are shown.
 
@@ -27,19 +29,24 @@ mod random;
 mod recipe;
 mod source;
 mod teacher;
+mod trained;
 mod training;
 
-pub use anomaly_map::Map;
-pub use calibration::Threshold;
+pub use anomaly_map::{MAP_BORDER, Map};
+pub use calibration::{MapQuantiles, Quantiles, Threshold};
 pub use detector::{Detector, Inspection};
 pub use efficientad_images::RgbImage;
-pub use efficientad_kernels::{Cpu, CpuError, InstructionSet};
+pub use efficientad_kernels::{Activation, ConvSpec, Cpu, CpuError, InstructionSet};
 pub use error::{Error, SourceError};
 pub use import::{Imported, ImportedNetworks, import};
 pub use model::{DataDescription, Model, ModelInfo};
-pub use network::{InputSize, InputSizeError, MAX_INPUT, MIN_INPUT, PdnSize, TEACHER_CHANNELS};
+pub use network::{
+    INPUT_MEAN, INPUT_STD, InputSize, InputSizeError, MAX_INPUT, MIN_INPUT, PdnSize,
+    TEACHER_CHANNELS,
+};
 pub use progress::{Progress, Stage};
 pub use recipe::Recipe;
 pub use source::{ImageSource, PhotoSource, penalty_crop};
 pub use teacher::Teacher;
+pub use trained::{TrainedLayer, TrainedNetworks};
 pub use training::{Losses, TrainOptions, Trainer, TrainingData};

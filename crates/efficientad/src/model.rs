@@ -11,6 +11,7 @@ use crate::progress::{Progress, Stage};
 use crate::recipe::Recipe;
 use crate::source::{ImageSource, load};
 use crate::teacher::{TeacherStatistics, size_of_pdn};
+use crate::trained::TrainedNetworks;
 use crate::training::STUDENT_CHANNELS;
 use efficientad_images::Orientation;
 use efficientad_kernels::Cpu;
@@ -219,6 +220,16 @@ impl Model {
             .and_then(|()| self.quantiles.write(&mut tensors))
             .map_err(|cause| cause.in_file(path))?;
         Ok(efficientad_weights::save(path, KIND, &self.info, &tensors)?)
+    }
+
+    /// Its networks, laid open: copies of all weights.
+    pub fn networks(&self) -> TrainedNetworks {
+        TrainedNetworks::of(&self.networks)
+    }
+
+    /// How the two difference maps are normalised before they are averaged.
+    pub fn quantiles(&self) -> &Quantiles {
+        &self.quantiles
     }
 
     /// What it is and where it comes from.

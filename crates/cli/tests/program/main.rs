@@ -4,6 +4,7 @@ mod bad_images;
 mod bad_models;
 mod command_line;
 mod disks;
+mod export;
 mod fixture;
 mod import;
 mod judging;

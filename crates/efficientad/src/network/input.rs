@@ -12,10 +12,12 @@ pub const MAX_INPUT: usize = 2048;
 /// Input sides are multiples of this, the step of the networks' output.
 const STEP: usize = 4;
 
-/// Mean of ImageNet's red, green and blue, for values in [0, 1].
-const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-/// Standard deviation of ImageNet's red, green and blue.
-const STD: [f32; 3] = [0.229, 0.224, 0.225];
+/// Mean of ImageNet's red, green and blue, for values in [0, 1]: subtracted from what the networks
+/// read.
+pub const INPUT_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+/// Standard deviation of ImageNet's red, green and blue, for values in [0, 1]: what the networks
+/// read is divided by it, after the mean is subtracted.
+pub const INPUT_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
 /// Rows and columns that every photo is resized to.
 ///
@@ -142,7 +144,8 @@ pub(crate) fn write_normalized(image: &RgbImage, target: &mut [f32]) {
     assert_eq!(pixels.len(), target.len());
     for (target, pixel) in target.chunks_exact_mut(3).zip(pixels.chunks_exact(3)) {
         for channel in 0..3 {
-            target[channel] = (f32::from(pixel[channel]) / 255.0 - MEAN[channel]) / STD[channel];
+            target[channel] =
+                (f32::from(pixel[channel]) / 255.0 - INPUT_MEAN[channel]) / INPUT_STD[channel];
         }
     }
 }
