@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Trains and evaluates on inspection sets, and prints the table of the README.
 
-    python3 bench/accuracy.py ../shared/data/inspection --out /tmp/accuracy --steps 2000 10000
+    python3 bench/accuracy.py ../shared/data/inspection --out accuracy --steps 2000 10000 \\
+        --mask-threshold magnetic_tile=128
 
 Every set and number of steps is one training with the program's defaults (or --photos) and one
 evaluation. What is done is not done again, and a training that was cut short goes on from its
@@ -37,10 +38,10 @@ def train(binary, dataset, steps, photos, folder):
         seconds.write_text(f"{before + time.monotonic() - start:.0f}\n")
 
 
-def evaluate(binary, dataset, folder):
+def evaluate(binary, dataset, folder, mask_threshold):
     results = folder / "results.json"
     if not results.exists():
-        command = [binary, "eval", folder / "model", dataset, "--json"]
+        command = [binary, "eval", folder / "model", dataset, "--json", "--mask-threshold", mask_threshold]
         output = subprocess.run(command, check=False, capture_output=True, text=True)
         if output.returncode > 1:
             raise SystemExit(output.stderr)
@@ -55,9 +56,12 @@ def main():
     parser.add_argument("--steps", type=int, nargs="+", default=[2000, 10000])
     parser.add_argument("--only", nargs="+", help="names of the sets to take; all if not given")
     parser.add_argument("--photos", default="procedural", help="procedural, none, or a folder of photos")
+    parser.add_argument("--mask-threshold", nargs="+", default=[], metavar="SET=VALUE",
+                        help="from which value on a mask's pixel is defect, where that is not 1")
     parser.add_argument("--binary", default="target/release/efficientad")
     arguments = parser.parse_args()
     names = arguments.only or sorted(path.name for path in arguments.sets.iterdir() if path.is_dir())
+    mask_thresholds = dict(pair.split("=") for pair in arguments.mask_threshold)
     photos_name = pathlib.Path(arguments.photos).name
     print("| set | steps | " + " | ".join(COLUMNS) + " | training |")
     print("|---" * (len(COLUMNS) + 3) + "|")
@@ -67,7 +71,7 @@ def main():
             folder.mkdir(parents=True, exist_ok=True)
             dataset = arguments.sets / name
             train(arguments.binary, dataset, steps, arguments.photos, folder)
-            results = evaluate(arguments.binary, dataset, folder)
+            results = evaluate(arguments.binary, dataset, folder, mask_thresholds.get(name, "1"))
             values = [results.get(column) for column in COLUMNS]
             cells = ["–" if value is None else f"{100 * value:.1f}" for value in values]
             minutes = float((folder / "seconds.txt").read_text()) / 60

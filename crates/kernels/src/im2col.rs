@@ -209,7 +209,7 @@ impl Im2col {
                         accumulate: false,
                     });
                 }
-                cpu.instruction_set().run(Finish {
+                cpu.instruction_set().run(Epilogue {
                     products,
                     bias: &bias[pass.channels.clone()],
                     conv,
@@ -252,7 +252,7 @@ impl Im2col {
                     let group = groups.get(index);
                     let locations = group.rows * conv.width;
                     products.grow(locations * conv.channels);
-                    let nonzero = cpu.instruction_set().run(Start {
+                    let nonzero = cpu.instruction_set().run(EpilogueAdjoint {
                         pass: &pass,
                         conv,
                         group,
@@ -413,7 +413,7 @@ fn sign_offset(conv: Shape, group: Group, location: usize, channel: usize) -> us
 }
 
 /// Bias, ReLU and pool of a group's products.
-struct Finish<'a> {
+struct Epilogue<'a> {
     /// `[channels / PANEL][location][PANEL]`.
     products: &'a [f32],
     bias: &'a [f32],
@@ -426,7 +426,7 @@ struct Finish<'a> {
     signs: Option<&'a Disjoint<'a, u8>>,
 }
 
-impl Finish<'_> {
+impl Epilogue<'_> {
     /// A vector of values before ReLU.
     #[inline(always)]
     fn value<S: Simd>(&self, simd: S, location: usize, channel: usize) -> S::Vector {
@@ -455,7 +455,7 @@ impl Finish<'_> {
     }
 }
 
-impl Kernel for Finish<'_> {
+impl Kernel for Epilogue<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -489,7 +489,7 @@ impl Kernel for Finish<'_> {
 }
 
 /// Leads a group's gradient back through pool and ReLU; tells whether anything is left of it.
-struct Start<'a, 'b> {
+struct EpilogueAdjoint<'a, 'b> {
     pass: &'a BackwardPass<'b>,
     conv: Shape,
     group: Group,
@@ -499,7 +499,7 @@ struct Start<'a, 'b> {
     bias: &'a mut [f32],
 }
 
-impl Kernel for Start<'_, '_> {
+impl Kernel for EpilogueAdjoint<'_, '_> {
     type Output = bool;
 
     #[inline(always)]
