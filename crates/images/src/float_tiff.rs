@@ -11,7 +11,7 @@ use crate::error::PictureError;
 use efficientad_files::write_atomically;
 
 /// Writes the map's values unchanged as an uncompressed TIFF file of one channel, whole or not at
-/// all (see [`crate::atomic`]).
+/// all (see [`efficientad_files`]).
 ///
 /// # Errors
 /// [`PictureError::NoPixels`], [`PictureError::Encode`] for a map over 4 GiB, and

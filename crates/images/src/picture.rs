@@ -8,7 +8,7 @@ use image::{ExtendedColorType, ImageEncoder, RgbImage};
 use crate::error::PictureError;
 use efficientad_files::write_atomically;
 
-/// Writes an 8-bit RGB PNG file, whole or not at all (see [`crate::atomic`]).
+/// Writes an 8-bit RGB PNG file, whole or not at all (see [`efficientad_files`]).
 ///
 /// # Errors
 /// [`PictureError::NoPixels`], [`PictureError::Encode`] and [`PictureError::Write`].
