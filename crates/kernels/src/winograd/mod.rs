@@ -38,6 +38,8 @@ const LARGE_BLOCK_FLOATS: usize = 6 << 20;
 const SMALL_WEIGHTS: usize = 2 << 20;
 /// Tiles that one task transforms.
 const TILES_PER_TASK: usize = 8;
+/// Floats that one task clears.
+const ZEROS_PER_TASK: usize = 1 << 16;
 
 /// Memory that is used again by every convolution.
 #[derive(Default)]
@@ -252,7 +254,7 @@ impl Winograd {
         tiles.retain(|&tile| has_gradient(&grid, tile, &pass));
         let channels = pass.channels.clone();
         let mut input_gradient = pass.input_gradient.map(|gradient| {
-            gradient.data.fill(0.0);
+            cpu.for_each_chunk(gradient.data, ZEROS_PER_TASK, |_, part| part.fill(0.0));
             gradient.data
         });
         if tiles.is_empty() {
