@@ -22,7 +22,9 @@ The hash
                     v   = 2 u - 1                                       in [-1, 1), exact in float32
 `i` is the flat index in PyTorch's order: OIHW for weights, CHW for images and features. A tensor is
 `offset + scale * v`, evaluated in float32 (one rounding after the product, one after the sum) with `scale` and
-`offset` taken as the float32 nearest to the number in the file.
+`offset` taken as the float32 nearest to the number in the file. An image has `patches` as well: to every value the
+`scale` of `patches` times v of `<name>.patches` is added, whose index is that of the patch of `size` x `size` pixels in
+an image of patches (channel, row, column).
 
 The file
 --------
@@ -31,7 +33,7 @@ The file
     order       the flat order of every array below
     made_with   versions and the number type of the reference values
     hash_check  {name, values}: the first eight v of one name, to test the hash alone
-    tensors     [{name, shape, scale, offset}]: every weight, bias, image and teacher statistic.
+    tensors     [{name, shape, scale, offset, patches?}]: every weight, bias, image and teacher statistic.
                 Weights are teacher.conv1... (small: 4 layers, medium: 6), student.conv1...,
                 autoencoder.encoder.conv1...6, autoencoder.decoder.conv1...8, each with .weight and .bias;
                 images are x1, x2, photo (3x256x256) and one per rectangle; statistics are teacher.mean, teacher.std;
@@ -75,6 +77,9 @@ import torch
 import torch.nn.functional as F
 
 FEATURES = 384
+IMAGE_NOISE = 0.5
+IMAGE_PATCHES = 1.5
+PATCH = 16
 SIZE = 256
 SAMPLE_STEP = 104729
 FEATURE_SAMPLES = 256
@@ -138,6 +143,14 @@ class Tensors:
         )
         self.values[name] = torch.from_numpy(flat.reshape(shape))
 
+    def image(self, name, height, width):
+        """Patches of one colour with noise on them: like photos, and unlike noise alone, neighbours are alike."""
+        self.make(name, (3, height, width), IMAGE_NOISE)
+        coarse = hash_values(f"{name}.patches", 3 * (height // PATCH) * (width // PATCH))
+        coarse = np.float32(IMAGE_PATCHES) * coarse.reshape(3, height // PATCH, width // PATCH)
+        self.values[name] += torch.from_numpy(coarse.repeat(PATCH, axis=1).repeat(PATCH, axis=2))
+        self.recipes[-1]["patches"] = {"size": PATCH, "scale": IMAGE_PATCHES}
+
     def conv(self, name, kernel, inputs, outputs, relu):
         fan_in = inputs * kernel * kernel
         gain = math.sqrt((6 if relu else 3) / fan_in)
@@ -164,12 +177,12 @@ def make_tensors(network):
         tensors.conv(f"autoencoder.decoder.conv{n}", kernel, inputs, outputs, relu=n < len(DECODER))
         inputs = outputs
     for name in ("x1", "x2", "photo"):
-        tensors.make(name, (3, SIZE, SIZE), 2)
+        tensors.image(name, SIZE, SIZE)
     tensors.make("teacher.mean", (FEATURES,), 0.1)
     tensors.make("teacher.std", (FEATURES,), 0.25, 1)
     if network == "small":
         for height, width in RECTANGLES:
-            tensors.make(f"rectangle_{height}x{width}", (3, height, width), 2)
+            tensors.image(f"rectangle_{height}x{width}", height, width)
     return tensors
 
 

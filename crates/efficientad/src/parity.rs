@@ -17,12 +17,9 @@ use std::sync::Arc;
 
 /// Largest difference from PyTorch, relative in the 2-norm.
 const TOLERANCE: f64 = 1e-4;
-/// The same for gradients. On the fixtures' images of noise the first layer's weight gradient is a
-/// sum that nearly cancels; all others agree to 1e-4.
-const SMALL_GRADIENT_TOLERANCE: f64 = 3e-4;
-/// In M the hidden layers' gradients in PyTorch's own float32 are off by up to 3e-4: signs flip
-/// before ReLU, and few elements carry the hard-feature loss.
-const MEDIUM_GRADIENT_TOLERANCE: f64 = 4e-4;
+/// The same for M's gradients: a value before ReLU is so close to zero that rounding decides its
+/// sign, and with it 2e-4 of the gradients below (1e-4 in PyTorch's own float32).
+const MEDIUM_GRADIENT_TOLERANCE: f64 = 3e-4;
 
 struct Fixture {
     json: Value,
@@ -43,7 +40,21 @@ impl Fixture {
         let shape = entry["shape"].as_array().unwrap();
         let len = shape.iter().map(|n| n.as_u64().unwrap() as usize).product();
         let (scale, offset) = (number(&entry["scale"]) as f32, number(&entry["offset"]) as f32);
-        (0..len).map(|i| scale * hashed(name, i) + offset).collect()
+        let plain = (0..len).map(|i| scale * hashed(name, i) + offset);
+        let patches = &entry["patches"];
+        if patches.is_null() {
+            return plain.collect();
+        }
+        let size = patches["size"].as_u64().unwrap() as usize;
+        let side = |axis: usize| shape[axis].as_u64().unwrap() as usize;
+        let (rows, columns) = (side(1) / size, side(2) / size);
+        let patch = |i: usize| {
+            let (channel, y, x) = (i / (side(1) * side(2)), i / side(2) % side(1), i % side(2));
+            (channel * rows + y / size) * columns + x / size
+        };
+        let patch_scale = number(&patches["scale"]) as f32;
+        let patch_name = format!("{name}.patches");
+        plain.enumerate().map(|(i, v)| v + patch_scale * hashed(&patch_name, patch(i))).collect()
     }
 
     fn weights(&self, layers: &[Layer], network: &str) -> Weights {
@@ -382,7 +393,7 @@ fn named(size: PdnSize, weights: &[Weights; 2]) -> Vec<(String, Vec<f32>)> {
 
 #[test]
 fn a_training_step_of_s_agrees_with_pytorch() {
-    assert_step_agrees(PdnSize::Small, SMALL_GRADIENT_TOLERANCE);
+    assert_step_agrees(PdnSize::Small, TOLERANCE);
 }
 
 #[test]
