@@ -2,7 +2,7 @@
 """Trains and evaluates on inspection sets, and prints the table of the README.
 
     python3 bench/accuracy.py ../shared/data/inspection --out accuracy --steps 2000 10000 \\
-        --mask-threshold magnetic_tile=128
+        --mask-threshold magnetic_tile=128 --invert-masks paper_pa_bdp01_tl
 
 Every set and number of steps is one training with the program's defaults (or --photos) and one
 evaluation. What is done is not done again, and a training that was cut short goes on from its
@@ -38,10 +38,10 @@ def train(binary, dataset, steps, photos, folder):
         seconds.write_text(f"{before + time.monotonic() - start:.0f}\n")
 
 
-def evaluate(binary, dataset, folder, mask_threshold):
+def evaluate(binary, dataset, folder, mask_options):
     results = folder / "results.json"
     if not results.exists():
-        command = [binary, "eval", folder / "model", dataset, "--json", "--mask-threshold", mask_threshold]
+        command = [binary, "eval", folder / "model", dataset, "--json", *mask_options]
         output = subprocess.run(command, check=False, capture_output=True, text=True)
         if output.returncode > 1:
             raise SystemExit(output.stderr)
@@ -58,6 +58,8 @@ def main():
     parser.add_argument("--photos", default="procedural", help="procedural, none, or a folder of photos")
     parser.add_argument("--mask-threshold", nargs="+", default=[], metavar="SET=VALUE",
                         help="from which value on a mask's pixel is defect, where that is not 1")
+    parser.add_argument("--invert-masks", nargs="+", default=[], metavar="SET",
+                        help="sets whose masks show defects dark")
     parser.add_argument("--binary", default="target/release/efficientad")
     arguments = parser.parse_args()
     names = arguments.only or sorted(path.name for path in arguments.sets.iterdir() if path.is_dir())
@@ -71,7 +73,9 @@ def main():
             folder.mkdir(parents=True, exist_ok=True)
             dataset = arguments.sets / name
             train(arguments.binary, dataset, steps, arguments.photos, folder)
-            results = evaluate(arguments.binary, dataset, folder, mask_thresholds.get(name, "1"))
+            mask_options = ["--mask-threshold", mask_thresholds.get(name, "1")]
+            mask_options += ["--invert-masks"] if name in arguments.invert_masks else []
+            results = evaluate(arguments.binary, dataset, folder, mask_options)
             values = [results.get(column) for column in COLUMNS]
             cells = ["–" if value is None else f"{100 * value:.1f}" for value in values]
             minutes = float((folder / "seconds.txt").read_text()) / 60

@@ -231,6 +231,9 @@ pub struct EvalArgs {
     #[arg(long, value_name = "N", default_value_t = 1,
         value_parser = clap::value_parser!(u8).range(1..))]
     pub mask_threshold: u8,
+    /// The dark pixels of masks, those below the mask threshold, are the defects.
+    #[arg(long)]
+    pub invert_masks: bool,
     /// Print one JSON document instead of a table; --out writes the same as results.json.
     #[arg(long)]
     pub json: bool,

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use efficientad::{Detector, Model};
 use efficientad_datasets::{Dataset, Layout};
-use efficientad_evaluation::{Event, Options, Report, evaluate};
+use efficientad_evaluation::{Event, MaskReading, Options, Report, evaluate};
 use efficientad_metrics::{Confusion, Metrics};
 
 use crate::args::EvalArgs;
@@ -23,7 +23,7 @@ pub fn run(args: EvalArgs) -> Result<Status> {
     }
     let options = Options {
         decode: args.decode.options_for(detector.info()),
-        mask_threshold: args.mask_threshold,
+        masks: MaskReading { threshold: args.mask_threshold, inverted: args.invert_masks },
         output: args.out,
     };
     let mut progress = Progress::new(Style::choose(false, args.json));
@@ -129,6 +129,7 @@ fn remarks(report: &Report) -> Vec<String> {
     let counted = [
         (report.without_mask, "defective images have no mask: they count for image metrics only"),
         (report.empty_masks, "masks show no defect: see --mask-threshold"),
+        (report.mostly_defect_masks, "masks call most of their image a defect: see --invert-masks"),
         (report.failed.len(), "images could not be judged and count nowhere"),
     ];
     let counted = counted.into_iter().filter(|&(count, _)| count > 0);

@@ -11,7 +11,7 @@ use efficientad_metrics::{AnomalyMap, Evaluator, ImageScore};
 use crate::heat::{save_comparison, write_error};
 use crate::ranking::RankedFolder;
 use crate::report::{Failure, JudgedImage, Report, Verdicts};
-use crate::truth::Truth;
+use crate::truth::{MaskReading, Truth};
 use crate::{
     EvaluationError, InspectError, Judged, OutputError, OutputFolder, Photo, heat_range,
     inspect_photos,
@@ -22,8 +22,8 @@ use crate::{
 pub struct Options {
     /// How images are decoded; masks always are as stored.
     pub decode: DecodeOptions,
-    /// A mask's pixel is defect from this value on.
-    pub mask_threshold: u8,
+    /// How masks are read.
+    pub masks: MaskReading,
     /// Where to write: the anomaly maps as in an [`OutputFolder`], `results.json`, and `overlays`,
     /// a folder of pictures named by falling score.
     pub output: Option<PathBuf>,
@@ -32,7 +32,7 @@ pub struct Options {
 impl Default for Options {
     /// Images as stored, every mask pixel above zero is defect, nothing is written.
     fn default() -> Self {
-        Self { decode: DecodeOptions::default(), mask_threshold: 1, output: None }
+        Self { decode: DecodeOptions::default(), masks: MaskReading::default(), output: None }
     }
 }
 
@@ -74,6 +74,7 @@ pub fn evaluate(
         images: Vec::new(),
         failed: Vec::new(),
         empty_masks: 0,
+        mostly_defect_masks: 0,
     };
     let total = photos.len();
     inspect_photos(detector, &photos, &options.decode, |index, judged| {
@@ -102,6 +103,7 @@ struct Run<'a> {
     images: Vec<JudgedImage>,
     failed: Vec<Failure>,
     empty_masks: usize,
+    mostly_defect_masks: usize,
 }
 
 impl Run<'_> {
@@ -113,7 +115,7 @@ impl Run<'_> {
     ) -> Result<Result<(), InspectError>, EvaluationError> {
         let checked = judged.and_then(|judged| {
             let size = judged.image.dimensions();
-            let truth = Truth::load(&test.ground_truth, self.options.mask_threshold, size)?;
+            let truth = Truth::load(&test.ground_truth, self.options.masks, size)?;
             self.measure(test, &judged, &truth)?;
             Ok((judged, truth))
         });
@@ -125,6 +127,7 @@ impl Run<'_> {
             output.save(test, &judged, self.threshold, &truth)?;
         }
         self.empty_masks += usize::from(truth.is_empty_mask());
+        self.mostly_defect_masks += usize::from(truth.is_mostly_defect());
         self.images.push(JudgedImage {
             path: test.relative.clone(),
             kind: test.kind.clone(),
@@ -174,6 +177,7 @@ impl Run<'_> {
             verdicts,
             without_mask: dataset.without_mask().count(),
             empty_masks: self.empty_masks,
+            mostly_defect_masks: self.mostly_defect_masks,
             images: self.images,
             failed: self.failed,
         };

@@ -29,3 +29,4 @@ pub use inspect::{Judged, inspect_photos};
 pub use output::OutputFolder;
 pub use photo::{FoundPhotos, Photo, find_photos};
 pub use report::{Failure, JudgedImage, Report, Verdicts};
+pub use truth::MaskReading;

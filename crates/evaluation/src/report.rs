@@ -22,6 +22,8 @@ pub struct Report {
     pub without_mask: usize,
     /// Images of defects whose mask shows none: their pixels all count as good.
     pub empty_masks: usize,
+    /// Masks that call more than half of their image a defect: a sign that they are to be inverted.
+    pub mostly_defect_masks: usize,
     /// Every judged image, in the data set's order.
     pub images: Vec<JudgedImage>,
     /// Every image that could not be judged, or whose mask could not be used; it counts nowhere.

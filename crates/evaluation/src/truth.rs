@@ -8,6 +8,22 @@ use efficientad_metrics::{GroundTruth as PixelTruth, SaturatedRegion};
 
 use crate::InspectError;
 
+/// Which pixels of a mask are defects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaskReading {
+    /// Pixels from this value (0 to 255) on are bright.
+    pub threshold: u8,
+    /// Whether the dark pixels are the defects, and not the bright ones.
+    pub inverted: bool,
+}
+
+impl Default for MaskReading {
+    /// Every pixel above zero is a defect.
+    fn default() -> Self {
+        Self { threshold: 1, inverted: false }
+    }
+}
+
 /// What is known about one image's pixels.
 #[derive(Debug)]
 pub(crate) enum Truth {
@@ -20,19 +36,19 @@ pub(crate) enum Truth {
 }
 
 impl Truth {
-    /// Reads the masks of an image of `(width, height)` pixels; a pixel is defect from
-    /// `mask_threshold` on (regions have their own values).
+    /// Reads the masks of an image of `(width, height)` pixels (regions have their own values).
     pub(crate) fn load(
         truth: &GroundTruth,
-        mask_threshold: u8,
+        masks: MaskReading,
         size: (u32, u32),
     ) -> Result<Self, InspectError> {
         match truth {
             GroundTruth::Good => Ok(Self::Good),
             GroundTruth::Missing => Ok(Self::Unknown),
             GroundTruth::Mask(path) => {
-                let mask = load_mask(path, mask_threshold)?;
+                let mut mask = load_mask(path, masks.threshold)?;
                 check_size(path, (mask.width, mask.height), size)?;
+                mask.defect.iter_mut().for_each(|defect| *defect ^= masks.inverted);
                 Ok(Self::Mask(mask))
             }
             GroundTruth::Regions(regions) => Self::load_regions(regions, size),
@@ -68,6 +84,14 @@ impl Truth {
             Self::Good | Self::Unknown => None,
             Self::Mask(mask) | Self::Regions(_, mask) => Some(mask),
         }
+    }
+
+    /// Whether there is a mask that calls more than half of the image a defect.
+    pub(crate) fn is_mostly_defect(&self) -> bool {
+        self.defects().is_some_and(|mask| {
+            let defects = mask.defect.iter().filter(|&&defect| defect).count();
+            2 * defects > mask.defect.len()
+        })
     }
 
     /// Whether there is a mask, but nothing on it.

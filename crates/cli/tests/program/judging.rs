@@ -189,6 +189,27 @@ fn masks_count_from_a_threshold_on() {
     assert_eq!((&none["empty_masks"], &none["pixel_auroc"]), (&2.into(), &Value::Null));
 }
 
+#[test]
+fn masks_may_be_inverted() {
+    let shared = shared();
+    let plain = run(["eval", &shared.model, &shared.dataset, "--json"]).json_lines().remove(0);
+    let sandbox = Sandbox::new();
+    copy(Path::new(&shared.dataset), Path::new(&sandbox.path("cloth")));
+    for n in 0..2 {
+        let path = sandbox.path(&format!("cloth/ground_truth/hole/{n}_mask.png"));
+        let mut mask = image::open(&path).unwrap().into_luma8();
+        mask.pixels_mut().for_each(|pixel| pixel.0[0] = 255 - pixel.0[0]);
+        mask.save(path).unwrap();
+    }
+    let dataset = sandbox.path("cloth");
+    let wrong = run(["eval", &shared.model, &dataset, "--json"]).json_lines().remove(0);
+    assert_eq!(wrong["mostly_defect_masks"], 2);
+    let arguments = ["eval", &shared.model, &dataset, "--json", "--invert-masks"];
+    let inverted = run(arguments).json_lines().remove(0);
+    assert_eq!(inverted["aupro"], plain["aupro"]);
+    assert_eq!(inverted["mostly_defect_masks"], 0);
+}
+
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
