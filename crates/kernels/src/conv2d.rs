@@ -174,12 +174,12 @@ impl Conv2d {
     /// When shapes don't fit each other.
     pub fn forward(&self, workspace: &mut Workspace, pass: ForwardPass<'_>) {
         self.check_shapes(pass.input.shape, pass.output.shape, &pass.channels, pass.activation);
-        let cpu = std::sync::Arc::clone(&workspace.cpu);
+        let Workspace { cpu, winograd: scratch, .. } = workspace;
         match &self.method {
             Method::Winograd(winograd) => {
-                winograd.forward(&cpu, &mut workspace.winograd, &self.packed, &self.bias, pass);
+                winograd.forward(cpu, scratch, &self.packed, &self.bias, pass);
             }
-            Method::Im2col(im2col) => im2col.forward(&cpu, &self.packed, &self.bias, pass),
+            Method::Im2col(im2col) => im2col.forward(cpu, &self.packed, &self.bias, pass),
         }
     }
 
@@ -271,16 +271,14 @@ impl Conv2dGradient {
             Activation::Linear => pass.signs = None,
             _ => assert!(pass.signs.is_some(), "the signs before ReLU are missing"),
         }
-        let cpu = std::sync::Arc::clone(&workspace.cpu);
+        let Workspace { cpu, winograd: scratch, patch_gradient } = workspace;
         let gradient = WeightGradient { transformed: &mut self.packed, bias: &mut self.bias };
         match &self.method {
             Method::Winograd(winograd) => {
-                let scratch = &mut workspace.winograd;
-                winograd.backward(&cpu, scratch, &self.transposed, pass, gradient);
+                winograd.backward(cpu, scratch, &self.transposed, pass, gradient);
             }
             Method::Im2col(im2col) => {
-                let memory = &mut workspace.patch_gradient;
-                im2col.backward(&cpu, memory, &self.transposed, pass, gradient);
+                im2col.backward(cpu, patch_gradient, &self.transposed, pass, gradient);
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::conv2d::{BackwardPass, ConvSpec, ForwardPass};
 use crate::cpu::{Cpu, Disjoint};
 use crate::gemm::{LeftLayout, PANEL, PanelProduct};
 use crate::simd::{Kernel, Simd};
-use crate::tensor::{Buffer, Shape};
+use crate::tensor::{Buffer, Shape, keep_positive, store_signs};
 use crate::winograd::WeightGradient;
 use std::cell::RefCell;
 use std::ops::Range;
@@ -405,11 +405,11 @@ impl PartialSums<'_> {
     }
 }
 
-/// Offset of a vector's signs in bytes, one bit a value before pooling.
+/// Number of a value before pooling among all of the batch.
 #[inline(always)]
-fn sign_offset(conv: Shape, group: Group, location: usize, channel: usize) -> usize {
+fn value_number(conv: Shape, group: Group, location: usize, channel: usize) -> usize {
     let start = (group.image * conv.height + group.row) * conv.width;
-    ((start + location) * conv.channels + channel) / 8
+    (start + location) * conv.channels + channel
 }
 
 /// Bias, ReLU and pool of a group's products.
@@ -437,11 +437,9 @@ impl Epilogue<'_> {
         // SAFETY: both slices have LANES floats.
         let value = unsafe { simd.add(simd.load(products.as_ptr()), simd.load(bias.as_ptr())) };
         if let Some(signs) = self.signs {
-            let offset = sign_offset(self.conv, self.group, location, channel);
-            let bits = simd.positive_lanes(value).to_le_bytes();
+            let number = value_number(self.conv, self.group, location, channel);
             // SAFETY: only this task writes this group.
-            let target = unsafe { signs.slice(offset, S::LANES / 8) };
-            target.copy_from_slice(&bits[..S::LANES / 8]);
+            unsafe { store_signs(simd, signs, number, value) }
         }
         value
     }
@@ -533,11 +531,8 @@ impl Kernel for EpilogueAdjoint<'_, '_> {
                 unsafe {
                     let mut value = simd.load(source.as_ptr());
                     if let Some(signs) = pass.signs {
-                        let offset = sign_offset(conv, group, location, channel);
-                        let mut bits = [0; 2];
-                        bits[..S::LANES / 8]
-                            .copy_from_slice(&signs.bytes()[offset..offset + S::LANES / 8]);
-                        value = simd.keep_lanes(u16::from_le_bytes(bits), value);
+                        let number = value_number(conv, group, location, channel);
+                        value = keep_positive(simd, signs.bytes(), number, value);
                     }
                     if pooled {
                         value = simd.mul(value, simd.splat(0.25));

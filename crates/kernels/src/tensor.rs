@@ -1,5 +1,7 @@
 //! Batches of feature maps in memory: images × height × width × channels, channels innermost.
 
+use crate::cpu::Disjoint;
+use crate::simd::Simd;
 use std::ops::{Deref, DerefMut, Range};
 
 /// A cache line of floats.
@@ -181,4 +183,36 @@ impl SignMask {
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
+}
+
+/// Writes the signs of a vector of values, the first of which is number `value` of the mask (a
+/// multiple of 8).
+///
+/// # Safety
+/// No other task may write signs of these values at the same time.
+#[inline(always)]
+pub(crate) unsafe fn store_signs<S: Simd>(
+    simd: S,
+    signs: &Disjoint<'_, u8>,
+    value: usize,
+    vector: S::Vector,
+) {
+    let bits = simd.positive_lanes(vector).to_le_bytes();
+    // SAFETY: the caller's promise.
+    let target = unsafe { signs.slice(value / 8, S::LANES / 8) };
+    target.copy_from_slice(&bits[..S::LANES / 8]);
+}
+
+/// A vector of values where their signs are set, zero elsewhere; the first is number `value` of the
+/// mask (a multiple of 8).
+#[inline(always)]
+pub(crate) fn keep_positive<S: Simd>(
+    simd: S,
+    signs: &[u8],
+    value: usize,
+    vector: S::Vector,
+) -> S::Vector {
+    let mut bits = [0; 2];
+    bits[..S::LANES / 8].copy_from_slice(&signs[value / 8..value / 8 + S::LANES / 8]);
+    simd.keep_lanes(u16::from_le_bytes(bits), vector)
 }

@@ -1,4 +1,4 @@
-//! The networks' layers as tables (paper, tables 6 to 8 of its appendix).
+//! The networks' layers as tables (paper, appendix).
 
 use efficientad_kernels::{Activation, ConvSpec};
 use serde::{Deserialize, Serialize};

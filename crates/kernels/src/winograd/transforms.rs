@@ -8,6 +8,7 @@ use crate::activation::Activation;
 use crate::cpu::Disjoint;
 use crate::gemm::PANEL;
 use crate::simd::{Kernel, Simd};
+use crate::tensor::{keep_positive, store_signs};
 use std::array::from_fn;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -327,10 +328,10 @@ impl<T> OutputTransform<'_, T> {
     }
 }
 
-/// Offset of a vector's signs, in bytes: one bit a value before pooling.
+/// Number of a location's first value before pooling among all of the batch.
 #[inline(always)]
-fn sign_offset(grid: &Grid, tile: Tile, y: usize, x: usize, channels: usize) -> usize {
-    ((tile.image * grid.out_height + y) * grid.out_width + x) * channels / 8
+fn value_number(grid: &Grid, tile: Tile, y: usize, x: usize, channels: usize) -> usize {
+    ((tile.image * grid.out_height + y) * grid.out_width + x) * channels
 }
 
 #[inline(always)]
@@ -347,11 +348,9 @@ fn write_signs<S: Simd, const M: usize>(
         for (dx, &value) in row.iter().enumerate() {
             let (y, x) = (tile.row * M + dy, tile.column * M + dx);
             if y < grid.out_height && x < grid.out_width {
-                let offset = sign_offset(grid, tile, y, x, channels) + channel / 8;
-                let bits = simd.positive_lanes(value).to_le_bytes();
+                let number = value_number(grid, tile, y, x, channels) + channel;
                 // SAFETY: only this task writes this tile.
-                let target = unsafe { signs.slice(offset, S::LANES / 8) };
-                target.copy_from_slice(&bits[..S::LANES / 8]);
+                unsafe { store_signs(simd, signs, number, value) }
             }
         }
     }
@@ -426,11 +425,8 @@ impl<T> OutputAdjoint<'_, T> {
         // SAFETY: the slice has LANES floats.
         let mut value = unsafe { simd.load(values.as_ptr()) };
         if let Some(signs) = self.signs {
-            let offset =
-                sign_offset(self.grid, tile, y, x, self.output_maps.channels) + channel / 8;
-            let mut bits = [0; 2];
-            bits[..S::LANES / 8].copy_from_slice(&signs[offset..offset + S::LANES / 8]);
-            value = simd.keep_lanes(u16::from_le_bytes(bits), value);
+            let first = value_number(self.grid, tile, y, x, self.output_maps.channels);
+            value = keep_positive(simd, signs, first + channel, value);
         }
         if pooled { simd.mul(value, simd.splat(0.25)) } else { value }
     }
