@@ -17,9 +17,9 @@ use std::sync::Arc;
 
 /// Largest difference from PyTorch, relative in the 2-norm.
 const TOLERANCE: f64 = 1e-4;
-/// The same for M's gradients: a value before ReLU is so close to zero that rounding decides its
-/// sign, and with it 2e-4 of the gradients below (1e-4 in PyTorch's own float32).
-const MEDIUM_GRADIENT_TOLERANCE: f64 = 3e-4;
+/// The same for gradients in front of a ReLU: where a value is so close to zero that
+/// rounding decides its sign, the gradient jumps (by 0.9e-4 in PyTorch's own float32, on M).
+const BEFORE_RELU_TOLERANCE: f64 = 5e-4;
 
 struct Fixture {
     json: Value,
@@ -293,7 +293,7 @@ fn step(fixture: &Fixture) -> (StepNetworks, Losses) {
     (networks, losses)
 }
 
-fn assert_step_agrees(size: PdnSize, gradient_tolerance: f64) {
+fn assert_step_agrees(size: PdnSize) {
     let fixture = Fixture::open(size);
     let (mut networks, losses) = step(&fixture);
     let expected = &fixture.json["losses"];
@@ -313,10 +313,16 @@ fn assert_step_agrees(size: PdnSize, gradient_tolerance: f64) {
     let gradients = gradients(&mut networks, size);
     let expected = fixture.json["gradients"].as_array().unwrap();
     assert_eq!(gradients.len(), expected.len());
+    let last_layers = [
+        format!("student.{}.", pdn_layers(size, STUDENT_CHANNELS).last().unwrap().name),
+        format!("autoencoder.{}.", autoencoder_layers().last().unwrap().name),
+    ];
     for expected in expected {
         let name = expected["name"].as_str().unwrap();
         let (_, gradient) = gradients.iter().find(|(n, _)| n == name).expect(name);
-        assert_agrees(&format!("{size} gradient {name}"), gradient, expected, gradient_tolerance);
+        let last = last_layers.iter().any(|layer| name.starts_with(layer));
+        let tolerance = if last { TOLERANCE } else { BEFORE_RELU_TOLERANCE };
+        assert_agrees(&format!("{size} gradient {name}"), gradient, expected, tolerance);
     }
 
     let adam = &fixture.json["adam"];
@@ -393,12 +399,12 @@ fn named(size: PdnSize, weights: &[Weights; 2]) -> Vec<(String, Vec<f32>)> {
 
 #[test]
 fn a_training_step_of_s_agrees_with_pytorch() {
-    assert_step_agrees(PdnSize::Small, TOLERANCE);
+    assert_step_agrees(PdnSize::Small);
 }
 
 #[test]
 fn a_training_step_of_m_agrees_with_pytorch() {
-    assert_step_agrees(PdnSize::Medium, MEDIUM_GRADIENT_TOLERANCE);
+    assert_step_agrees(PdnSize::Medium);
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Times the convolutions of EfficientAD-S and -M on this machine, forward and backward.
 //!
-//! `cargo bench -p efficientad-kernels -- [THREADS] [INSTRUCTION SET]`; GFLOP/s are those of a direct
-//! convolution in the same time.
+//! `cargo bench -p efficientad-kernels -- [THREADS] [INSTRUCTION SET] [LAYER]`; GFLOP/s are those
+//! of a direct convolution in the same time.
 
 use efficientad_kernels::*;
 use std::sync::Arc;
 use std::time::Instant;
 
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 5;
 
 struct Layer {
     name: &'static str,
@@ -63,18 +63,21 @@ fn main() {
     let mut args = std::env::args().skip(1).filter(|arg| !arg.starts_with("--"));
     let threads = args.next().map_or(1, |arg| arg.parse().expect("a number of threads"));
     let set = args.next().map_or(InstructionSet::best(), |name| name.parse().expect("known name"));
+    let wanted = args.next().unwrap_or_default();
     let cpu = Arc::new(Cpu::new(threads, set).expect("a usable CPU"));
     let mut workspace = Workspace::new(Arc::clone(&cpu));
     println!("{threads} thread(s), {set}; one image, medians of {ROUNDS}");
     println!("{:<18} {:>9} {:>9} {:>9} {:>9}", "layer", "fwd ms", "GFLOP/s", "bwd ms", "GFLOP/s");
-    for Layer { name, spec, activation, size } in layers() {
+    for Layer { name, spec, activation, size } in
+        layers().into_iter().filter(|layer| layer.name.contains(&wanted))
+    {
         let input_shape =
             Shape { images: 1, height: size, width: size, channels: spec.in_channels };
         let (conv_height, conv_width) = spec.conv_size(size, size);
         let (height, width) = activation.output_size(conv_height, conv_width);
         let output_shape = Shape { images: 1, height, width, channels: spec.out_channels };
         let weights = noise(spec.weight_len(), 1.0 / (spec.fan_in() as f32).sqrt());
-        let conv = Conv2d::new(&cpu, spec, &weights, &vec![0.0; spec.out_channels]);
+        let conv = Conv2d::new(&cpu, spec, activation, &weights, &vec![0.0; spec.out_channels]);
         let wants_input = spec.in_channels >= CHANNEL_MULTIPLE;
         let mut gradient = Conv2dGradient::new(&cpu, &conv, &weights, wants_input);
         let mut input = Tensor::zeros(input_shape);
@@ -88,7 +91,6 @@ fn main() {
                 ForwardPass {
                     input: input.view(),
                     channels: 0..spec.out_channels,
-                    activation,
                     output: output.view_mut(),
                     signs: Some(&mut signs),
                 },
@@ -101,7 +103,6 @@ fn main() {
                 BackwardPass {
                     input: input.view(),
                     channels: 0..spec.out_channels,
-                    activation,
                     output_gradient: output.view(),
                     signs: Some(&signs),
                     input_gradient: wants_input.then(|| input_gradient.view_mut()),

@@ -78,8 +78,6 @@ pub struct ForwardPass<'a> {
     pub input: TensorView<'a>,
     /// Which output channels to compute, in multiples of [`CHANNEL_MULTIPLE`].
     pub channels: Range<usize>,
-    /// What follows the convolution.
-    pub activation: Activation,
     /// The output maps: `channels.len()` channels, sizes after the activation.
     pub output: TensorViewMut<'a>,
     /// Takes the signs before ReLU, which the backward pass needs: one bit for each value of the
@@ -93,8 +91,6 @@ pub struct BackwardPass<'a> {
     pub input: TensorView<'a>,
     /// The output channels that `output_gradient` belongs to.
     pub channels: Range<usize>,
-    /// What followed the convolution.
-    pub activation: Activation,
     /// Gradient with respect to the output, after the activation.
     pub output_gradient: TensorView<'a>,
     /// Signs from the forward pass; not needed (and not looked at) if the activation is linear.
@@ -111,8 +107,17 @@ enum Method {
 }
 
 impl Method {
-    fn for_spec(spec: ConvSpec) -> Self {
-        Winograd::for_spec(&spec).map_or(Self::Im2col(Im2col::new(spec)), Self::Winograd)
+    fn forward(spec: ConvSpec, activation: Activation) -> Self {
+        let winograd = Winograd::for_spec(&spec, activation);
+        winograd.map_or(Self::Im2col(Im2col::new(spec, activation)), Self::Winograd)
+    }
+
+    fn backward(spec: ConvSpec, activation: Activation) -> Self {
+        if spec.in_channels.is_multiple_of(PANEL) {
+            Self::forward(spec, activation)
+        } else {
+            Self::Im2col(Im2col::new(spec, activation))
+        }
     }
 
     fn packed_len(&self) -> usize {
@@ -130,25 +135,34 @@ impl Method {
     }
 }
 
-/// A convolution: its weights as the kernels want them, ready for the forward pass.
+/// A convolution and what follows it: its weights as the kernels want them, ready for the forward
+/// pass.
 pub struct Conv2d {
     spec: ConvSpec,
+    activation: Activation,
     method: Method,
     packed: Buffer,
     bias: Vec<f32>,
 }
 
 impl Conv2d {
-    /// Prepares weights (kernel row × kernel column × input × output channel; see
+    /// Prepares a convolution that `activation` follows: weights (kernel row × kernel column × input × output channel; see
     /// [`hwio_from_oihw`]) and a bias (output channel).
     ///
     /// # Panics
     /// When the output's channels are no multiple of [`CHANNEL_MULTIPLE`] or lengths don't fit.
-    pub fn new(cpu: &Cpu, spec: ConvSpec, weights: &[f32], bias: &[f32]) -> Self {
+    pub fn new(
+        cpu: &Cpu,
+        spec: ConvSpec,
+        activation: Activation,
+        weights: &[f32],
+        bias: &[f32],
+    ) -> Self {
         assert!(spec.out_channels.is_multiple_of(PANEL), "{} output channels", spec.out_channels);
-        let method = Method::for_spec(spec);
+        let method = Method::forward(spec, activation);
         let packed = Buffer::zeros(method.packed_len());
-        let mut conv = Self { spec, method, packed, bias: vec![0.0; spec.out_channels] };
+        let bias_room = vec![0.0; spec.out_channels];
+        let mut conv = Self { spec, activation, method, packed, bias: bias_room };
         conv.set_weights(cpu, weights, bias);
         conv
     }
@@ -173,7 +187,7 @@ impl Conv2d {
     /// # Panics
     /// When shapes don't fit each other.
     pub fn forward(&self, workspace: &mut Workspace, pass: ForwardPass<'_>) {
-        self.check_shapes(pass.input.shape, pass.output.shape, &pass.channels, pass.activation);
+        self.check_shapes(pass.input.shape, pass.output.shape, &pass.channels);
         let Workspace { cpu, winograd: scratch, .. } = workspace;
         match &self.method {
             Method::Winograd(winograd) => {
@@ -183,18 +197,12 @@ impl Conv2d {
         }
     }
 
-    fn check_shapes(
-        &self,
-        input: Shape,
-        output: Shape,
-        channels: &Range<usize>,
-        activation: Activation,
-    ) {
+    fn check_shapes(&self, input: Shape, output: Shape, channels: &Range<usize>) {
         let aligned = channels.start.is_multiple_of(PANEL) && channels.end.is_multiple_of(PANEL);
         assert!(aligned && channels.end <= self.spec.out_channels, "channels {channels:?}");
         assert_eq!(input.channels, self.spec.in_channels, "input of {:?}", self.spec);
         let (height, width) = self.spec.conv_size(input.height, input.width);
-        let (height, width) = activation.output_size(height, width);
+        let (height, width) = self.activation.output_size(height, width);
         let expected = Shape { images: input.images, height, width, channels: channels.len() };
         assert_eq!(output, expected, "output of {:?}", self.spec);
     }
@@ -218,13 +226,14 @@ impl Conv2dGradient {
     /// When the input's gradient is wanted of a convolution whose input channels are no multiple
     /// of [`CHANNEL_MULTIPLE`].
     pub fn new(cpu: &Cpu, conv: &Conv2d, weights: &[f32], input_gradient: bool) -> Self {
-        if let Method::Im2col(im2col) = &conv.method {
+        let method = Method::backward(conv.spec, conv.activation);
+        if let Method::Im2col(im2col) = &method {
             assert!(!input_gradient || im2col.has_input_gradient(), "{:?}", conv.spec);
         }
-        let len = conv.method.packed_len();
+        let len = method.packed_len();
         let mut gradient = Self {
             spec: conv.spec,
-            method: conv.method,
+            method,
             transposed: Buffer::zeros(if input_gradient { len } else { 0 }),
             packed: Buffer::zeros(len),
             bias: vec![0.0; conv.spec.out_channels],
@@ -257,17 +266,12 @@ impl Conv2dGradient {
         conv: &Conv2d,
         mut pass: BackwardPass<'_>,
     ) {
-        conv.check_shapes(
-            pass.input.shape,
-            pass.output_gradient.shape,
-            &pass.channels,
-            pass.activation,
-        );
+        conv.check_shapes(pass.input.shape, pass.output_gradient.shape, &pass.channels);
         if let Some(gradient) = &pass.input_gradient {
             assert_eq!(gradient.shape, pass.input.shape);
             assert!(!self.transposed.is_empty(), "input gradient of {:?}", self.spec);
         }
-        match pass.activation {
+        match conv.activation {
             Activation::Linear => pass.signs = None,
             _ => assert!(pass.signs.is_some(), "the signs before ReLU are missing"),
         }

@@ -29,9 +29,9 @@ impl LeftLayout {
         Self { row_stride: 1, k_stride: row_len, chunk: k, chunk_stride: 0 }
     }
 
-    /// Panels of `rows` rows, `k` running across the panels.
-    pub(crate) fn panels(rows: usize) -> Self {
-        Self { row_stride: PANEL, k_stride: 1, chunk: PANEL, chunk_stride: rows * PANEL }
+    /// Panels of `rows` rows of `width` elements, `k` running across the panels.
+    pub(crate) fn panels(rows: usize, width: usize) -> Self {
+        Self { row_stride: width, k_stride: 1, chunk: width, chunk_stride: rows * width }
     }
 
     /// The transpose of one panel of `k` rows.
@@ -59,6 +59,9 @@ pub(crate) struct PanelProduct<'a> {
     pub result: &'a mut [f32],
     /// Whether the product is added to the result or takes its place.
     pub accumulate: bool,
+    /// How far behind each element of the left-hand matrix lies one that the next product will
+    /// want, if there is a next one.
+    pub next_left: Option<usize>,
 }
 
 impl Kernel for PanelProduct<'_> {
@@ -66,7 +69,7 @@ impl Kernel for PanelProduct<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { left, layout, rows, k, right, result, accumulate } = self;
+        let Self { left, layout, rows, k, right, result, accumulate, next_left } = self;
         if rows == 0 || k == 0 {
             if !accumulate {
                 result[..rows * PANEL].fill(0.0);
@@ -87,6 +90,7 @@ impl Kernel for PanelProduct<'_> {
                     right: right.as_ptr(),
                     result: result.as_mut_ptr().add(row * PANEL),
                     accumulate,
+                    next_left,
                 };
                 row += block.multiply(simd, rows - row);
             }
@@ -102,6 +106,7 @@ struct Block {
     right: *const f32,
     result: *mut f32,
     accumulate: bool,
+    next_left: Option<usize>,
 }
 
 impl Block {
@@ -142,6 +147,15 @@ impl Block {
             let mut right = self.right.add(column);
             for chunk in 0..self.chunks {
                 let mut left = self.left.add(chunk * self.layout.chunk_stride);
+                if let Some(next) = self.next_left
+                    && column == 0
+                {
+                    for row in 0..ROWS {
+                        let next = left.wrapping_add(next + row * self.layout.row_stride);
+                        simd.prefetch(next);
+                        simd.prefetch(next.wrapping_add(16));
+                    }
+                }
                 for _ in 0..self.layout.chunk {
                     let r0 = simd.load(right);
                     let r1 = simd.load(right.add(S::LANES));

@@ -28,6 +28,7 @@ thread_local! {
 #[derive(Clone, Copy)]
 pub(crate) struct Im2col {
     spec: ConvSpec,
+    activation: Activation,
 }
 
 /// Rows of one image's output before pooling, done together.
@@ -84,8 +85,8 @@ impl Groups {
 
 impl Im2col {
     /// The method for `spec`.
-    pub(crate) fn new(spec: ConvSpec) -> Self {
-        Self { spec }
+    pub(crate) fn new(spec: ConvSpec, activation: Activation) -> Self {
+        Self { spec, activation }
     }
 
     /// Numbers in a patch.
@@ -183,7 +184,7 @@ impl Im2col {
     /// Runs the convolution for some output channels.
     pub(crate) fn forward(&self, cpu: &Cpu, packed: &[f32], bias: &[f32], pass: ForwardPass<'_>) {
         let conv = Shape { channels: pass.channels.len(), ..self.conv_output(pass.input.shape) };
-        let groups = Groups::new(conv, pass.activation);
+        let groups = Groups::new(conv, self.activation);
         let patch = self.patch_len();
         let output_shape = pass.output.shape;
         let output = Disjoint::new(pass.output.data);
@@ -207,6 +208,7 @@ impl Im2col {
                         right: &packed[(first_panel + panel) * patch * PANEL..],
                         result,
                         accumulate: false,
+                        next_left: None,
                     });
                 }
                 cpu.instruction_set().run(Epilogue {
@@ -214,7 +216,7 @@ impl Im2col {
                     bias: &bias[pass.channels.clone()],
                     conv,
                     group,
-                    activation: pass.activation,
+                    activation: self.activation,
                     output_shape,
                     output: &output,
                     signs: signs.as_ref(),
@@ -233,7 +235,7 @@ impl Im2col {
         gradient: WeightGradient<'_>,
     ) {
         let conv = Shape { channels: pass.channels.len(), ..self.conv_output(pass.input.shape) };
-        let groups = Groups::new(conv, pass.activation);
+        let groups = Groups::new(conv, self.activation);
         let patch = self.patch_len();
         let channels = pass.channels.clone();
         let wants_input = pass.input_gradient.is_some();
@@ -254,6 +256,7 @@ impl Im2col {
                     products.grow(locations * conv.channels);
                     let nonzero = cpu.instruction_set().run(EpilogueAdjoint {
                         pass: &pass,
+                        activation: self.activation,
                         conv,
                         group,
                         products,
@@ -314,6 +317,7 @@ impl Im2col {
                 right: &products[panel * locations * PANEL..],
                 result,
                 accumulate: true,
+                next_left: None,
             });
         }
     }
@@ -333,12 +337,13 @@ impl Im2col {
             let row = panel * self.spec.out_channels + first_channel;
             cpu.instruction_set().run(PanelProduct {
                 left: products,
-                layout: LeftLayout::panels(locations),
+                layout: LeftLayout::panels(locations, PANEL),
                 rows: locations,
                 k: channels,
                 right: &transposed[row * PANEL..],
                 result,
                 accumulate: false,
+                next_left: None,
             });
         }
     }
@@ -489,6 +494,7 @@ impl Kernel for Epilogue<'_> {
 /// Leads a group's gradient back through pool and ReLU; tells whether anything is left of it.
 struct EpilogueAdjoint<'a, 'b> {
     pass: &'a BackwardPass<'b>,
+    activation: Activation,
     conv: Shape,
     group: Group,
     /// `[channels / PANEL][location][PANEL]`.
@@ -502,8 +508,8 @@ impl Kernel for EpilogueAdjoint<'_, '_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> bool {
-        let Self { pass, conv, group, products, bias } = self;
-        let pooled = pass.activation == Activation::ReluAvgPool;
+        let Self { pass, activation, conv, group, products, bias } = self;
+        let pooled = activation == Activation::ReluAvgPool;
         let shape = pass.output_gradient.shape;
         let first_row = if pooled { group.row / 2 } else { group.row };
         let rows = if pooled { 1 } else { group.rows };

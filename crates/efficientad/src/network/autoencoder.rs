@@ -110,7 +110,6 @@ pub(crate) fn forward<'a>(
             ForwardPass {
                 input: read,
                 channels: 0..layer.conv.out_channels,
-                activation: layer.activation,
                 output: rest[0].view_mut(),
                 signs: maps.signs.get_mut(i),
             },

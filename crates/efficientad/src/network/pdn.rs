@@ -67,7 +67,6 @@ pub(crate) fn forward_hidden<'a>(
             ForwardPass {
                 input: done.last().map_or(input, Tensor::view),
                 channels: 0..layer.conv.out_channels,
-                activation: layer.activation,
                 output: rest[0].view_mut(),
                 signs: signs.next(),
             },
@@ -103,7 +102,6 @@ impl Pdn {
             ForwardPass {
                 input: maps.hidden.maps[last - 1].view(),
                 channels: 0..spec.out_channels,
-                activation: self.layers[last].activation,
                 output: maps.features.view_mut(),
                 signs: None,
             },

@@ -34,7 +34,9 @@ impl Weights {
     /// The convolutions of a network, ready to run.
     pub(crate) fn convolutions(&self, cpu: &Cpu, layers: &[Layer]) -> Vec<Conv2d> {
         let pairs = layers.iter().zip(&self.0);
-        pairs.map(|(layer, w)| Conv2d::new(cpu, layer.conv, &w.weight, &w.bias)).collect()
+        pairs
+            .map(|(layer, w)| Conv2d::new(cpu, layer.conv, layer.activation, &w.weight, &w.bias))
+            .collect()
     }
 
     /// Reads `<prefix>.<layer>.weight` (output × input × row × column) and `.bias`.

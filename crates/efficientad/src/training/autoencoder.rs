@@ -98,7 +98,6 @@ impl TrainableAutoencoder {
                 BackwardPass {
                     input: self.maps.input(i, image),
                     channels: 0..self.layers[i].conv.out_channels,
-                    activation: self.layers[i].activation,
                     output_gradient: after[0].view(),
                     signs: Some(&self.maps.signs[i]),
                     input_gradient,

@@ -21,7 +21,7 @@ pub(crate) struct ConvMoments {
 
 impl TrainableConv {
     fn new(cpu: &Cpu, layer: &Layer, weights: &ConvWeights, input_gradient: bool) -> Self {
-        let conv = Conv2d::new(cpu, layer.conv, &weights.weight, &weights.bias);
+        let conv = Conv2d::new(cpu, layer.conv, layer.activation, &weights.weight, &weights.bias);
         let len = weights.weight.len();
         Self {
             gradient: Conv2dGradient::new(cpu, &conv, &weights.weight, input_gradient),

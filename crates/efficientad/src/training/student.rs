@@ -80,7 +80,6 @@ impl TrainableStudent {
                 ForwardPass {
                     input: read.images(images),
                     channels,
-                    activation: self.layers[last].activation,
                     output: output.view_mut(),
                     signs: None,
                 },
@@ -101,7 +100,6 @@ impl TrainableStudent {
                 BackwardPass {
                     input: self.hidden.maps[last - 1].images(images.clone()),
                     channels,
-                    activation: self.layers[last].activation,
                     output_gradient: gradient.view(),
                     signs: None,
                     input_gradient: Some(self.hidden_gradients[last - 1].images_mut(images)),
@@ -116,7 +114,6 @@ impl TrainableStudent {
                 BackwardPass {
                     input: i.checked_sub(1).map_or(batch, |i| self.hidden.maps[i].view()),
                     channels: 0..self.layers[i].conv.out_channels,
-                    activation: self.layers[i].activation,
                     output_gradient: after[0].view(),
                     signs: Some(signs),
                     input_gradient: before.last_mut().map(Tensor::view_mut),

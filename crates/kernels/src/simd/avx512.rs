@@ -52,6 +52,10 @@ impl Simd for Avx512 {
         unsafe { _mm512_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
+    fn prefetch(self, address: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+    }
+    #[inline(always)]
     fn relu(self, a: __m512) -> __m512 {
         unsafe { _mm512_max_ps(_mm512_setzero_ps(), a) }
     }

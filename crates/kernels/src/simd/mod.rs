@@ -14,6 +14,9 @@ mod portable;
 use std::fmt;
 use std::str::FromStr;
 
+/// Floats of the widest vector.
+pub(crate) const MAX_LANES: usize = 16;
+
 /// A vector unit. A value of an implementing type proves that the CPU has it.
 pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// A register (or pair of registers) of [`Self::LANES`] floats.
@@ -43,6 +46,9 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// `a · b + c`, fused where the CPU can.
     fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+    /// Asks for the cache line of `address`, which need not be valid, to be brought near.
+    #[inline(always)]
+    fn prefetch(self, _address: *const f32) {}
     /// `max(a, 0)`; NaN stays NaN.
     fn relu(self, a: Self::Vector) -> Self::Vector;
     /// `a / b`.

@@ -16,6 +16,7 @@ use crate::conv2d::{BackwardPass, ConvSpec, ForwardPass};
 use crate::cpu::{Cpu, Disjoint};
 use crate::gemm::{LeftLayout, PANEL, PanelProduct};
 use crate::tensor::{Buffer, Shape};
+use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::ops::Range;
 use tile::{Grid, POINT_ONE, Tile};
@@ -24,10 +25,6 @@ use transforms::{
 };
 use weights::Channels;
 
-/// Points along an axis; both kinds of tile have the same.
-const N: usize = 7;
-/// Points of a tile.
-const POINTS: usize = N * N;
 /// Floats of products (left sides and results) that a block of tiles may take where the transformed
 /// weights are small: then blocks that stay in the second-level cache are fastest.
 const SMALL_BLOCK_FLOATS: usize = 3 << 18;
@@ -36,10 +33,19 @@ const SMALL_BLOCK_FLOATS: usize = 3 << 18;
 const LARGE_BLOCK_FLOATS: usize = 6 << 20;
 /// Floats of transformed weights up to which they count as small.
 const SMALL_WEIGHTS: usize = 2 << 20;
+/// Floats of one panel's products with a part of a block: half of a second-level cache of 1 MiB.
+const PANEL_PRODUCTS_FLOATS: usize = 1 << 17;
+/// Tiles that the matrix product handles best come in multiples of this.
+const ROWS_MULTIPLE: usize = 12;
 /// Tiles that one task transforms.
 const TILES_PER_TASK: usize = 8;
 /// Floats that one task clears.
 const ZEROS_PER_TASK: usize = 1 << 16;
+
+thread_local! {
+    /// Products of a part of a block with one panel of the weights.
+    static PANEL_PRODUCTS: RefCell<Buffer> = RefCell::default();
+}
 
 /// Memory that is used again by every convolution.
 #[derive(Default)]
@@ -51,20 +57,35 @@ pub(crate) struct Scratch {
 /// A kind of tile and all that can be done with it.
 #[derive(Clone, Copy)]
 enum TileKind {
-    F4x4,
-    F5x3,
+    F6x4,
+    F7x3,
+    F7x4,
+}
+
+impl TileKind {
+    /// Outputs along an axis.
+    fn outputs(self) -> usize {
+        match self {
+            Self::F6x4 => 6,
+            Self::F7x3 | Self::F7x4 => 7,
+        }
+    }
 }
 
 /// Calls `$body` with `$T` standing for the maps of a tile kind.
 macro_rules! with_maps {
     ($kind:expr, $T:ident, $body:expr) => {
         match $kind {
-            TileKind::F4x4 => {
-                type $T = maps::F4x4;
+            TileKind::F6x4 => {
+                type $T = maps::F6x4;
                 $body
             }
-            TileKind::F5x3 => {
-                type $T = maps::F5x3;
+            TileKind::F7x3 => {
+                type $T = maps::F7x3;
+                $body
+            }
+            TileKind::F7x4 => {
+                type $T = maps::F7x4;
                 $body
             }
         }
@@ -78,24 +99,43 @@ pub(crate) struct Winograd {
     channels: Channels,
     padding: usize,
     kernel: usize,
+    activation: Activation,
 }
 
 impl Winograd {
     /// The method for `spec`, where there is one.
-    pub(crate) fn for_spec(spec: &ConvSpec) -> Option<Self> {
-        let kind = match spec.kernel {
-            3 => TileKind::F5x3,
-            4 => TileKind::F4x4,
+    pub(crate) fn for_spec(spec: &ConvSpec, activation: Activation) -> Option<Self> {
+        let kind = match (spec.kernel, activation) {
+            (3, Activation::Linear | Activation::Relu) => TileKind::F7x3,
+            (4, Activation::Linear | Activation::Relu) => TileKind::F7x4,
+            (4, Activation::ReluAvgPool) => TileKind::F6x4,
             _ => return None,
         };
-        let fits = spec.stride == 1 && spec.in_channels.is_multiple_of(PANEL);
+        let fits = spec.stride == 1
+            && (spec.in_channels.is_multiple_of(PANEL) || spec.in_channels < PANEL);
         let channels = Channels { input: spec.in_channels, output: spec.out_channels };
-        fits.then_some(Self { kind, channels, padding: spec.padding, kernel: spec.kernel })
+        fits.then_some(Self {
+            kind,
+            channels,
+            padding: spec.padding,
+            kernel: spec.kernel,
+            activation,
+        })
+    }
+
+    /// Points of a tile along an axis.
+    fn axis_points(&self) -> usize {
+        self.kind.outputs() + self.kernel - 1
+    }
+
+    /// Points of a tile.
+    fn points(&self) -> usize {
+        self.axis_points() * self.axis_points()
     }
 
     /// Floats of the transformed weights.
     pub(crate) fn transformed_len(&self) -> usize {
-        POINTS * self.channels.input * self.channels.output
+        self.points() * self.channels.input * self.channels.output
     }
 
     /// Transforms plain weights (kernel row × column × input × output channel).
@@ -107,7 +147,7 @@ impl Winograd {
 
     /// Transposes transformed weights for the backward pass.
     pub(crate) fn transpose_weights(&self, cpu: &Cpu, transformed: &[f32], transposed: &mut [f32]) {
-        weights::transpose(cpu, POINTS, self.channels, transformed, transposed);
+        weights::transpose(cpu, self.points(), self.channels, transformed, transposed);
     }
 
     /// The gradient of the plain weights from that of the transformed ones.
@@ -124,10 +164,8 @@ impl Winograd {
             out_height: out(input.height),
             out_width: out(input.width),
             padding: self.padding,
-            tile: match self.kind {
-                TileKind::F4x4 => 4,
-                TileKind::F5x3 => 5,
-            },
+            tile: self.kind.outputs(),
+            pooled: self.activation == Activation::ReluAvgPool,
         }
     }
 
@@ -152,49 +190,57 @@ impl Winograd {
         let out_channels = pass.channels.len();
         let output = Disjoint::new(pass.output.data);
         let signs = pass.signs.map(|signs| Disjoint::new(signs.bytes_mut()));
-        let output_maps = output_maps(output_shape, pass.activation);
+        let output_maps = output_maps(output_shape, self.activation);
         for block in self.blocks(&tiles, out_channels) {
             let left_planes = Planes { tiles: block.len(), channels: self.channels.input };
-            let result_planes = Planes { tiles: block.len(), channels: out_channels };
-            scratch.left.grow(left_planes.len(POINTS));
-            scratch.result.grow(result_planes.len(POINTS));
+            scratch.left.grow(left_planes.len(self.points()));
             self.transform_input(cpu, pass.input.data, &grid, block, &mut scratch.left);
-            let (left, result) = (&scratch.left[..], Disjoint::new(&mut scratch.result));
-            for_each_product(cpu, out_channels / PANEL, |point, panels| {
-                let left = &left[point * left_planes.stride()..][..left_planes.stride()];
-                let right = &transformed[self.panels(point, &pass.channels)];
-                let plane = point * result_planes.stride();
-                for panel in panels {
-                    let len = block.len() * PANEL;
-                    cpu.instruction_set().run(PanelProduct {
-                        left,
-                        layout: LeftLayout::panels(block.len()),
-                        rows: block.len(),
-                        k: self.channels.input,
-                        right: &right[panel * self.channels.input * PANEL..],
-                        // SAFETY: one task per point and panel.
-                        result: unsafe { result.slice(plane + panel * len, len) },
-                        accumulate: false,
-                    });
-                }
-            });
-            with_maps!(self.kind, T, {
-                for_each_range(cpu, block.len(), |range| {
-                    cpu.instruction_set().run(OutputTransform::<T> {
-                        products: &scratch.result,
-                        bias: &bias[pass.channels.clone()],
-                        grid: &grid,
-                        tiles: block,
-                        range,
-                        planes: result_planes,
-                        output_maps,
-                        output: &output,
-                        signs: signs.as_ref(),
-                        maps: PhantomData,
+            let parts = self.parts(block.len());
+            cpu.for_each(out_channels / PANEL * parts.len(), |task| {
+                let panel = task / parts.len() * PANEL;
+                let part = parts[task % parts.len()].clone();
+                let planes = Planes { tiles: part.len(), channels: PANEL };
+                PANEL_PRODUCTS.with_borrow_mut(|products| {
+                    products.grow(planes.len(self.points()));
+                    for point in 0..self.points() {
+                        let right = self.panels(point, &pass.channels).start;
+                        let left = left_planes.offset(part.start, 0);
+                        cpu.instruction_set().run(PanelProduct {
+                            left: &scratch.left[point * left_planes.stride()..][left..],
+                            layout: left_planes.layout(),
+                            rows: part.len(),
+                            k: self.channels.input,
+                            right: &transformed[right + panel * self.channels.input..],
+                            result: &mut products[point * planes.stride()..],
+                            accumulate: false,
+                            next_left: Some(left_planes.stride()),
+                        });
+                    }
+                    with_maps!(self.kind, T, {
+                        cpu.instruction_set().run(OutputTransform::<T> {
+                            products,
+                            bias: &bias[pass.channels.clone()],
+                            grid: &grid,
+                            tiles: &block[part],
+                            planes,
+                            first_channel: panel,
+                            output_maps,
+                            output: &output,
+                            signs: signs.as_ref(),
+                            maps: PhantomData,
+                        });
                     });
                 });
             });
         }
+    }
+
+    /// Cuts a block of tiles into parts whose products with one panel fit the second-level cache.
+    fn parts(&self, tiles: usize) -> Vec<Range<usize>> {
+        let most = PANEL_PRODUCTS_FLOATS / (self.points() * PANEL);
+        let parts = tiles.div_ceil(most / ROWS_MULTIPLE * ROWS_MULTIPLE);
+        let size = tiles.div_ceil(parts).next_multiple_of(ROWS_MULTIPLE);
+        (0..tiles).step_by(size).map(|start| start..tiles.min(start + size)).collect()
     }
 
     /// Cuts tiles into blocks whose products fit the caches.
@@ -203,12 +249,12 @@ impl Winograd {
         tiles: &'a [Tile],
         out_channels: usize,
     ) -> impl Iterator<Item = &'a [Tile]> + use<'a> {
-        let per_tile = POINTS * (self.channels.input + out_channels);
+        let per_tile = self.points() * (self.channels.input + out_channels);
         let small = self.transformed_len() <= SMALL_WEIGHTS;
         let floats = if small { SMALL_BLOCK_FLOATS } else { LARGE_BLOCK_FLOATS };
         let most = (floats / per_tile).max(TILES_PER_TASK);
         let blocks = tiles.len().div_ceil(most).max(1);
-        let size = tiles.len().div_ceil(blocks).next_multiple_of(12).max(1);
+        let size = tiles.len().div_ceil(blocks).next_multiple_of(ROWS_MULTIPLE).max(1);
         tiles.chunks(size)
     }
 
@@ -251,25 +297,25 @@ impl Winograd {
     ) {
         let grid = self.grid(pass.input.shape);
         let mut tiles = grid.tiles();
-        tiles.retain(|&tile| has_gradient(&grid, tile, &pass));
+        tiles.retain(|&tile| has_gradient(self.activation, &grid, tile, &pass));
         let channels = pass.channels.clone();
         let mut input_gradient = pass.input_gradient.map(|gradient| {
             cpu.for_each_chunk(gradient.data, ZEROS_PER_TASK, |_, part| part.fill(0.0));
             gradient.data
         });
         if tiles.is_empty() {
-            for point in 0..POINTS {
+            for point in 0..self.points() {
                 gradient.transformed[self.panels(point, &channels)].fill(0.0);
             }
             gradient.bias[channels].fill(0.0);
             return;
         }
-        let output_maps = output_maps(pass.output_gradient.shape, pass.activation);
+        let output_maps = output_maps(pass.output_gradient.shape, self.activation);
         for (index, block) in self.blocks(&tiles, channels.len()).enumerate() {
             let left_planes = Planes { tiles: block.len(), channels: self.channels.input };
             let result_planes = Planes { tiles: block.len(), channels: channels.len() };
-            scratch.left.grow(left_planes.len(POINTS));
-            scratch.result.grow(result_planes.len(POINTS));
+            scratch.left.grow(left_planes.len(self.points()));
+            scratch.result.grow(result_planes.len(self.points()));
             self.transform_input(cpu, pass.input.data, &grid, block, &mut scratch.left);
             let products = Disjoint::new(&mut scratch.result);
             with_maps!(self.kind, T, {
@@ -365,9 +411,10 @@ impl BlockProducts<'_> {
     /// `dU (+)= Vᵀ dM` for every point.
     fn weights(&self, left: &[f32], products: &[f32], gradient: &mut [f32]) {
         let inputs = self.winograd.channels.input;
+        let points = self.winograd.points();
         let (left_stride, stride) = (self.left_planes().stride(), self.result_planes().stride());
         let gradient = Disjoint::new(gradient);
-        for_each_product(self.cpu, self.channels.len() / PANEL, |point, panels| {
+        for_each_product(self.cpu, points, self.channels.len() / PANEL, |point, panels| {
             let start = self.winograd.panels(point, self.channels).start;
             for panel in panels {
                 let right = &products[point * stride + panel * self.tiles * PANEL..];
@@ -383,6 +430,7 @@ impl BlockProducts<'_> {
                         // SAFETY: one task per point and panel.
                         result: unsafe { gradient.slice(offset, PANEL * PANEL) },
                         accumulate: self.accumulate,
+                        next_left: Some(left_stride),
                     });
                 }
             }
@@ -394,7 +442,8 @@ impl BlockProducts<'_> {
         if !self.accumulate {
             gradient.fill(0.0);
         }
-        let plane = &products[(POINT_ONE * N + POINT_ONE) * self.result_planes().stride()..];
+        let plane = &products
+            [POINT_ONE * (self.winograd.axis_points() + 1) * self.result_planes().stride()..];
         let panels = plane.chunks_exact(self.tiles * PANEL);
         for (gradient, panel) in gradient.chunks_exact_mut(PANEL).zip(panels) {
             for tile in panel.chunks_exact(PANEL) {
@@ -410,20 +459,21 @@ impl BlockProducts<'_> {
         let Channels { input: inputs, output: outputs } = self.winograd.channels;
         let (left_stride, stride) = (self.left_planes().stride(), self.result_planes().stride());
         let left = Disjoint::new(left);
-        for_each_product(self.cpu, inputs / PANEL, |point, panels| {
+        for_each_product(self.cpu, self.winograd.points(), inputs / PANEL, |point, panels| {
             let products = &products[point * stride..][..stride];
             for panel in panels {
                 let rows = point * inputs * outputs + panel * outputs * PANEL;
                 let len = self.tiles * PANEL;
                 self.cpu.instruction_set().run(PanelProduct {
                     left: products,
-                    layout: LeftLayout::panels(self.tiles),
+                    layout: self.result_planes().layout(),
                     rows: self.tiles,
                     k: self.channels.len(),
                     right: &transposed[rows + self.channels.start * PANEL..],
                     // SAFETY: one task per point and panel.
                     result: unsafe { left.slice(point * left_stride + panel * len, len) },
                     accumulate: false,
+                    next_left: Some(stride),
                 });
             }
         });
@@ -432,11 +482,16 @@ impl BlockProducts<'_> {
 
 /// Runs `task(point, panels)` so that every panel of every point is done once; panels are split
 /// where there are more threads than points would keep busy.
-fn for_each_product(cpu: &Cpu, panels: usize, task: impl Fn(usize, Range<usize>) + Sync + Send) {
-    let parts = (2 * cpu.threads()).div_ceil(POINTS).min(panels).max(1);
+fn for_each_product(
+    cpu: &Cpu,
+    points: usize,
+    panels: usize,
+    task: impl Fn(usize, Range<usize>) + Sync + Send,
+) {
+    let parts = (2 * cpu.threads()).div_ceil(points).min(panels).max(1);
     let per_part = panels.div_ceil(parts);
     let parts = panels.div_ceil(per_part);
-    cpu.for_each(POINTS * parts, |i| {
+    cpu.for_each(points * parts, |i| {
         let start = i % parts * per_part;
         task(i / parts, start..panels.min(start + per_part));
     });
@@ -454,11 +509,11 @@ fn output_maps(shape: Shape, activation: Activation) -> OutputMaps {
 }
 
 /// Whether any output of a tile has a gradient other than zero.
-fn has_gradient(grid: &Grid, tile: Tile, pass: &BackwardPass<'_>) -> bool {
+fn has_gradient(activation: Activation, grid: &Grid, tile: Tile, pass: &BackwardPass<'_>) -> bool {
     let shape = pass.output_gradient.shape;
     let (row, column) = (tile.row * grid.tile, tile.column * grid.tile);
-    let (top, left) = pass.activation.output_size(row, column);
-    let (bottom, right) = pass.activation.output_size(row + grid.tile, column + grid.tile);
+    let (top, left) = activation.output_size(row, column);
+    let (bottom, right) = activation.output_size(row + grid.tile, column + grid.tile);
     let (right, bottom) = (right.min(shape.width), bottom.min(shape.height));
     (top..bottom).any(|y| {
         let line = (tile.image * shape.height + y) * shape.width;

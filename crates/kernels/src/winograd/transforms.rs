@@ -3,11 +3,11 @@
 //! The products of a block of tiles lie in N² planes, one per point, each in panels of channels:
 //! `[point][channels / PANEL][tile][PANEL]`.
 
-use super::tile::{Grid, Tile, TileMaps, nth};
+use super::tile::{Grid, Tile, TileMaps, kernels_of_tiles, nth};
 use crate::activation::Activation;
 use crate::cpu::Disjoint;
-use crate::gemm::PANEL;
-use crate::simd::{Kernel, Simd};
+use crate::gemm::{LeftLayout, PANEL};
+use crate::simd::{Kernel, MAX_LANES, Simd};
 use crate::tensor::{keep_positive, store_signs};
 use std::array::from_fn;
 use std::marker::PhantomData;
@@ -18,11 +18,16 @@ use std::ops::Range;
 pub(super) struct Planes {
     /// Tiles that the planes have room for.
     pub tiles: usize,
-    /// Channels, a multiple of [`PANEL`].
+    /// Channels: a multiple of [`PANEL`], or fewer.
     pub channels: usize,
 }
 
 impl Planes {
+    /// How a plane is read as the left side of a product.
+    pub(super) fn layout(self) -> LeftLayout {
+        LeftLayout::panels(self.tiles, self.channels.min(PANEL))
+    }
+
     /// Floats from one plane to the next: a panel's row more than the contents, so that the same
     /// place of different planes falls into different cache sets.
     pub(super) fn stride(self) -> usize {
@@ -49,14 +54,16 @@ impl Planes {
             let products = &products[start..start + S::LANES];
             // SAFETY: the slice has LANES floats.
             *value = unsafe { simd.load(products.as_ptr()) };
+            simd.prefetch(products.as_ptr().wrapping_add(PANEL));
         }
         values
     }
 
     /// Offset of a channel of a tile in a plane.
     #[inline(always)]
-    fn offset(self, tile: usize, channel: usize) -> usize {
-        (channel / PANEL * self.tiles + tile) * PANEL + channel % PANEL
+    pub(super) fn offset(self, tile: usize, channel: usize) -> usize {
+        let panel = PANEL.min(self.channels);
+        (channel / panel * self.tiles + tile) * panel + channel % panel
     }
 }
 
@@ -79,15 +86,15 @@ impl<T> InputTransform<'_, T> {
     {
         let shape = self.grid.input;
         let channels = shape.channels;
-        assert_eq!(self.input.len(), shape.len());
-        assert_eq!((channels, channels % PANEL), (self.planes.channels, 0));
+        assert_eq!((self.input.len(), channels), (shape.len(), self.planes.channels));
         let products = self.products.pointer(0, self.planes.len(N * N));
         for index in self.range {
             let window = Window::<N>::new(self.grid, self.tiles[index]);
             for channel in (0..channels).step_by(S::LANES) {
                 let mut columns = [[simd.splat(0.0); N]; N];
                 for (x, column) in columns.iter_mut().enumerate() {
-                    let loaded = window.load_column(simd, self.input, x, channel);
+                    let ahead = if x + 1 >= R { M * channels } else { 0 };
+                    let loaded = window.load_column(simd, self.input, x, channel, ahead);
                     *column = T::input_to_products(simd, loaded);
                 }
                 let offset = self.planes.offset(index, channel);
@@ -97,11 +104,43 @@ impl<T> InputTransform<'_, T> {
                         // SAFETY: inside the planes; only this task writes this tile.
                         unsafe {
                             let plane = products.add((y * N + x) * self.planes.stride());
-                            simd.store(plane.add(offset), value);
+                            store_up_to(simd, plane.add(offset), value, channels - channel);
                         }
                     }
                 }
             }
+        }
+    }
+}
+
+/// Loads a vector, or the `values` that are left of an array and zeros.
+#[inline(always)]
+fn load_up_to<S: Simd>(simd: S, values: &[f32]) -> S::Vector {
+    let mut lanes = [0.0; MAX_LANES];
+    let source = if values.len() < S::LANES {
+        lanes[..values.len()].copy_from_slice(values);
+        &lanes
+    } else {
+        values
+    };
+    // SAFETY: the source has LANES floats.
+    unsafe { simd.load(source.as_ptr()) }
+}
+
+/// Stores a vector, or its first `count` lanes if there are no more.
+///
+/// # Safety
+/// `target` must be valid for that many floats.
+#[inline(always)]
+unsafe fn store_up_to<S: Simd>(simd: S, target: *mut f32, value: S::Vector, count: usize) {
+    // SAFETY: the caller's promise, and `lanes` is as long as any vector.
+    unsafe {
+        if count < S::LANES {
+            let mut lanes = [0.0; MAX_LANES];
+            simd.store(lanes.as_mut_ptr(), value);
+            target.copy_from_nonoverlapping(lanes.as_ptr(), count);
+        } else {
+            simd.store(target, value);
         }
     }
 }
@@ -137,13 +176,16 @@ impl<const N: usize> Window<N> {
         input: &[f32],
         x: usize,
         channel: usize,
+        ahead: usize,
     ) -> [S::Vector; N] {
         let mut column = [simd.splat(0.0); N];
         for (y, value) in column.iter_mut().enumerate() {
             if let Some(offset) = self.offset(y, x) {
-                let values = &input[offset + channel..offset + channel + S::LANES];
-                // SAFETY: the slice has LANES floats.
-                *value = unsafe { simd.load(values.as_ptr()) };
+                let values = &input[offset + channel..];
+                *value = load_up_to(simd, values);
+                if ahead > 0 {
+                    simd.prefetch(values.as_ptr().wrapping_add(ahead));
+                }
             }
         }
         column
@@ -180,23 +222,25 @@ impl<T> InputAdjoint<'_, T> {
         assert_eq!((shape.channels, shape.channels % PANEL), (self.planes.channels, 0));
         assert!(self.products.len() >= self.planes.len(N * N));
         let gradient = self.input_gradient.pointer(0, shape.len());
-        for index in self.range {
-            let window = Window::<N>::new(self.grid, self.tiles[index]);
-            for channel in (0..shape.channels).step_by(S::LANES) {
-                let offset = self.planes.offset(index, channel);
-                let mut rows = [[simd.splat(0.0); N]; N];
-                for (y, row) in rows.iter_mut().enumerate() {
-                    let loaded = self.planes.load(simd, self.products, y * N, offset);
-                    *row = T::input_to_products_adjoint(simd, loaded);
-                }
-                for x in 0..N {
-                    let values = T::input_to_products_adjoint(simd, nth(simd, &rows, x));
-                    for (y, value) in values.into_iter().enumerate() {
-                        if let Some(offset) = window.offset(y, x) {
-                            // SAFETY: inside the gradient; no task at work now has this location.
-                            unsafe {
-                                let target = gradient.add(offset + channel);
-                                simd.store(target, simd.add(simd.load(target), value));
+        for panel in (0..shape.channels).step_by(PANEL) {
+            for index in self.range.clone() {
+                let window = Window::<N>::new(self.grid, self.tiles[index]);
+                for channel in (panel..panel + PANEL).step_by(S::LANES) {
+                    let offset = self.planes.offset(index, channel);
+                    let mut rows = [[simd.splat(0.0); N]; N];
+                    for (y, row) in rows.iter_mut().enumerate() {
+                        let loaded = self.planes.load(simd, self.products, y * N, offset);
+                        *row = T::input_to_products_adjoint(simd, loaded);
+                    }
+                    for x in 0..N {
+                        let values = T::input_to_products_adjoint(simd, nth(simd, &rows, x));
+                        for (y, value) in values.into_iter().enumerate() {
+                            if let Some(offset) = window.offset(y, x) {
+                                // SAFETY: inside the gradient; no task at work now has this location.
+                                unsafe {
+                                    let target = gradient.add(offset + channel);
+                                    simd.store(target, simd.add(simd.load(target), value));
+                                }
                             }
                         }
                     }
@@ -224,14 +268,15 @@ impl OutputMaps {
     }
 }
 
-/// `y = activation(A_T M A_Tᵀ + bias)` for the tiles `range` of a block.
+/// `y = activation(A_T M A_Tᵀ + bias)` for some tiles and one panel of channels.
 pub(super) struct OutputTransform<'a, T> {
     pub products: &'a [f32],
     pub bias: &'a [f32],
     pub grid: &'a Grid,
     pub tiles: &'a [Tile],
-    pub range: Range<usize>,
     pub planes: Planes,
+    /// The panel's first channel.
+    pub first_channel: usize,
     pub output_maps: OutputMaps,
     pub output: &'a Disjoint<'a, f32>,
     /// Signs of the values before ReLU, one bit each, if wanted.
@@ -246,14 +291,16 @@ impl<T> OutputTransform<'_, T> {
         T: TileMaps<M, R, N>,
     {
         let Self { planes, output_maps, grid, .. } = self;
-        assert_eq!((output_maps.channels, self.bias.len()), (planes.channels, planes.channels));
+        assert_eq!((planes.tiles, planes.channels), (self.tiles.len(), PANEL));
+        assert!(self.first_channel + PANEL <= output_maps.channels);
+        assert_eq!(output_maps.channels, self.bias.len());
         assert!(self.products.len() >= planes.len(N * N));
         let pooled = output_maps.activation == Activation::ReluAvgPool;
         assert!(!pooled || M.is_multiple_of(2), "a tile must hold whole pooling windows");
-        for index in self.range.clone() {
-            let tile = self.tiles[index];
-            for channel in (0..output_maps.channels).step_by(S::LANES) {
-                let offset = planes.offset(index, channel);
+        for (index, &tile) in self.tiles.iter().enumerate() {
+            for lane in (0..PANEL).step_by(S::LANES) {
+                let offset = planes.offset(index, lane);
+                let channel = self.first_channel + lane;
                 let mut rows = [[simd.splat(0.0); M]; N];
                 for (y, row) in rows.iter_mut().enumerate() {
                     let loaded = planes.load(simd, self.products, y * N, offset);
@@ -432,24 +479,4 @@ impl<T> OutputAdjoint<'_, T> {
     }
 }
 
-/// Implements [`Kernel`] for a transform and each kind of tile.
-macro_rules! kernels {
-    ($($transform:ident),*) => {$(
-        impl Kernel for $transform<'_, super::maps::F4x4> {
-            type Output = ();
-            #[inline(always)]
-            fn run<S: Simd>(self, simd: S) {
-                self.tiles::<S, 4, 4, 7>(simd);
-            }
-        }
-        impl Kernel for $transform<'_, super::maps::F5x3> {
-            type Output = ();
-            #[inline(always)]
-            fn run<S: Simd>(self, simd: S) {
-                self.tiles::<S, 5, 3, 7>(simd);
-            }
-        }
-    )*};
-}
-
-kernels!(InputTransform, InputAdjoint, OutputTransform, OutputAdjoint);
+kernels_of_tiles!(InputTransform, InputAdjoint, OutputTransform, OutputAdjoint);

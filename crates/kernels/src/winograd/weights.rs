@@ -3,13 +3,13 @@
 //! Plain weights lie as kernel row × kernel column × input channel × output channel. Transformed,
 //! each point has a matrix of input by output channels in panels.
 
-use super::tile::{TileMaps, nth};
+use super::tile::{TileMaps, kernels_of_tiles, nth};
 use crate::cpu::{Cpu, Disjoint};
 use crate::gemm::PANEL;
 use crate::simd::{Kernel, Simd};
 use std::marker::PhantomData;
 
-/// Channels of a convolution, both multiples of [`PANEL`].
+/// Channels of a convolution, those of the output a multiple of [`PANEL`].
 #[derive(Clone, Copy)]
 pub(super) struct Channels {
     pub input: usize,
@@ -31,11 +31,11 @@ impl Channels {
     }
 }
 
-/// `U = G g Gᵀ` for one panel of input channels.
+/// `U = G g Gᵀ` for one input channel.
 pub(super) struct Transform<'a, T> {
     weights: &'a [f32],
     channels: Channels,
-    input_panel: usize,
+    input: usize,
     /// `[point][output / PANEL][input][PANEL]`.
     transformed: &'a Disjoint<'a, f32>,
     maps: PhantomData<T>,
@@ -43,34 +43,32 @@ pub(super) struct Transform<'a, T> {
 
 impl<T> Transform<'_, T> {
     #[inline(always)]
-    fn run<S: Simd, const M: usize, const R: usize, const N: usize>(self, simd: S)
+    fn tiles<S: Simd, const M: usize, const R: usize, const N: usize>(self, simd: S)
     where
         T: TileMaps<M, R, N>,
     {
-        let Self { weights, channels, .. } = self;
+        let Self { weights, channels, input, .. } = self;
         assert_eq!(weights.len(), R * R * channels.input * channels.output);
         let target = self.transformed.pointer(0, channels.points_len(N * N));
         let tap = channels.input * channels.output;
-        for input in self.input_panel * PANEL..(self.input_panel + 1) * PANEL {
-            for output in (0..channels.output).step_by(S::LANES) {
-                let source = input * channels.output + output;
-                let mut columns = [[simd.splat(0.0); N]; R];
-                for (x, column) in columns.iter_mut().enumerate() {
-                    let mut taps = [simd.splat(0.0); R];
-                    for (y, value) in taps.iter_mut().enumerate() {
-                        let weights = &weights[(y * R + x) * tap + source..][..S::LANES];
-                        // SAFETY: the slice has LANES floats.
-                        *value = unsafe { simd.load(weights.as_ptr()) };
-                    }
-                    *column = T::kernel_to_products(simd, taps);
+        for output in (0..channels.output).step_by(S::LANES) {
+            let source = input * channels.output + output;
+            let mut columns = [[simd.splat(0.0); N]; R];
+            for (x, column) in columns.iter_mut().enumerate() {
+                let mut taps = [simd.splat(0.0); R];
+                for (y, value) in taps.iter_mut().enumerate() {
+                    let weights = &weights[(y * R + x) * tap + source..][..S::LANES];
+                    // SAFETY: the slice has LANES floats.
+                    *value = unsafe { simd.load(weights.as_ptr()) };
                 }
-                for y in 0..N {
-                    let row = T::kernel_to_products(simd, nth(simd, &columns, y));
-                    for (x, value) in row.into_iter().enumerate() {
-                        let offset = channels.forward(y * N + x, input, output);
-                        // SAFETY: inside the buffer; only this task writes this input channel.
-                        unsafe { simd.store(target.add(offset), value) }
-                    }
+                *column = T::kernel_to_products(simd, taps);
+            }
+            for y in 0..N {
+                let row = T::kernel_to_products(simd, nth(simd, &columns, y));
+                for (x, value) in row.into_iter().enumerate() {
+                    let offset = channels.forward(y * N + x, input, output);
+                    // SAFETY: inside the buffer; only this task writes this input channel.
+                    unsafe { simd.store(target.add(offset), value) }
                 }
             }
         }
@@ -89,7 +87,7 @@ pub(super) struct Adjoint<'a, T> {
 
 impl<T> Adjoint<'_, T> {
     #[inline(always)]
-    fn run<S: Simd, const M: usize, const R: usize, const N: usize>(self, simd: S)
+    fn tiles<S: Simd, const M: usize, const R: usize, const N: usize>(self, simd: S)
     where
         T: TileMaps<M, R, N>,
     {
@@ -120,27 +118,7 @@ impl<T> Adjoint<'_, T> {
     }
 }
 
-/// Implements [`Kernel`] for a map of weights and each kind of tile.
-macro_rules! kernels {
-    ($($map:ident),*) => {$(
-        impl Kernel for $map<'_, super::maps::F4x4> {
-            type Output = ();
-            #[inline(always)]
-            fn run<S: Simd>(self, simd: S) {
-                self.run::<S, 4, 4, 7>(simd);
-            }
-        }
-        impl Kernel for $map<'_, super::maps::F5x3> {
-            type Output = ();
-            #[inline(always)]
-            fn run<S: Simd>(self, simd: S) {
-                self.run::<S, 5, 3, 7>(simd);
-            }
-        }
-    )*};
-}
-
-kernels!(Transform, Adjoint);
+kernels_of_tiles!(Transform, Adjoint);
 
 /// Transforms all `weights` to `[point][output / PANEL][input][PANEL]`.
 pub(super) fn transform<T>(cpu: &Cpu, weights: &[f32], channels: Channels, transformed: &mut [f32])
@@ -149,11 +127,11 @@ where
     for<'a> Transform<'a, T>: Kernel<Output = ()>,
 {
     let transformed = Disjoint::new(transformed);
-    cpu.for_each(channels.input / PANEL, |input_panel| {
+    cpu.for_each(channels.input, |input| {
         cpu.instruction_set().run(Transform::<T> {
             weights,
             channels,
-            input_panel,
+            input,
             transformed: &transformed,
             maps: PhantomData,
         });
