@@ -49,10 +49,10 @@ const DISTRIBUTIONS: [Distribution; 5] = [
         has_ties: false,
     },
     Distribution {
-        name: "in steps of 1/50",
-        score: |u| ((50.0 * u).floor() / 50.0) as f32,
-        // The smallest step at or above the threshold; scores are rounded to f32.
-        tail: |t| 1.0 - (50.0 * t - 1e-5).ceil().clamp(0.0, 50.0) / 50.0,
+        name: "in steps of 1/64",
+        score: |u| ((64.0 * u).floor() / 64.0) as f32,
+        // From the lowest step at or above the threshold.
+        tail: |t| 1.0 - (64.0 * t).ceil().clamp(0.0, 64.0) / 64.0,
         has_ties: true,
     },
 ];

@@ -213,7 +213,7 @@ fn validation_photos_can_be_given() {
     let out = sandbox.path("m");
     let options = ["--validation", &held_back, "--steps", "1", "--photos", "none"];
     let summary = run([&["train", &parts, "--out", &out][..], &options[..]].concat()).success();
-    assert!(summary.contains("from 3 held-back good images"), "{summary}");
+    assert!(summary.contains("as 3 calibration images are too few"), "{summary}");
     let info = run(["info", &out]).success();
     for text in
         ["images       2 to train on, 3 held back\n", "photos       none\n", "1 steps, seed 0"]
