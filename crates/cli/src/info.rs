@@ -56,7 +56,8 @@ fn calibration(info: &ModelInfo, calibration: &Calibration) -> String {
     let scores = calibration.scores();
     let of = match &info.calibration {
         Some(images) => format!("other images than those held back, {}", images.fingerprint),
-        None => "images held back".to_owned(),
+        // The maps' quantiles know these images, and not those to be judged.
+        None => "images held back, which scale the maps too: promises hold nearly".to_owned(),
     };
     let quantile = |share: f64| scores[(share * (scores.len() - 1) as f64).round() as usize];
     format!(
