@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import scipy
 import scipy.ndimage
+import scipy.stats
 import sklearn
 from sklearn.metrics import (
     average_precision_score,
@@ -147,6 +148,26 @@ def component_cases(rng):
     return cases
 
 
+def rate_cases():
+    counts = [(0, 1), (1, 1), (0, 10), (3, 5), (0, 299), (1, 500), (5, 1000), (50, 1000),
+              (0, 100_000), (500, 100_000), (99_999, 100_000)]
+    return [
+        {
+            "name": f"{count} of {trials}",
+            "count": count,
+            "trials": trials,
+            "upper_bound": bound(count, trials, 0.95, "less")[1],
+            "interval": bound(count, trials, 0.95, "two-sided"),
+        }
+        for count, trials in counts
+    ]
+
+
+def bound(count, trials, confidence, alternative):
+    test = scipy.stats.binomtest(count, trials, alternative=alternative)
+    return [float(rate) for rate in test.proportion_ci(confidence, method="exact")]
+
+
 def write(name, content):
     content["made_with"] = {"scikit-learn": sklearn.__version__, "scipy": scipy.__version__}
     text = json.dumps(content, indent=None, separators=(",", ":"))
@@ -162,6 +183,7 @@ def main():
         pixel_case("ties", rng, [(16, 16), (16, 16), (11, 13)], 1),
     ]})
     write("components.json", {"cases": component_cases(rng)})
+    write("rates.json", {"cases": rate_cases()})
 
 
 if __name__ == "__main__":

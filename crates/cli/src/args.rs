@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use efficientad::{InputSize, InstructionSet, ModelInfo, PdnSize};
+use efficientad::{FalseRejectRate, InputSize, InstructionSet, ModelInfo, PdnSize};
 use efficientad_images::{DecodeOptions, Orientation};
 
 use crate::schedule::Interval;
@@ -40,6 +40,8 @@ pub enum Command {
     Predict(PredictArgs),
     /// Judge a data set's test images and measure how well that works.
     Eval(EvalArgs),
+    /// Take a model's threshold from other photos of good parts, without training it again.
+    Calibrate(CalibrateArgs),
     /// Tell what a model file holds.
     Info(InfoArgs),
     /// Turn weights of nelson1425/EfficientAD or anomalib into a teacher or model file.
@@ -69,7 +71,7 @@ pub struct CpuArgs {
 /// How images are decoded.
 #[derive(Debug, Args)]
 pub struct DecodeArgs {
-    /// Which way up photos stand [default: stored; of predict and eval: as the model was trained].
+    /// Which way up photos stand [default: stored; with a model: as it was trained].
     #[arg(long, value_name = "WAY")]
     pub orientation: Option<OrientationArg>,
 }
@@ -124,6 +126,14 @@ pub struct TrainArgs {
     /// Folder of good photos to hold back instead of a tenth of the data set.
     #[arg(long, value_name = "DIR")]
     pub validation: Option<PathBuf>,
+    /// Share of good parts that may be called anomalous, as 0.01 or 1%, at 95 % confidence
+    /// [default: 1%].
+    ///
+    /// The threshold is the lowest that the held-back photos can promise this of, whatever the
+    /// scores' distribution: that takes 299 of them for 1 %, 59 for 5 %, 29 for 10 %. With fewer,
+    /// the threshold assumes that scores are normally distributed, and says so.
+    #[arg(long, value_name = "RATE")]
+    pub false_reject: Option<FalseRejectRate>,
     /// Natural photos that teach the student what not to imitate: a folder of any photos but those
     /// of the parts, or `none` to go without [default: painted by the program].
     #[arg(long, value_name = "DIR|none", value_parser = parse_photos)]
@@ -194,10 +204,11 @@ pub struct PredictArgs {
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub threshold: ThresholdArgs,
-    /// Print JSON Lines: {"path":…,"score":…,"anomalous":…}.
+    /// Print JSON Lines: path, score, verdict, p-value and defect regions of each photo.
     #[arg(long, conflicts_with = "csv")]
     pub json: bool,
-    /// Print CSV with a header: path,score,anomalous.
+    /// Print CSV with a header: path,score,anomalous,p_value,regions,x,y,width,height (the number of
+    /// defect regions, and the box of the one with the highest peak).
     #[arg(long)]
     pub csv: bool,
     #[command(flatten)]
@@ -209,9 +220,48 @@ pub struct PredictArgs {
 /// The threshold of the verdicts.
 #[derive(Debug, Args)]
 pub struct ThresholdArgs {
-    /// Score from which a photo is anomalous [default: the model's, see `efficientad info`].
+    /// Score from which a photo is anomalous, and a pixel part of a defect region [default: the
+    /// model's, see `efficientad info`].
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = parse_finite)]
     pub threshold: Option<f32>,
+    /// Take the threshold for this share of good parts that may be called anomalous, as 0.01 or 1%,
+    /// from the scores of good photos that the model keeps.
+    #[arg(long, value_name = "RATE", conflicts_with = "threshold")]
+    pub false_reject: Option<FalseRejectRate>,
+}
+
+/// Options of `calibrate`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The promise holds for parts like those on the photos: take them at random from the production, by the \
+same camera, lens and light, one photo a part, and none that the model was trained on. Scores keep \
+their meaning, for the scale of the anomaly maps stays as it was trained.")]
+pub struct CalibrateArgs {
+    /// Model file.
+    pub model: PathBuf,
+    /// Photos of good parts that it was not trained on, or folders of them with all below.
+    #[arg(required = true, value_name = "GOOD_IMAGES")]
+    pub good: Vec<PathBuf>,
+    /// Share of good parts that may be called anomalous, as 0.01 or 1%, at 95 % confidence
+    /// [default: as the model was calibrated before, else 1%].
+    ///
+    /// It takes 299 photos to promise 1 % whatever the scores' distribution, 59 for 5 %, 29 for
+    /// 10 %. With fewer, the threshold assumes that scores are normally distributed, and says so.
+    #[arg(long, value_name = "RATE")]
+    pub false_reject: Option<FalseRejectRate>,
+    /// Folder of photos of parts with defects: tells how many are caught, and which are missed.
+    #[arg(long, value_name = "DIR")]
+    pub defects: Option<PathBuf>,
+    /// Model file to write [default: MODEL itself is replaced].
+    #[arg(long, value_name = "MODEL2")]
+    pub out: Option<PathBuf>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub decode: DecodeArgs,
+    #[command(flatten)]
+    pub cpu: CpuArgs,
 }
 
 /// Options of `eval`.

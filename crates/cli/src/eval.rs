@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use anyhow::Result;
-use efficientad::{Detector, Model};
 use efficientad_datasets::{Dataset, Layout};
 use efficientad_evaluation::{Event, MaskReading, Options, Report, evaluate};
 use efficientad_metrics::{Confusion, Metrics};
 
 use crate::args::EvalArgs;
-use crate::machine;
+use crate::detector;
 use crate::output::{self, Status};
 use crate::progress::{Progress, Style};
 use crate::table::align;
@@ -17,10 +16,7 @@ use crate::table::align;
 /// Judges and measures.
 pub fn run(args: EvalArgs) -> Result<Status> {
     let dataset = Dataset::open(&args.dataset)?;
-    let mut detector = Detector::new(&Model::open(&args.model)?, machine::cpu(&args.cpu)?);
-    if let Some(threshold) = args.threshold.threshold {
-        detector.set_threshold(threshold);
-    }
+    let mut detector = detector::open(&args.model, &args.threshold, &args.cpu)?;
     let options = Options {
         decode: args.decode.options_for(detector.info()),
         masks: MaskReading { threshold: args.mask_threshold, inverted: args.invert_masks },
@@ -107,8 +103,9 @@ fn dash() -> String {
 /// What the table does not say.
 fn remarks(report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
-    match (report.threshold, &report.verdicts) {
-        (Some(threshold), Some(verdicts)) => {
+    match (&report.promise, &report.verdicts) {
+        (Some(promise), Some(verdicts)) => {
+            let threshold = promise.value;
             let v = verdicts.overall;
             lines.push(format!(
                 "at the threshold {threshold:.4}: {} of {} defective images found, {} of {} good \
@@ -118,6 +115,7 @@ fn remarks(report: &Report) -> Vec<String> {
                 v.false_positives,
                 v.false_positives + v.true_negatives,
             ));
+            lines.push(format!("threshold {promise}"));
         }
         _ => lines.push("the model has no threshold: give --threshold for verdicts".to_owned()),
     }

@@ -1,7 +1,7 @@
 //! `efficientad info`.
 
 use anyhow::Result;
-use efficientad::{Model, ModelInfo};
+use efficientad::{Calibration, Model, ModelInfo};
 
 use crate::args::InfoArgs;
 use crate::output::{self, Status};
@@ -12,14 +12,15 @@ pub fn run(args: &InfoArgs) -> Result<Status> {
     if args.json {
         output::print_json(model.info())?;
     } else {
-        for line in lines(model.info()) {
+        for line in lines(&model) {
             output::print(line)?;
         }
     }
     Ok(Status::Done)
 }
 
-fn lines(info: &ModelInfo) -> Vec<String> {
+fn lines(model: &Model) -> Vec<String> {
+    let info = model.info();
     let (height, width) = (info.input.height(), info.input.width());
     let mut facts = vec![
         ("networks", info.size.to_string()),
@@ -42,8 +43,28 @@ fn lines(info: &ModelInfo) -> Vec<String> {
         facts.push(("photos", data.photos.clone()));
         facts.push(("fingerprint", data.fingerprint.clone()));
     }
+    if let Some(scores) = model.calibration() {
+        facts.push(("calibration", calibration(info, scores)));
+    }
     let threshold = info.threshold.as_ref().map(ToString::to_string);
     facts.push(("threshold", threshold.unwrap_or_else(|| "none: never calibrated".to_owned())));
     facts.push(("made by", format!("efficientad {}", info.program_version)));
     facts.into_iter().map(|(name, fact)| format!("{name:<11}  {fact}")).collect()
+}
+
+fn calibration(info: &ModelInfo, calibration: &Calibration) -> String {
+    let scores = calibration.scores();
+    let of = match &info.calibration {
+        Some(images) => format!("other images than those held back, {}", images.fingerprint),
+        // The maps' quantiles know these images, and not those to be judged.
+        None => "images held back, which scale the maps too: promises hold nearly".to_owned(),
+    };
+    let quantile = |share: f64| scores[(share * (scores.len() - 1) as f64).round() as usize];
+    format!(
+        "{} {of}; scores {:.4} to {:.4}, median {:.4}",
+        scores.len(),
+        quantile(0.0),
+        quantile(1.0),
+        quantile(0.5)
+    )
 }

@@ -4,13 +4,15 @@
 //! |---|---|
 //! | `args` | commands, options and their help |
 //! | `train`, `training_data`, `sources` | `efficientad train` and what it learns from |
-//! | `predict`, `eval`, `info`, `import`, `export`, `bench` | one command each |
+//! | `predict`, `eval`, `calibrate`, `info`, `import`, `export`, `bench` | one command each |
 //! | `interrupt`, `schedule` | Ctrl-C; when a checkpoint is due |
 //! | `progress`, `output`, `table` | what is shown, and the exit codes |
-//! | `machine` | threads and instructions |
+//! | `detector`, `machine` | the model to judge with; threads and instructions |
 
 mod args;
 mod bench;
+mod calibrate;
+mod detector;
 mod eval;
 mod export;
 mod import;
@@ -52,6 +54,7 @@ fn run(command: Command) -> Result<Status> {
         Command::Train(args) => train::run(args),
         Command::Predict(args) => predict::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Calibrate(args) => calibrate::run(args),
         Command::Info(args) => info::run(&args),
         Command::Import(args) => import::run(args),
         Command::Export(args) => export::run(&args),

@@ -1,7 +1,9 @@
 //! `efficientad predict`.
 
+use std::path::Path;
+
 use anyhow::{Error, Result, bail};
-use efficientad::{Detector, Model};
+use efficientad::{Inspection, Region, Threshold};
 use efficientad_evaluation::{
     FoundPhotos, InspectError, Judged, OutputFolder, Photo, find_photos, heat_range, inspect_photos,
 };
@@ -9,15 +11,12 @@ use efficientad_images::heatmap::ValueRange;
 use serde::Serialize;
 
 use crate::args::PredictArgs;
-use crate::machine;
+use crate::detector;
 use crate::output::{self, Status, note};
 
 /// Judges photos.
 pub fn run(args: PredictArgs) -> Result<Status> {
-    let mut detector = Detector::new(&Model::open(&args.model)?, machine::cpu(&args.cpu)?);
-    if let Some(threshold) = args.threshold.threshold {
-        detector.set_threshold(threshold);
-    }
+    let mut detector = detector::open(&args.model, &args.threshold, &args.cpu)?;
     let FoundPhotos { photos, errors } = find_photos(&args.paths, args.out.as_deref());
     let failed = errors.len();
     errors.into_iter().for_each(|error| output::complain(&error.into()));
@@ -28,11 +27,12 @@ pub fn run(args: PredictArgs) -> Result<Status> {
         format: Format::of(&args),
         range: heat_range(detector.threshold()),
         output: args.out.map(|folder| OutputFolder::create(&folder, &photos)).transpose()?,
+        threshold: detector.promise().cloned(),
         failed,
         judged: 0,
         anomalous: 0,
     };
-    report.begin(detector.threshold())?;
+    report.begin()?;
     let decode = args.decode.options_for(detector.info());
     inspect_photos(&mut detector, &photos, &decode, |index, judged| {
         report.take(&photos[index], judged)
@@ -68,16 +68,46 @@ impl Format {
 
 /// The verdict on one photo.
 #[derive(Serialize)]
-struct Verdict {
+struct Verdict<'a> {
     path: String,
     score: f32,
     anomalous: Option<bool>,
+    p_value: Option<f64>,
+    region_count: Option<usize>,
+    regions: Option<&'a [Region]>,
 }
 
-impl Verdict {
+impl<'a> Verdict<'a> {
+    fn new(path: &Path, inspection: &'a Inspection) -> Self {
+        let Inspection { score, anomalous, p_value, ref regions, .. } = *inspection;
+        Self {
+            path: path.display().to_string(),
+            score,
+            anomalous,
+            p_value,
+            region_count: regions.as_ref().map(|regions| regions.count),
+            regions: regions.as_ref().map(|regions| regions.listed.as_slice()),
+        }
+    }
+
+    /// The region with the highest peak.
+    fn worst(&self) -> Option<&Region> {
+        self.regions.and_then(<[Region]>::first)
+    }
+
     fn csv(&self) -> String {
-        let anomalous = self.anomalous.map_or_else(String::new, |verdict| verdict.to_string());
-        format!("{},{},{anomalous}", csv_field(&self.path), self.score)
+        let path = csv_field(&self.path);
+        let (anomalous, p_value) = (field(self.anomalous), field(self.p_value));
+        let bounds = self.worst().map(|region| region.bounds);
+        let [x, y, width, height] = [
+            bounds.map(|bounds| bounds.x),
+            bounds.map(|bounds| bounds.y),
+            bounds.map(|bounds| bounds.width),
+            bounds.map(|bounds| bounds.height),
+        ]
+        .map(field);
+        let (score, count) = (self.score, field(self.region_count));
+        format!("{path},{score},{anomalous},{p_value},{count},{x},{y},{width},{height}")
     }
 
     fn text(&self) -> String {
@@ -86,8 +116,23 @@ impl Verdict {
             Some(false) => "good",
             None => "-",
         };
-        format!("{verdict:<9} {:>9.4}  {}", self.score, self.path)
+        let p_value = self.p_value.map_or_else(|| "-".to_owned(), |p| format!("{p:.4}"));
+        let mut line = format!("{verdict:<9} {:>9.4}  p {p_value:<6}  {}", self.score, self.path);
+        if let (Some(count), Some(region)) = (self.region_count, self.worst()) {
+            let regions = if count == 1 { "region" } else { "regions" };
+            let (peak, bounds) = (region.peak, region.bounds);
+            line += &format!(
+                "  {count} {regions}, highest at x {} y {} in {}×{} pixels",
+                peak.x, peak.y, bounds.width, bounds.height
+            );
+        }
+        line
     }
+}
+
+/// A value, or nothing.
+fn field(value: Option<impl ToString>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
 }
 
 /// A field as RFC 4180 quotes it.
@@ -99,23 +144,26 @@ fn csv_field(text: &str) -> String {
     }
 }
 
+const CSV_HEADER: &str = "path,score,anomalous,p_value,regions,x,y,width,height";
+
 /// What is printed and written about the verdicts.
 struct Report {
     format: Format,
     range: ValueRange,
     output: Option<OutputFolder>,
+    threshold: Option<Threshold>,
     failed: usize,
     judged: usize,
     anomalous: usize,
 }
 
 impl Report {
-    fn begin(&self, threshold: Option<f32>) -> Result<()> {
-        if threshold.is_none() {
+    fn begin(&self) -> Result<()> {
+        if self.threshold.is_none() {
             note("the model has no threshold: give --threshold for verdicts");
         }
         match self.format {
-            Format::Csv => output::print("path,score,anomalous"),
+            Format::Csv => output::print(CSV_HEADER),
             Format::Text | Format::JsonLines => Ok(()),
         }
     }
@@ -136,17 +184,16 @@ impl Report {
         let inspection = &judged.inspection;
         self.judged += 1;
         self.anomalous += usize::from(inspection.anomalous == Some(true));
-        self.format.print(&Verdict {
-            path: photo.path.display().to_string(),
-            score: inspection.score,
-            anomalous: inspection.anomalous,
-        })
+        self.format.print(&Verdict::new(&photo.path, inspection))
     }
 
     fn end(self) -> Status {
         let Self { judged, anomalous, failed, .. } = self;
         if matches!(self.format, Format::Text) {
             note(format_args!("{judged} judged, {anomalous} anomalous, {failed} failed"));
+            if let Some(threshold) = self.threshold {
+                note(format_args!("threshold {threshold}"));
+            }
         } else if failed > 0 {
             note(format_args!("{failed} failed"));
         }
@@ -157,15 +204,52 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use efficientad::{Bounds, Centroid, Peak};
+
+    fn region() -> Region {
+        Region {
+            bounds: Bounds { x: 3, y: 4, width: 5, height: 6 },
+            area: 20,
+            peak: Peak { value: 0.3, x: 5, y: 7 },
+            centroid: Centroid { x: 4.5, y: 6.25 },
+        }
+    }
 
     #[test]
     fn verdicts_have_three_forms() {
-        let verdict = |anomalous| Verdict { path: "a, b.png".to_owned(), score: 0.3, anomalous };
-        assert_eq!(verdict(Some(true)).text(), "ANOMALOUS    0.3000  a, b.png");
-        assert_eq!(verdict(Some(false)).csv(), "\"a, b.png\",0.3,false");
-        assert_eq!(verdict(None).csv(), "\"a, b.png\",0.3,");
-        let json = serde_json::to_string(&verdict(None)).unwrap();
-        assert_eq!(json, r#"{"path":"a, b.png","score":0.3,"anomalous":null}"#);
+        let regions = [region()];
+        let anomalous = Verdict {
+            path: "a, b.png".to_owned(),
+            score: 0.3,
+            anomalous: Some(true),
+            p_value: Some(0.25),
+            region_count: Some(1),
+            regions: Some(&regions),
+        };
+        assert_eq!(
+            anomalous.text(),
+            "ANOMALOUS    0.3000  p 0.2500  a, b.png  1 region, highest at x 5 y 7 in 5×6 pixels"
+        );
+        assert_eq!(anomalous.csv(), "\"a, b.png\",0.3,true,0.25,1,3,4,5,6");
+        assert_eq!(
+            serde_json::to_string(&anomalous).unwrap(),
+            r#"{"path":"a, b.png","score":0.3,"anomalous":true,"p_value":0.25,"region_count":1,"regions":[{"box":{"x":3,"y":4,"width":5,"height":6},"area":20,"peak":{"value":0.3,"x":5,"y":7},"centroid":{"x":4.5,"y":6.25}}]}"#
+        );
+        let unknown = Verdict {
+            anomalous: None,
+            p_value: None,
+            region_count: None,
+            regions: None,
+            ..anomalous
+        };
+        assert_eq!(unknown.text(), "-            0.3000  p -       a, b.png");
+        assert_eq!(unknown.csv(), "\"a, b.png\",0.3,,,,,,,");
+        assert_eq!(
+            serde_json::to_string(&unknown).unwrap(),
+            r#"{"path":"a, b.png","score":0.3,"anomalous":null,"p_value":null,"region_count":null,"regions":null}"#
+        );
+        let columns = CSV_HEADER.split(',').count();
+        assert_eq!(unknown.csv().matches(',').count() - 1, columns - 1);
     }
 
     #[test]

@@ -20,10 +20,7 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// The SHA-256 over, for each file in the bytewise order of its name below `root` (parts joined by `/`): the name's
-/// length in bytes as a little-endian u64, the name, and the SHA-256 of the file's content.
-///
-/// Order and location of the files don't matter; renaming or changing one does.
+/// The [`fingerprint_named`] of files, each under its path below `root` (parts joined by `/`).
 ///
 /// # Errors
 /// A file can't be read.
@@ -31,8 +28,20 @@ pub fn fingerprint<'a>(
     root: &Path,
     files: impl IntoIterator<Item = &'a PathBuf>,
 ) -> Result<Fingerprint, DatasetError> {
-    let mut named: Vec<(String, &PathBuf)> =
-        files.into_iter().map(|path| (relative_name(root, path), path)).collect();
+    fingerprint_named(files.into_iter().map(|path| (relative_name(root, path), path.as_path())))
+}
+
+/// The SHA-256 over, for each file in the bytewise order of its name: the name's length in bytes as
+/// a little-endian u64, the name, and the SHA-256 of the file's content.
+///
+/// Order and location of the files don't matter; renaming or changing one does.
+///
+/// # Errors
+/// A file can't be read.
+pub fn fingerprint_named<'a>(
+    files: impl IntoIterator<Item = (String, &'a Path)>,
+) -> Result<Fingerprint, DatasetError> {
+    let mut named: Vec<(String, &Path)> = files.into_iter().collect();
     named.sort_unstable();
     let mut sum = Sha256::new();
     for (name, path) in named {

@@ -1,10 +1,9 @@
-//! What good images that were not trained on say about anomaly values: their normalisation and
-//! the threshold.
+//! What good images that were not trained on say: how anomaly values are normalised, and which
+//! scores are usual.
 
 use crate::anomaly_map::DifferenceMaps;
 use crate::error::Error;
-use serde::{Deserialize, Serialize};
-use std::fmt;
+use crate::threshold::{FalseRejectRate, Threshold};
 
 /// Lower and upper quantile of a map over the validation images.
 const LOWER: f64 = 0.9;
@@ -76,79 +75,74 @@ fn quantile(values: &mut [f32], q: f64) -> f32 {
     low + position.fract() as f32 * (high - low)
 }
 
-/// The image score from which on a part counts as anomalous, and what it comes from.
+/// Good images that a calibration keeps the scores of, at most.
+pub const MAX_CALIBRATION_IMAGES: usize = 100_000;
+
+/// The scores of good images that the networks were not trained on, which every verdict is held
+/// against.
 ///
-/// A bound that a further good image stays below with probability 99 %, if scores of good images
-/// are normally distributed: mean + t·std·√(1 + 1/n) with t the 0.99 quantile of Student's
-/// distribution with n − 1 degrees of freedom. It is never below the largest score seen. With one
-/// image there is no spread to go by, and it is twice that image's score.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Threshold {
-    /// Scores at or above it are anomalous.
-    pub value: f32,
-    /// Number of good images it comes from, none of which was trained on.
-    pub images: usize,
-    /// Mean of their scores.
-    pub mean: f32,
-    /// Standard deviation of their scores (with n − 1).
-    pub std: f32,
-    /// The largest of their scores.
-    pub largest: f32,
+/// What it says of a further good image holds if that image is exchangeable with those here: taken
+/// at random from the same production, by the same camera and light (`docs/decisions.md`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Calibration {
+    scores: Vec<f32>,
 }
 
-impl Threshold {
-    /// From the scores of good images.
-    pub(crate) fn from_good_scores(scores: &[f32]) -> Self {
-        let n = scores.len() as f64;
-        let mean = scores.iter().map(|&s| f64::from(s)).sum::<f64>() / n;
-        let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let squares: f64 = scores.iter().map(|&s| (f64::from(s) - mean).powi(2)).sum();
-        let (std, value) = if scores.len() < 2 {
-            (0.0, f64::from(largest) + f64::from(largest.abs()))
-        } else {
-            let std = (squares / (n - 1.0)).sqrt();
-            (std, mean + student_t_99(scores.len() - 1) * std * (1.0 + 1.0 / n).sqrt())
-        };
-        // The next number up, so that the largest good score itself is not anomalous.
-        let value = (value as f32).max(largest.next_up());
-        Self { value, images: scores.len(), mean: mean as f32, std: std as f32, largest }
+impl Calibration {
+    /// From image scores in any order.
+    ///
+    /// # Errors
+    /// When there are none, more than [`MAX_CALIBRATION_IMAGES`], or one is no number.
+    pub fn new(mut scores: Vec<f32>) -> Result<Self, Error> {
+        if scores.is_empty() {
+            return Err(Error::TooFewImages { purpose: "calibration", found: 0, needed: 1 });
+        }
+        if scores.len() > MAX_CALIBRATION_IMAGES {
+            return Err(Error::TooManyImages {
+                found: scores.len(),
+                limit: MAX_CALIBRATION_IMAGES,
+            });
+        }
+        if !scores.iter().all(|score| score.is_finite()) {
+            return Err(Error::NotFinite);
+        }
+        scores.sort_unstable_by(f32::total_cmp);
+        Ok(Self { scores })
     }
-}
 
-impl fmt::Display for Threshold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:.4}: 99 % bound for a further good image from {} held-back good images (scores \
-             {:.4} ± {:.4}, largest {:.4})",
-            self.value, self.images, self.mean, self.std, self.largest
-        )
+    /// The image scores, from the lowest to the highest.
+    pub fn scores(&self) -> &[f32] {
+        &self.scores
     }
-}
 
-/// The 0.99 quantile of Student's t distribution.
-///
-/// Tabulated up to 30 degrees of freedom, then by the expansion about the normal quantile
-/// (M. Abramowitz and I. Stegun, *Handbook of Mathematical Functions*, 26.7.5).
-fn student_t_99(degrees: usize) -> f64 {
-    const TABLE: [f64; 30] = [
-        31.821, 6.965, 4.541, 3.747, 3.365, 3.143, 2.998, 2.896, 2.821, 2.764, 2.718_1, 2.681,
-        2.650, 2.624, 2.602, 2.583, 2.567, 2.552, 2.539, 2.528, 2.518, 2.508, 2.500, 2.492, 2.485,
-        2.479, 2.473, 2.467, 2.462, 2.457,
-    ];
-    const NORMAL: f64 = 2.326_347_874;
-    let tabulated = degrees.checked_sub(1).and_then(|i| TABLE.get(i));
-    tabulated.copied().unwrap_or_else(|| {
-        let (z, n) = (NORMAL, degrees as f64);
-        let first = (z.powi(3) + z) / 4.0;
-        let second = (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / 96.0;
-        z + first / n + second / (n * n)
-    })
+    /// How probable a score of `score` or more is for a good image: (1 + the number of calibration
+    /// scores that are `score` or more) / (n + 1), the conformal p-value. A good image has one of
+    /// p or less with probability p at most; the smallest possible is 1 / (n + 1).
+    pub fn p_value(&self, score: f32) -> f64 {
+        (1 + self.count_at_or_above(score)) as f64 / (1 + self.scores.len()) as f64
+    }
+
+    /// The lowest threshold that keeps a false-reject rate, and what it promises.
+    pub fn threshold(&self, rate: FalseRejectRate) -> Threshold {
+        Threshold::for_rate(rate, self)
+    }
+
+    /// Number of scores that are `score` or more.
+    pub fn count_at_or_above(&self, score: f32) -> usize {
+        self.scores.len() - self.scores.partition_point(|&good| good < score)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inspection::Networks;
+    use crate::model::Model;
+    use crate::random::{Purpose, Random};
+    use crate::threshold::Basis;
+    use efficientad_kernels::{Cpu, InstructionSet};
+    use std::path::PathBuf;
+    use std::sync::Arc;
 
     #[test]
     fn quantiles_are_linear_between_order_statistics() {
@@ -168,20 +162,106 @@ mod tests {
     }
 
     #[test]
-    fn the_threshold_is_above_every_good_score() {
-        let threshold = Threshold::from_good_scores(&[0.10, 0.12, 0.14]);
-        assert!((threshold.mean - 0.12).abs() < 1e-6 && (threshold.std - 0.02).abs() < 1e-6);
-        let expected = 0.12 + 6.965 * 0.02 * (4.0_f32 / 3.0).sqrt();
-        assert!((threshold.value - expected).abs() < 1e-6, "{}", threshold.value);
-        let outlier: Vec<f32> = (0..200).map(|i| if i == 0 { 9.0 } else { 0.1 }).collect();
-        assert_eq!(Threshold::from_good_scores(&outlier).value, 9.0_f32.next_up());
-        assert_eq!(Threshold::from_good_scores(&[0.2]).value, 0.4);
+    fn p_values_count_the_scores_that_are_as_high() {
+        let calibration = Calibration::new(vec![0.3, 0.1, 0.2, 0.2]).unwrap();
+        assert_eq!(calibration.scores(), [0.1, 0.2, 0.2, 0.3]);
+        let p_values = [0.0, 0.1, 0.15, 0.2, 0.3, 0.4].map(|score| calibration.p_value(score));
+        assert_eq!(p_values, [1.0, 1.0, 0.8, 0.8, 0.4, 0.2]);
+    }
+
+    /// Difference maps of an image: noise of its own strength, and now and then a bright spot.
+    fn good_maps(seed: u64) -> DifferenceMaps {
+        let mut random = Random::new(seed, Purpose::ImageOrder, 0);
+        let mut map = |spread: f32| -> Vec<f32> {
+            let strength = (spread * (random.unit() + random.unit() - 1.0)).exp();
+            let spot = if random.unit() < 0.1 { 2.0 + 4.0 * random.unit() } else { 1.0 };
+            let mut values: Vec<f32> =
+                (0..64).map(|_| -strength * (1.0 - random.unit()).ln()).collect();
+            values[0] *= spot;
+            values
+        };
+        DifferenceMaps {
+            height: 8,
+            width: 8,
+            student_teacher: map(0.5),
+            student_autoencoder: map(1.0),
+        }
+    }
+
+    /// Calibrations drawn from a population with replacement, quantiles and scores from the same
+    /// images as in a training: the share of thresholds that more than `rate` of the population
+    /// reach, and the mean of these rates.
+    fn share_images(population: &[DifferenceMaps], images: usize, rate: f64) -> (f64, f64) {
+        const TRIALS: usize = 2_000;
+        let wish = FalseRejectRate::new(rate).unwrap();
+        let score = |maps: &DifferenceMaps, quantiles: &Quantiles| {
+            maps.combine(quantiles).into_iter().fold(f32::NEG_INFINITY, f32::max)
+        };
+        let (mut broken, mut sum) = (0, 0.0);
+        for trial in 0..TRIALS {
+            let mut random = Random::new(images as u64, Purpose::ImageOrder, trial as u64);
+            let drawn: Vec<DifferenceMaps> = (0..images)
+                .map(|_| (random.unit() * population.len() as f32) as usize)
+                .map(|index| population[index].clone())
+                .collect();
+            let quantiles = Quantiles::of(&drawn).unwrap();
+            let scores = drawn.iter().map(|maps| score(maps, &quantiles)).collect();
+            let threshold = Calibration::new(scores).unwrap().threshold(wish);
+            assert_eq!(threshold.basis, Basis::DistributionFree);
+            let reaching =
+                population.iter().filter(|maps| score(maps, &quantiles) >= threshold.value);
+            let realised = reaching.count() as f64 / population.len() as f64;
+            broken += usize::from(realised > rate);
+            sum += realised;
+        }
+        (broken as f64 / TRIALS as f64, sum / TRIALS as f64)
+    }
+
+    /// A training takes quantiles and scores from the same images. The scores of these are then not
+    /// quite exchangeable with those of further images, whose maps the quantiles do not know: here
+    /// is how little that matters, even to maps of 64 locations.
+    #[test]
+    fn sharing_images_between_quantiles_and_scores_costs_little() {
+        let population: Vec<DifferenceMaps> = (0..2_000).map(good_maps).collect();
+        for (images, rate) in [(59, 0.05), (30, 0.1)] {
+            let (broken, mean) = share_images(&population, images, rate);
+            let expected = 1.0 / (images + 1) as f64;
+            println!("{images} images for {rate}: {broken} above it, mean {mean} ({expected})");
+            assert!(broken < 0.065, "{images}: {broken}");
+            assert!((mean / expected - 1.0).abs() < 0.15, "{images}: {mean}, {expected}");
+        }
+    }
+
+    /// The same with the maps of real images; prints what `docs/decisions.md` quotes.
+    #[test]
+    #[ignore = "takes a model (EFFICIENTAD_MODEL) and a folder of good photos (EFFICIENTAD_GOOD)"]
+    fn sharing_images_on_real_maps() {
+        let [model, folder] = ["EFFICIENTAD_MODEL", "EFFICIENTAD_GOOD"]
+            .map(|name| PathBuf::from(std::env::var_os(name).expect(name)));
+        let cpu = Arc::new(Cpu::new(2, InstructionSet::best()).unwrap());
+        let mut networks = Networks::new(cpu, &Model::open(&model).unwrap().networks);
+        let mut files: Vec<PathBuf> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        let population: Vec<DifferenceMaps> = files
+            .iter()
+            .map(|file| {
+                networks.compare(&efficientad_images::load(file, &Default::default()).unwrap())
+            })
+            .collect();
+        println!("{} images", population.len());
+        for (images, rate) in [(59, 0.05), (130, 0.05), (299, 0.01)] {
+            let (broken, mean) = share_images(&population, images, rate);
+            println!("{images} calibrate for {rate}: above it {broken}, mean {mean}");
+            assert!(broken < 0.06, "{images}, {rate}: {broken}");
+        }
     }
 
     #[test]
-    fn student_quantiles_meet_the_table() {
-        assert!((student_t_99(31) - 2.453).abs() < 1e-3);
-        assert!((student_t_99(60) - 2.390).abs() < 1e-3);
-        assert!((student_t_99(1_000_000) - 2.3263).abs() < 1e-3);
+    fn calibrations_without_or_with_broken_scores_are_refused() {
+        let refused = |scores| Calibration::new(scores).unwrap_err().to_string();
+        assert!(refused(Vec::new()).starts_with("0 calibration images are too few"));
+        assert!(refused(vec![0.1, f32::NAN]).contains("not finite"));
+        assert!(refused(vec![0.1; MAX_CALIBRATION_IMAGES + 1]).contains("at most 100000"));
     }
 }

@@ -1,10 +1,12 @@
 //! Inspection of images by a model.
 
 use crate::anomaly_map::Map;
-use crate::calibration::Quantiles;
+use crate::calibration::{Calibration, Quantiles};
 use crate::error::Error;
 use crate::inspection::Networks;
 use crate::model::{Model, ModelInfo};
+use crate::regions::Regions;
+use crate::threshold::{FalseRejectRate, Threshold};
 use efficientad_images::RgbImage;
 use efficientad_kernels::{Cpu, InstructionSet};
 use std::path::Path;
@@ -24,8 +26,9 @@ use std::sync::Arc;
 pub struct Detector {
     networks: Networks,
     quantiles: Quantiles,
+    calibration: Option<Calibration>,
     info: ModelInfo,
-    threshold: Option<f32>,
+    threshold: Option<Threshold>,
 }
 
 /// What a detector found in an image.
@@ -35,6 +38,12 @@ pub struct Inspection {
     pub score: f32,
     /// Whether the score reaches the threshold; none if there is no threshold.
     pub anomalous: Option<bool>,
+    /// How probable such a score is for a good image (see [`Calibration::p_value`]); none if the
+    /// model keeps no scores of good images.
+    pub p_value: Option<f64>,
+    /// Where the map reaches the threshold: nowhere if the image is not anomalous; none if there is
+    /// no threshold.
+    pub regions: Option<Regions>,
     /// The anomaly map at the image's size.
     pub map: Map,
 }
@@ -55,7 +64,8 @@ impl Detector {
         Self {
             networks: Networks::new(cpu, &model.networks),
             quantiles: model.quantiles,
-            threshold: model.info().threshold.as_ref().map(|threshold| threshold.value),
+            calibration: model.calibration().cloned(),
+            threshold: model.info().threshold.clone(),
             info: model.info().clone(),
         }
     }
@@ -65,14 +75,34 @@ impl Detector {
         &self.info
     }
 
+    /// The scores of good images that p-values are taken from.
+    pub fn calibration(&self) -> Option<&Calibration> {
+        self.calibration.as_ref()
+    }
+
     /// The image score from which on an image is anomalous.
     pub fn threshold(&self) -> Option<f32> {
-        self.threshold
+        self.threshold.as_ref().map(|threshold| threshold.value)
+    }
+
+    /// Why the threshold is there, and what it promises.
+    pub fn promise(&self) -> Option<&Threshold> {
+        self.threshold.as_ref()
     }
 
     /// Takes another threshold than the model's.
     pub fn set_threshold(&mut self, threshold: f32) {
-        self.threshold = Some(threshold);
+        self.threshold = Some(Threshold::given(threshold, self.calibration.as_ref()));
+    }
+
+    /// Takes the threshold for another false-reject rate than the model's.
+    ///
+    /// # Errors
+    /// When the model keeps no scores of good images.
+    pub fn set_false_reject(&mut self, rate: FalseRejectRate) -> Result<(), Error> {
+        let scores = self.calibration.as_ref().ok_or(Error::NoCalibration)?;
+        self.threshold = Some(scores.threshold(rate));
+        Ok(())
     }
 
     /// Judges an image of any size.
@@ -88,6 +118,18 @@ impl Detector {
         if !map.values.iter().all(|value| value.is_finite()) {
             return Err(Error::NotFinite);
         }
-        Ok(Inspection { score, anomalous: self.threshold.map(|t| score >= t), map })
+        let threshold = self.threshold();
+        Ok(Inspection {
+            score,
+            anomalous: threshold.map(|threshold| score >= threshold),
+            p_value: self.calibration.as_ref().map(|scores| scores.p_value(score)),
+            regions: threshold.map(|threshold| regions(&map, score, threshold)),
+            map,
+        })
     }
+}
+
+/// The regions of a map whose largest value is `score`: most maps have none.
+fn regions(map: &Map, score: f32, threshold: f32) -> Regions {
+    if score < threshold { Regions::default() } else { Regions::of(map, threshold) }
 }

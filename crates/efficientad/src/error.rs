@@ -40,6 +40,20 @@ pub enum Error {
         /// How many it takes.
         needed: usize,
     },
+    /// There are more images to calibrate with than a model keeps scores of.
+    #[error("{found} images to calibrate with are too many: give at most {limit}")]
+    TooManyImages {
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// A model keeps no scores of good images.
+    #[error(
+        "the model keeps no scores of good images, so that no threshold can be taken from them: \
+         calibrate it with photos of good parts (efficientad calibrate)"
+    )]
+    NoCalibration,
     /// No teacher of this size is part of the program.
     #[error(
         "no teacher of size {0} is built in: give one with --teacher FILE (for example \

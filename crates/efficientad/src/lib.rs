@@ -7,6 +7,8 @@
 //!
 //! - [`Trainer`] trains student and autoencoder on an [`ImageSource`] and calibrates a [`Model`].
 //! - [`Detector`] judges images by a model.
+//! - [`Calibration`] holds the scores of good images; [`Threshold`] is chosen from them and says what
+//!   it promises; [`Regions`] are where an image reaches it.
 //! - [`Teacher`] and [`import()`] take what other programs trained.
 //! - [`Model::networks`] and [`Model::quantiles`] lay a model open for programs that run it by other
 //!   means.
@@ -27,26 +29,30 @@ mod parity;
 mod progress;
 mod random;
 mod recipe;
+mod regions;
 mod source;
 mod teacher;
+mod threshold;
 mod trained;
 mod training;
 
 pub use anomaly_map::{MAP_BORDER, Map};
-pub use calibration::{MapQuantiles, Quantiles, Threshold};
+pub use calibration::{Calibration, MAX_CALIBRATION_IMAGES, MapQuantiles, Quantiles};
 pub use detector::{Detector, Inspection};
 pub use efficientad_images::RgbImage;
 pub use efficientad_kernels::{Activation, ConvSpec, Cpu, CpuError, InstructionSet};
 pub use error::{Error, SourceError};
 pub use import::{Imported, ImportedNetworks, import};
-pub use model::{DataDescription, Model, ModelInfo};
+pub use model::{CalibrationImages, DataDescription, Model, ModelInfo};
 pub use network::{
     INPUT_MEAN, INPUT_STD, InputSize, InputSizeError, MAX_INPUT, MIN_INPUT, PdnSize,
     TEACHER_CHANNELS,
 };
 pub use progress::{Progress, Stage};
 pub use recipe::Recipe;
+pub use regions::{Bounds, Centroid, MAX_REGIONS, Peak, Region, Regions};
 pub use source::{ImageSource, PhotoSource, penalty_crop};
 pub use teacher::Teacher;
+pub use threshold::{Basis, CONFIDENCE, FalseRejectRate, Threshold};
 pub use trained::{TrainedLayer, TrainedNetworks};
 pub use training::{Losses, TrainOptions, Trainer, TrainingData};

@@ -1,7 +1,7 @@
 //! The model: everything that a verdict depends on, in one file (`docs/model-file.md`).
 
 use crate::anomaly_map::Map;
-use crate::calibration::{MapQuantiles, Quantiles, Threshold};
+use crate::calibration::{Calibration, MAX_CALIBRATION_IMAGES, MapQuantiles, Quantiles};
 use crate::error::Error;
 use crate::inspection::{NetworkWeights, Networks};
 use crate::network::{
@@ -11,6 +11,7 @@ use crate::progress::{Progress, Stage};
 use crate::recipe::Recipe;
 use crate::source::{ImageSource, load};
 use crate::teacher::{TeacherStatistics, size_of_pdn};
+use crate::threshold::{FalseRejectRate, Threshold};
 use crate::trained::TrainedNetworks;
 use crate::training::STUDENT_CHANNELS;
 use efficientad_images::Orientation;
@@ -28,6 +29,7 @@ const KIND: &str = "efficientad-model";
 pub struct Model {
     pub(crate) networks: NetworkWeights,
     pub(crate) quantiles: Quantiles,
+    calibration: Option<Calibration>,
     info: ModelInfo,
 }
 
@@ -42,6 +44,9 @@ pub struct ModelInfo {
     pub recipe: Option<Recipe>,
     /// What it was trained on; none if it was imported.
     pub data: Option<DataDescription>,
+    /// Images that the threshold was last taken from by [`Model::calibrated`]; none if from those
+    /// held back from training.
+    pub calibration: Option<CalibrationImages>,
     /// From which image score on a part is anomalous; none if never calibrated.
     pub threshold: Option<Threshold>,
     /// Version of the program that made it.
@@ -61,6 +66,15 @@ pub struct DataDescription {
     pub photos: String,
     /// Which way up the images were taken; images to be judged are to be taken alike.
     pub orientation: Orientation,
+}
+
+/// Good images that a model was calibrated on after its training.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CalibrationImages {
+    /// Fingerprint of the images.
+    pub fingerprint: String,
+    /// Their number.
+    pub images: usize,
 }
 
 /// Version of this program.
@@ -139,6 +153,24 @@ impl Quantiles {
     }
 }
 
+/// Name of the tensor of calibration scores.
+const SCORES: &str = "calibration.scores";
+
+impl Calibration {
+    fn write(&self, tensors: &mut Tensors) -> Result<(), Cause> {
+        tensors.insert(SCORES, Tensor::new([self.scores().len()], self.scores().to_vec())?);
+        Ok(())
+    }
+
+    /// Models that were never calibrated, or before scores were kept, have none.
+    fn read(tensors: &Tensors) -> Result<Option<Self>, Cause> {
+        let Some(tensor) = tensors.get(SCORES) else { return Ok(None) };
+        let count = tensor.data().len().clamp(1, MAX_CALIBRATION_IMAGES);
+        let scores = tensors.expect(SCORES, &[count])?.data().to_vec();
+        Ok(Self::new(scores).ok())
+    }
+}
+
 /// What is known of trained networks before they are calibrated.
 pub(crate) struct Provenance {
     pub recipe: Option<Recipe>,
@@ -153,10 +185,11 @@ impl Model {
             input: networks.input,
             recipe: None,
             data: None,
+            calibration: None,
             threshold: None,
             program_version: program_version(),
         };
-        Self { networks, quantiles, info }
+        Self { networks, quantiles, calibration: None, info }
     }
 
     /// Calibrates networks on good images that they were not trained on: quantiles of the maps over
@@ -187,12 +220,38 @@ impl Model {
             let combined = maps.combine(&quantiles);
             Map::from_locations(networks.cpu(), &combined, maps.width, *size).max()
         };
-        let scores: Vec<f32> = maps.iter().zip(&sizes).map(score).collect();
+        let scores = Calibration::new(maps.iter().zip(&sizes).map(score).collect())?;
         let mut model = Self::uncalibrated(weights, quantiles);
         model.info.recipe = provenance.recipe;
         model.info.data = provenance.data;
-        model.info.threshold = Some(Threshold::from_good_scores(&scores));
+        model.info.threshold = Some(scores.threshold(FalseRejectRate::default()));
+        model.calibration = Some(scores);
         Ok(model)
+    }
+
+    /// The same model with its threshold taken from other good images: `scores` are what a
+    /// [`Detector`](crate::Detector) with this model gives them. The maps' normalisation stays as it
+    /// was trained, so that scores keep their meaning.
+    pub fn calibrated(
+        mut self,
+        scores: Calibration,
+        images: CalibrationImages,
+        rate: FalseRejectRate,
+    ) -> Self {
+        self.info.calibration = Some(images);
+        self.info.threshold = Some(scores.threshold(rate));
+        self.calibration = Some(scores);
+        self
+    }
+
+    /// Takes the threshold for another false-reject rate from the calibration scores.
+    ///
+    /// # Errors
+    /// When the model keeps none.
+    pub fn set_false_reject(&mut self, rate: FalseRejectRate) -> Result<(), Error> {
+        let scores = self.calibration.as_ref().ok_or(Error::NoCalibration)?;
+        self.info.threshold = Some(scores.threshold(rate));
+        Ok(())
     }
 
     /// Reads a model file.
@@ -206,7 +265,8 @@ impl Model {
 
     fn from_contents(info: ModelInfo, tensors: &Tensors) -> Result<Self, Cause> {
         let networks = NetworkWeights::read(info.input, tensors)?;
-        Ok(Self { networks, quantiles: Quantiles::read(tensors)?, info })
+        let (quantiles, calibration) = (Quantiles::read(tensors)?, Calibration::read(tensors)?);
+        Ok(Self { networks, quantiles, calibration, info })
     }
 
     /// Writes the model file: the same model gives the same bytes.
@@ -218,6 +278,7 @@ impl Model {
         self.networks
             .write(&mut tensors)
             .and_then(|()| self.quantiles.write(&mut tensors))
+            .and_then(|()| self.calibration.iter().try_for_each(|it| it.write(&mut tensors)))
             .map_err(|cause| cause.in_file(path))?;
         Ok(efficientad_weights::save(path, KIND, &self.info, &tensors)?)
     }
@@ -230,6 +291,12 @@ impl Model {
     /// How the two difference maps are normalised before they are averaged.
     pub fn quantiles(&self) -> &Quantiles {
         &self.quantiles
+    }
+
+    /// Scores of good images that it was not trained on; none if it was never calibrated, or by a
+    /// version that did not keep them.
+    pub fn calibration(&self) -> Option<&Calibration> {
+        self.calibration.as_ref()
     }
 
     /// What it is and where it comes from.

@@ -80,6 +80,12 @@ pub enum EvaluationError {
     /// The metrics could not be computed.
     #[error(transparent)]
     Metric(#[from] MetricError),
+    /// A model could not be calibrated.
+    #[error(transparent)]
+    Calibration(#[from] efficientad::Error),
+    /// The images could not be named.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
 }
 
 /// Why results could not be written.

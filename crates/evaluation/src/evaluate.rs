@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use efficientad::Detector;
+use efficientad::{Detector, Threshold};
 use efficientad_datasets::{Dataset, TestImage};
 use efficientad_files::write_atomically;
 use efficientad_images::DecodeOptions;
@@ -68,7 +68,7 @@ pub fn evaluate(
     let output = options.output.as_deref().map(|folder| Output::create(folder, &photos));
     let mut run = Run {
         options,
-        threshold: detector.threshold(),
+        threshold: detector.promise().cloned(),
         output: output.transpose()?,
         evaluator: Evaluator::new(),
         images: Vec::new(),
@@ -97,7 +97,7 @@ fn photo(image: &TestImage) -> Photo {
 /// An evaluation under way.
 struct Run<'a> {
     options: &'a Options,
-    threshold: Option<f32>,
+    threshold: Option<Threshold>,
     output: Option<Output>,
     evaluator: Evaluator,
     images: Vec<JudgedImage>,
@@ -124,7 +124,8 @@ impl Run<'_> {
             Err(error) => return Ok(Err(error)),
         };
         if let Some(output) = &mut self.output {
-            output.save(test, &judged, self.threshold, &truth)?;
+            let threshold = self.threshold.as_ref().map(|threshold| threshold.value);
+            output.save(test, &judged, threshold, &truth)?;
         }
         self.empty_masks += usize::from(truth.is_empty_mask());
         self.mostly_defect_masks += usize::from(truth.is_mostly_defect());
@@ -134,6 +135,7 @@ impl Run<'_> {
             defective: test.anomalous,
             score: judged.inspection.score,
             anomalous: judged.inspection.anomalous,
+            p_value: judged.inspection.p_value,
         });
         Ok(Ok(()))
     }
@@ -166,14 +168,15 @@ impl Run<'_> {
         if self.images.is_empty() {
             return Err(EvaluationError::NothingJudged(dataset.test.len()));
         }
-        let verdicts = self
-            .threshold
-            .map(|threshold| Verdicts::at_threshold(self.evaluator.images(), threshold));
+        let threshold = self.threshold.as_ref().map(|threshold| threshold.value);
+        let verdicts =
+            threshold.map(|threshold| Verdicts::at_threshold(self.evaluator.images(), threshold));
         let metrics = self.evaluator.evaluate()?;
         let report = Report {
             overall: metrics.overall,
             kinds: metrics.kinds,
-            threshold: self.threshold,
+            threshold,
+            promise: self.threshold,
             verdicts,
             without_mask: dataset.without_mask().count(),
             empty_masks: self.empty_masks,

@@ -6,12 +6,14 @@
 //! | [`inspect_photos`] | judges photos one after the other, decoding the next one meanwhile |
 //! | [`evaluate()`] | judges a data set's test images and computes every metric: a [`Report`] |
 //! | [`Report`] | metrics overall and per defect kind, verdicts at the threshold, each image's score |
+//! | [`calibrate()`] | takes a model's threshold from other good images, and tries it on defects |
 //! | [`OutputFolder`], [`heat_range`] | anomaly maps for scripts, pictures for people |
 //!
 //! Memory does not grow with the number of images, but for what the pixel metrics keep (see
 //! [`PixelCollector`](efficientad_metrics::PixelCollector)): at any time there is one image that is
 //! judged and one that is decoded.
 
+mod calibrate;
 mod error;
 mod evaluate;
 mod heat;
@@ -22,6 +24,7 @@ mod ranking;
 mod report;
 mod truth;
 
+pub use calibrate::{CalibrationPhotos, CalibrationReport, CaughtDefects, MissedDefect, calibrate};
 pub use error::{EvaluationError, InspectError, OutputError};
 pub use evaluate::{Event, Options, evaluate};
 pub use heat::heat_range;

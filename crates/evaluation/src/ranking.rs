@@ -76,7 +76,14 @@ mod tests {
 
     fn image(path: &str, kind: &str, score: f32) -> JudgedImage {
         let defective = kind != "good";
-        JudgedImage { path: path.into(), kind: kind.into(), defective, score, anomalous: None }
+        JudgedImage {
+            path: path.into(),
+            kind: kind.into(),
+            defective,
+            score,
+            anomalous: None,
+            p_value: None,
+        }
     }
 
     fn names(folder: &Path) -> Vec<String> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use efficientad::Threshold;
 use efficientad_metrics::{Confusion, ImageScore, Metrics, confusion_by_kind};
 use serde::Serialize;
 
@@ -16,6 +17,8 @@ pub struct Report {
     pub kinds: BTreeMap<String, Metrics>,
     /// The score from which an image was called anomalous; none if the model has no threshold.
     pub threshold: Option<f32>,
+    /// Why the threshold is there, and what it promises.
+    pub promise: Option<Threshold>,
     /// Right and wrong verdicts at that threshold.
     pub verdicts: Option<Verdicts>,
     /// Images of defects without a mask; they count for the image metrics only.
@@ -61,6 +64,9 @@ pub struct JudgedImage {
     pub score: f32,
     /// The verdict; none if the model has no threshold.
     pub anomalous: Option<bool>,
+    /// How probable such a score is for a good image; none if the model keeps no scores of good
+    /// images.
+    pub p_value: Option<f64>,
 }
 
 /// An image without a verdict that counts.

@@ -7,6 +7,8 @@
 //!   in bounded memory.
 //! - [`Evaluator`] → [`Evaluation`]: all of them together, overall and per defect kind.
 //! - [`Confusion`]: counts of right and wrong verdicts at one threshold.
+//! - [`rate_upper_bound`], [`rate_interval`]: what such counts say about the rates behind them.
+//! - [`connected_components`]: the regions of a mask.
 //!
 //! Everywhere a *higher* score means *more anomalous*, and a score equal to the threshold counts as anomalous.
 //!
@@ -16,6 +18,7 @@
 //! assert_eq!(efficientad_metrics::auroc(&scores, &anomalous), Ok(0.75));
 //! ```
 
+mod binomial;
 mod components;
 mod confusion;
 mod error;
@@ -25,6 +28,7 @@ mod pixels;
 mod ranking;
 mod steps;
 
+pub use binomial::{rate_interval, rate_upper_bound};
 pub use components::{Components, connected_components};
 pub use confusion::{Confusion, confusion_by_kind};
 pub use error::MetricError;

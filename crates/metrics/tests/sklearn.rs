@@ -2,7 +2,7 @@
 
 use efficientad_metrics::{
     AnomalyMap, GroundTruth, PixelCollector, auroc, average_precision, best_f1,
-    connected_components, roc_curve,
+    connected_components, rate_interval, rate_upper_bound, roc_curve,
 };
 use serde_json::Value;
 
@@ -120,4 +120,25 @@ fn components_agree_with_scipy() {
         assert_eq!(found.labels, labels, "{rows:?}");
         assert_eq!(found.areas, areas, "{rows:?}");
     }
+}
+
+#[test]
+fn rates_are_bounded_as_by_scipy() {
+    for case in cases("rates.json") {
+        let name = case["name"].as_str().unwrap();
+        let (count, trials) = (case["count"].as_u64().unwrap(), case["trials"].as_u64().unwrap());
+        let (lower, upper) = rate_interval(count, trials, 0.95);
+        let found = [rate_upper_bound(count, trials, 0.95), lower, upper];
+        let [of_bound, of_interval] = [&case["upper_bound"], &case["interval"]];
+        for (found, expected) in found.into_iter().zip([of_bound, &of_interval[0], &of_interval[1]])
+        {
+            // Rates are compared relatively: those of many trials are small.
+            let expected = expected.as_f64().unwrap();
+            assert!(
+                (found - expected).abs() <= TOLERANCE * expected,
+                "{name}: {found}, {expected}"
+            );
+        }
+    }
+    assert_eq!(rate_interval(0, 0, 0.95), (0.0, 1.0));
 }

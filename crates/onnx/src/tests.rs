@@ -38,18 +38,13 @@ struct Fixture {
 impl Fixture {
     fn new(size: PdnSize, (height, width): (usize, usize), threshold: Option<f32>) -> Self {
         let tensors = tensors(size);
-        let threshold = threshold.map(|value| Threshold {
-            value,
-            images: 5,
-            mean: 0.1,
-            std: 0.01,
-            largest: 0.12,
-        });
+        let threshold = threshold.map(|value| Threshold::given(value, None));
         let info = ModelInfo {
             size,
             input: InputSize::new(height, width).unwrap(),
             recipe: None,
             data: None,
+            calibration: None,
             threshold,
             program_version: "0.0.1".to_owned(),
         };

@@ -121,7 +121,8 @@ impl Training<'_> {
         let with_hint = |error: Error| anyhow!("{error}\n{hint}");
         let mut progress = self.progress;
         let mut report = |at: efficientad::Progress| progress.count(at.stage, at.done, at.total);
-        let model = self.trainer.finish(&mut report).map_err(with_hint)?;
+        let mut model = self.trainer.finish(&mut report).map_err(with_hint)?;
+        model.set_false_reject(self.plan.false_reject).map_err(with_hint)?;
         model.save(&self.plan.out).map_err(with_hint)?;
         if let Err(error) = fs::remove_file(&self.plan.checkpoint) {
             progress

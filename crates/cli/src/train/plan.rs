@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use efficientad::{Cpu, InputSize, PdnSize, Recipe, Teacher, TrainOptions, Trainer};
+use efficientad::{
+    Cpu, FalseRejectRate, InputSize, PdnSize, Recipe, Teacher, TrainOptions, Trainer,
+};
 
 use crate::args::{RecipeArgs, TrainArgs};
 use crate::machine;
@@ -27,6 +29,8 @@ pub struct Plan {
     start: Start,
     /// How often to write a checkpoint.
     pub checkpoint_every: Interval,
+    /// Share of good images that the threshold may reject.
+    pub false_reject: FalseRejectRate,
     /// What to compute with.
     pub cpu: Arc<Cpu>,
     /// Whether to print for machines.
@@ -72,6 +76,7 @@ impl Plan {
             recipe,
             start,
             checkpoint_every: args.checkpoint_every,
+            false_reject: args.false_reject.unwrap_or_default(),
             cpu: machine::cpu(&args.cpu)?,
             json: args.json,
             quiet: args.quiet,

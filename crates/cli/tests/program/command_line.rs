@@ -10,7 +10,7 @@ fn refused(arguments: &[&str], texts: &[&str]) {
 #[test]
 fn help_teaches_and_version_is_told() {
     let help = run(["--help"]).success();
-    for text in ["train", "predict", "eval", "info", "import", "bench", "Exit codes"] {
+    for text in ["train", "predict", "eval", "calibrate", "info", "import", "bench", "Exit codes"] {
         assert!(help.contains(text), "{help}");
     }
     assert!(help.contains("EFFICIENTAD_INSTRUCTION_SET"));
@@ -33,6 +33,8 @@ fn values_out_of_range_are_refused() {
         (["--threads", "0"], "--threads"),
         (["--checkpoint-every", "1h"], "write 60s, 5m or 500steps"),
         (["--photos", ""], "give a folder, or none"),
+        (["--false-reject", "0"], "must be above 0 and below 1"),
+        (["--false-reject", "one"], "write a share as 0.01 or 1%"),
     ];
     for (option, text) in cases {
         refused(&[&train[..], &option[..]].concat(), &[text]);

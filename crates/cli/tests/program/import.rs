@@ -72,7 +72,7 @@ fn a_whole_model_has_no_threshold_until_it_is_calibrated() {
     assert!(table.contains("the model has no threshold"), "{table}");
     let good = sandbox.good_photos("good", 2);
     let printed = run(["import", &foreign, "--out", &out, "--good", &good]).success();
-    assert!(printed.contains("from 2 held-back good images"), "{printed}");
+    assert!(printed.contains("as 2 calibration images are too few"), "{printed}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tiff::decoder::{Decoder as TiffDecoder, DecodingResult};
 
 use crate::fixture::{Sandbox, command, end, part, run, save, shared};
+use crate::schemas::assert_follows;
 
 fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
@@ -36,8 +37,10 @@ fn predict_prints_json_lines_in_order_and_writes_maps_and_overlays() {
     assert_eq!(paths, names.map(|name| format!("{test}/{name}")));
     assert!(run.stdout.starts_with(&format!("{{\"path\":\"{test}/good/0.png\",\"score\":")));
     for (line, name) in lines.iter().zip(names) {
-        assert_eq!(keys(line), ["anomalous", "path", "score"]);
-        assert!(line["score"].is_f64() && line["anomalous"].is_boolean(), "{line}");
+        assert_follows("predict", line);
+        let regions = line["region_count"].as_u64().unwrap();
+        assert_eq!(line["anomalous"].as_bool().unwrap(), regions > 0, "{line}");
+        assert!(line["p_value"].is_f64(), "{line}");
         let stem = name.trim_end_matches(".png");
         assert_map(&format!("{out}/{stem}.tiff"), 72, 64);
         let overlay = image::open(format!("{out}/overlays/{stem}.png")).unwrap();
@@ -52,7 +55,9 @@ fn predict_prints_tables_for_people_and_for_spreadsheets() {
     let model = shared.model.as_str();
     let low = run(["predict", model, &photo, "--threshold", "-1000"]);
     assert!(
-        low.stdout.starts_with("ANOMALOUS ") && low.stdout.ends_with("hole/0.png\n"),
+        low.stdout.starts_with("ANOMALOUS ")
+            && low.stdout.contains("hole/0.png  1 region, highest at x ")
+            && low.stdout.ends_with(" in 72×64 pixels\n"),
         "{low:?}"
     );
     low.expect(0, &["1 judged, 1 anomalous, 0 failed"]);
@@ -60,9 +65,10 @@ fn predict_prints_tables_for_people_and_for_spreadsheets() {
     assert!(high.stdout.starts_with("good "), "{high:?}");
     let csv = run(["predict", model, &photo, "--csv", "--threshold", "1e9"]).success();
     let mut lines = csv.lines();
-    assert_eq!(lines.next(), Some("path,score,anomalous"));
+    assert_eq!(lines.next(), Some("path,score,anomalous,p_value,regions,x,y,width,height"));
     let line = lines.next().unwrap();
-    assert!(line.starts_with(&format!("{photo},")) && line.ends_with(",false"), "{line}");
+    assert!(line.starts_with(&format!("{photo},")), "{line}");
+    assert!(line.contains(",false,") && line.ends_with(",0,,,,"), "{line}");
 }
 
 #[test]
@@ -162,7 +168,9 @@ fn check_results(results: &Value) {
     assert!(results["threshold"].is_f64() && results["verdicts"]["kinds"]["good"].is_object());
     assert_eq!(results["failed"], Value::Array(Vec::new()));
     let first = &results["images"][0];
-    assert_eq!(keys(first), ["anomalous", "defective", "kind", "path", "score"]);
+    assert_eq!(keys(first), ["anomalous", "defective", "kind", "p_value", "path", "score"]);
+    assert_follows("threshold", &results["promise"]);
+    assert_eq!(results["promise"]["value"], results["threshold"]);
     assert_eq!((&first["path"], &first["defective"]), (&"test/good/0.png".into(), &false.into()));
 }
 

@@ -2,11 +2,13 @@
 
 mod bad_images;
 mod bad_models;
+mod calibrating;
 mod command_line;
 mod disks;
 mod export;
 mod fixture;
 mod import;
 mod judging;
+mod schemas;
 mod training;
 mod weights;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::fixture::{Sandbox, command, end, part, run, save, shared, training};
+use crate::schemas::assert_follows;
 
 #[track_caller]
 fn assert_same_file(a: &str, b: &str) {
@@ -51,7 +52,7 @@ fn training_reports_what_it_does() {
     let done = events.last().unwrap();
     assert_eq!((&done["event"], &done["skipped"]), (&"done".into(), &0.into()));
     assert_eq!(done["model"], shared().model.as_str());
-    assert!(done["threshold"]["value"].as_f64().unwrap().is_finite());
+    assert_follows("threshold", &done["threshold"]);
 }
 
 #[test]
@@ -212,7 +213,7 @@ fn validation_photos_can_be_given() {
     let out = sandbox.path("m");
     let options = ["--validation", &held_back, "--steps", "1", "--photos", "none"];
     let summary = run([&["train", &parts, "--out", &out][..], &options[..]].concat()).success();
-    assert!(summary.contains("from 3 held-back good images"), "{summary}");
+    assert!(summary.contains("as 3 calibration images are too few"), "{summary}");
     let info = run(["info", &out]).success();
     for text in
         ["images       2 to train on, 3 held back\n", "photos       none\n", "1 steps, seed 0"]

@@ -1,0 +1,38 @@
+//! The JSON Schemas in `docs/schemas`, and what they are to describe.
+
+use std::fs;
+use std::path::Path;
+
+use jsonschema::Registry;
+use serde_json::Value;
+
+/// Expects that a document is as `docs/schemas/NAME.schema.json` says.
+#[track_caller]
+pub fn assert_follows(name: &str, document: &Value) {
+    let registry = all().into_iter().try_fold(Registry::new(), |registry, schema| {
+        let id = schema["$id"].as_str().unwrap().to_owned();
+        registry.add(id, schema)
+    });
+    let registry = registry.unwrap().prepare().unwrap();
+    let validator = jsonschema::options().with_registry(&registry).build(&read(name)).unwrap();
+    let errors: Vec<String> = validator
+        .iter_errors(document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?} in {document:#}");
+}
+
+fn folder() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/schemas")
+}
+
+fn read(name: &str) -> Value {
+    let path = folder().join(format!("{name}.schema.json"));
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn all() -> Vec<Value> {
+    let names = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = names.map(|name| name.into_string().unwrap());
+    names.map(|name| read(name.strip_suffix(".schema.json").unwrap())).collect()
+}
