@@ -1,6 +1,7 @@
 //! What is typed: commands, options and their help.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use efficientad::{FalseRejectRate, InputSize, InstructionSet, ModelInfo, PdnSize};
@@ -8,12 +9,15 @@ use efficientad_images::{DecodeOptions, Orientation};
 
 use crate::schedule::Interval;
 
+/// Longest settle time of `watch`.
+const MAX_SETTLE: Duration = Duration::from_secs(3600);
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
   1    done, but some inputs failed: they are named on the error output, and skipped
   2    could not do it: the reason is on the error output
-  130  training was stopped by Ctrl-C (or SIGTERM); its checkpoint is saved
+  130  train, or watch --once, was stopped by Ctrl-C (or SIGTERM): what is done is saved
 
 Environment:
   EFFICIENTAD_INSTRUCTION_SET  avx512, avx2, neon or portable instead of the fastest that this CPU has
@@ -38,6 +42,8 @@ pub enum Command {
     Train(TrainArgs),
     /// Judge photos: score, verdict, anomaly map.
     Predict(PredictArgs),
+    /// Judge photos as they arrive in a folder, each exactly once, and log the verdicts.
+    Watch(WatchArgs),
     /// Judge a data set's test images and measure how well that works.
     Eval(EvalArgs),
     /// Take a model's threshold from other photos of good parts, without training it again.
@@ -211,6 +217,67 @@ pub struct PredictArgs {
     /// defect regions, and the box of the one with the highest peak).
     #[arg(long)]
     pub csv: bool,
+    #[command(flatten)]
+    pub decode: DecodeArgs,
+    #[command(flatten)]
+    pub cpu: CpuArgs,
+}
+
+/// Options of `watch`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Photos in FOLDER and below it are judged once they are complete: their size and time of change have \
+stayed the same for the settle time. Hidden files and folders, symbolic links and files without the \
+name of an image (.part, .tmp) are left alone. A photo that is written anew under its name is judged \
+anew.
+
+The log is the memory: started again with the same log, also after a crash or a power cut, the \
+program goes on where it was, and judges no photo twice. Keep a log as long as photos that it names \
+are in FOLDER; then begin a new one. It is JSON Lines; every field is explained in docs/watch.md.
+
+Drift: the scores of all parts are compared with those of calibration. If they went up or down for \
+good, so that the lamp, the camera or the material must have changed, a line of the log and of the \
+error output says so; verdicts stay as they are. Without drift the probability of ever getting an \
+alarm is 1 %.
+
+Ctrl-C and SIGTERM end the program between two photos, with exit code 0.
+
+Examples:
+  efficientad watch part.model /srv/camera
+  efficientad watch part.model /srv/camera --rejects /srv/rejects --move --log line1.jsonl
+  efficientad watch part.model /srv/camera --once --json | your-program")]
+pub struct WatchArgs {
+    /// Model file.
+    pub model: PathBuf,
+    /// Folder that photos arrive in.
+    pub folder: PathBuf,
+    /// Log to append to [default: FOLDER.jsonl, beside the folder].
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+    /// Folder that rejects are copied to, laid out like FOLDER; it may lie in FOLDER.
+    #[arg(long, value_name = "DIR")]
+    pub rejects: Option<PathBuf>,
+    /// Move rejects instead of copying them.
+    #[arg(long = "move", requires = "rejects", conflicts_with = "link")]
+    pub move_rejects: bool,
+    /// Make hard links instead of copies: no space is taken, but both must be on one drive.
+    #[arg(long, requires = "rejects")]
+    pub link: bool,
+    /// Seconds that a photo must not change before it counts as complete; one that can't be read
+    /// is tried again for ten times as long before it is logged as failed.
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = parse_seconds)]
+    pub settle: Duration,
+    /// End once all photos in the folder are judged.
+    #[arg(long)]
+    pub once: bool,
+    /// Largest share of defective parts that is no drift, from 0 to 1.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = parse_defect_rate)]
+    pub defect_rate: f64,
+    #[command(flatten)]
+    pub threshold: ThresholdArgs,
+    /// Print the lines of the log instead of a table.
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub decode: DecodeArgs,
     #[command(flatten)]
@@ -394,6 +461,17 @@ fn parse_photos(text: &str) -> Result<PhotosArg, String> {
         "none" => Ok(PhotosArg::None),
         folder => Ok(PhotosArg::Folder(folder.into())),
     }
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().map_err(|_| "write seconds, for example 0.5".to_owned())?;
+    let duration = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
+    if duration <= MAX_SETTLE { Ok(duration) } else { Err("must be an hour at most".to_owned()) }
+}
+
+fn parse_defect_rate(text: &str) -> Result<f64, String> {
+    let is_rate = |rate: &f64| (0.0..1.0).contains(rate);
+    text.parse().ok().filter(is_rate).ok_or_else(|| "must be from 0 to below 1".to_owned())
 }
 
 fn parse_finite(text: &str) -> Result<f32, String> {

@@ -20,11 +20,12 @@ const REQUESTED: u8 = 2;
 pub struct Interrupt(Arc<AtomicU8>);
 
 impl Interrupt {
-    /// Starts to listen; until [`hold`](Self::hold) a signal ends the program.
+    /// Starts to listen; until [`hold`](Self::hold) a signal ends the program. `notice` is printed
+    /// when one has to wait.
     ///
     /// # Errors
     /// When the operating system refuses.
-    pub fn listen() -> Result<Self> {
+    pub fn listen(notice: &'static str) -> Result<Self> {
         let state = Arc::new(AtomicU8::new(FREE));
         let handled = Arc::clone(&state);
         ctrlc::set_handler(move || {
@@ -33,7 +34,7 @@ impl Interrupt {
             if waits.is_err() {
                 process::exit(INTERRUPTED.into());
             }
-            note("\nstopping after this step; once more to stop without saving");
+            note(notice);
         })
         .context("cannot listen for Ctrl-C")?;
         Ok(Self(state))

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `args` | commands, options and their help |
 //! | `train`, `training_data`, `sources` | `efficientad train` and what it learns from |
-//! | `predict`, `eval`, `calibrate`, `info`, `import`, `export`, `bench` | one command each |
+//! | `predict`, `watch`, `eval`, `calibrate`, `info`, `import`, `export`, `bench` | one command each |
 //! | `interrupt`, `schedule` | Ctrl-C; when a checkpoint is due |
 //! | `progress`, `output`, `table` | what is shown, and the exit codes |
 //! | `detector`, `machine` | the model to judge with; threads and instructions |
@@ -27,6 +27,7 @@ mod sources;
 mod table;
 mod train;
 mod training_data;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,7 @@ fn run(command: Command) -> Result<Status> {
     match command {
         Command::Train(args) => train::run(args),
         Command::Predict(args) => predict::run(args),
+        Command::Watch(args) => watch::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Calibrate(args) => calibrate::run(args),
         Command::Info(args) => info::run(&args),

@@ -103,6 +103,12 @@ pub fn check_writable(path: &Path) -> Result<()> {
     })
 }
 
+/// Text from outside, such as a file's name, without characters that would control a terminal.
+pub fn printable(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_unicode().to_string() } else { c.into() };
+    text.chars().map(escaped).collect()
+}
+
 /// A command line as one can type it again.
 pub fn shell_command(words: impl IntoIterator<Item = String>) -> String {
     let quoted = words.into_iter().map(|word| {
@@ -133,6 +139,12 @@ mod tests {
         let broken = Err::<(), _>(io::Error::from(ErrorKind::BrokenPipe)).context("printing");
         assert!(is_broken_pipe(&broken.unwrap_err()));
         assert!(!is_broken_pipe(&anyhow!("something else")));
+    }
+
+    #[test]
+    fn names_do_not_control_the_terminal() {
+        assert_eq!(printable("Teil 5/größe.png"), "Teil 5/größe.png");
+        assert_eq!(printable("\u{1b}[2J\n.png"), "\\u{1b}[2J\\u{a}.png");
     }
 
     #[test]

@@ -92,7 +92,8 @@ pub(crate) fn relative_name(root: &Path, path: &Path) -> String {
     parts.join("/")
 }
 
-pub(crate) fn is_image(path: &Path) -> bool {
+/// Whether a file's name has one of the [`IMAGE_EXTENSIONS`].
+pub fn is_image(path: &Path) -> bool {
     let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
     IMAGE_EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
 }

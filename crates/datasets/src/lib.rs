@@ -20,7 +20,7 @@ mod split;
 
 pub use dataset::{Dataset, GroundTruth, Layout, TestImage};
 pub use error::DatasetError;
-pub use files::IMAGE_EXTENSIONS;
+pub use files::{IMAGE_EXTENSIONS, is_image};
 pub use fingerprint::{Fingerprint, fingerprint, fingerprint_named};
 pub use loco::{DefectSaturation, DefectsConfig, Region};
 pub use split::{DEFAULT_FRACTION, Split, hold_back};

@@ -124,9 +124,10 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// On Unix a rename is only sure to outlive a power cut once its folder is flushed.
+/// Flushes the folder of a file that was made, renamed or moved: on Unix its new name is only sure
+/// to outlive a power cut after that. Elsewhere this does nothing.
 #[cfg(unix)]
-fn sync_folder_of(path: &Path) {
+pub fn sync_folder_of(path: &Path) {
     // The file is complete under its name already, and some file systems refuse this call: a
     // failure is no failure to write.
     if let Ok(folder) = File::open(folder_of(path)) {
@@ -134,5 +135,7 @@ fn sync_folder_of(path: &Path) {
     }
 }
 
+/// Flushes the folder of a file that was made, renamed or moved: on Unix its new name is only sure
+/// to outlive a power cut after that. Elsewhere this does nothing.
 #[cfg(not(unix))]
-fn sync_folder_of(_path: &Path) {}
+pub fn sync_folder_of(_path: &Path) {}

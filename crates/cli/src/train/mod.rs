@@ -22,7 +22,8 @@ use plan::Plan;
 
 /// Trains a model.
 pub fn run(args: TrainArgs) -> Result<Status> {
-    let interrupt = Interrupt::listen()?;
+    let interrupt =
+        Interrupt::listen("\nstopping after this step; once more to stop without saving")?;
     let started = Instant::now();
     let plan = Plan::new(args)?;
     let mut progress = Progress::new(Style::choose(plan.quiet, plan.json));

@@ -10,7 +10,8 @@ fn refused(arguments: &[&str], texts: &[&str]) {
 #[test]
 fn help_teaches_and_version_is_told() {
     let help = run(["--help"]).success();
-    for text in ["train", "predict", "eval", "calibrate", "info", "import", "bench", "Exit codes"] {
+    let commands = ["train", "predict", "watch", "eval", "calibrate", "info", "import", "bench"];
+    for text in commands.into_iter().chain(["Exit codes"]) {
         assert!(help.contains(text), "{help}");
     }
     assert!(help.contains("EFFICIENTAD_INSTRUCTION_SET"));

@@ -56,6 +56,13 @@ impl Run {
         assert_eq!((self.code, self.stdout.as_str()), (Some(2), ""));
     }
 
+    /// Expects that the program could not do it, and says so in its last line.
+    #[track_caller]
+    pub fn refused_after_notes(&self, message: &str) {
+        assert!(self.stderr.ends_with(&format!("\nefficientad: {message}\n")), "{self:?}");
+        assert_eq!((self.code, self.stdout.as_str()), (Some(2), ""));
+    }
+
     /// The standard output as lines of JSON.
     #[track_caller]
     pub fn json_lines(&self) -> Vec<Value> {

@@ -11,4 +11,5 @@ mod import;
 mod judging;
 mod schemas;
 mod training;
+mod watching;
 mod weights;

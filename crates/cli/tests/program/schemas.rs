@@ -3,23 +3,27 @@
 use std::fs;
 use std::path::Path;
 
-use jsonschema::Registry;
+use jsonschema::{Registry, Validator};
 use serde_json::Value;
 
 /// Expects that a document is as `docs/schemas/NAME.schema.json` says.
 #[track_caller]
 pub fn assert_follows(name: &str, document: &Value) {
+    let errors: Vec<String> = validator(name)
+        .iter_errors(document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?} in {document:#}");
+}
+
+/// What checks documents against `docs/schemas/NAME.schema.json`.
+pub fn validator(name: &str) -> Validator {
     let registry = all().into_iter().try_fold(Registry::new(), |registry, schema| {
         let id = schema["$id"].as_str().unwrap().to_owned();
         registry.add(id, schema)
     });
     let registry = registry.unwrap().prepare().unwrap();
-    let validator = jsonschema::options().with_registry(&registry).build(&read(name)).unwrap();
-    let errors: Vec<String> = validator
-        .iter_errors(document)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
-    assert!(errors.is_empty(), "{errors:#?} in {document:#}");
+    jsonschema::options().with_registry(&registry).build(&read(name)).unwrap()
 }
 
 fn folder() -> std::path::PathBuf {

@@ -1,0 +1,221 @@
+//! The log: the single truth about what was judged.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use efficientad_files::sync_folder_of;
+use jiff::Timestamp;
+
+use crate::entry::{Entry, Line};
+use crate::error::WatchError;
+
+/// Longest line that is read, in bytes; paths and reasons are far shorter.
+const MAX_LINE: u64 = 1 << 20;
+
+/// An append-only file of [`Line`]s as JSON, one a line, that one watcher writes at a time.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    /// Its length up to the end of the last whole line.
+    length: u64,
+    is_synced: bool,
+    /// Locked as long as this lives; the file stays behind, for removing it would be a race.
+    _lock: File,
+}
+
+impl Journal {
+    /// Opens the log or begins it. The start of a line that a crash or a power cut left at the end
+    /// is cut off; its length in bytes is returned.
+    ///
+    /// # Errors
+    /// Another watcher has the log, or it can't be opened or repaired.
+    pub fn open(path: &Path) -> Result<(Self, u64), WatchError> {
+        let failed =
+            |action| move |source| WatchError::Log { path: path.to_owned(), action, source };
+        let lock = lock_file(path)?;
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true);
+        let mut file = options.open(path).map_err(failed("opened"))?;
+        sync_folder_of(path);
+        let all = file.metadata().map_err(failed("read"))?.len();
+        let length = whole_lines(&mut file, all).map_err(failed("read"))?;
+        if length < all {
+            file.set_len(length).map_err(failed("repaired"))?;
+        }
+        let journal = Self { path: path.to_owned(), file, length, is_synced: false, _lock: lock };
+        Ok((journal, all - length))
+    }
+
+    /// Reads all lines from the first on; memory is taken for one at a time.
+    ///
+    /// # Errors
+    /// The log can't be read, or a line is none of a log.
+    pub fn replay(&mut self, mut visit: impl FnMut(Entry)) -> Result<(), WatchError> {
+        let path = &self.path;
+        let failed = |source| WatchError::Log { path: path.clone(), action: "read", source };
+        self.file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        let mut reader = BufReader::with_capacity(1 << 16, &self.file);
+        let mut bytes = Vec::new();
+        for number in 1.. {
+            bytes.clear();
+            reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut bytes).map_err(failed)?;
+            if bytes.is_empty() {
+                break;
+            }
+            let line: Line = serde_json::from_slice(&bytes).map_err(|error| {
+                let reason = error.to_string();
+                WatchError::Damaged { path: path.clone(), line: number, reason }
+            })?;
+            visit(line.entry);
+        }
+        Ok(())
+    }
+
+    /// Appends a line in one write. It outlives the end of this process, however it comes; a power
+    /// cut only after [`sync`](Self::sync).
+    ///
+    /// # Errors
+    /// It can't be written; what was written of it is taken back.
+    pub fn append(&mut self, entry: Entry) -> Result<Line, WatchError> {
+        let line = Line { time: now(), entry };
+        let written = serde_json::to_vec(&line).map_err(io::Error::from).and_then(|mut bytes| {
+            bytes.push(b'\n');
+            self.file.write_all(&bytes)?;
+            Ok(bytes.len() as u64)
+        });
+        match written {
+            Ok(bytes) => {
+                self.length += bytes;
+                self.is_synced = false;
+                Ok(line)
+            }
+            Err(source) => {
+                // If this fails too, the next start repairs the log.
+                let _ = self.file.set_len(self.length);
+                Err(self.failed("written", source))
+            }
+        }
+    }
+
+    /// Forces all lines to the disk.
+    ///
+    /// # Errors
+    /// The operating system could not.
+    pub fn sync(&mut self) -> Result<(), WatchError> {
+        if !self.is_synced {
+            self.file.sync_data().map_err(|source| self.failed("written", source))?;
+            self.is_synced = true;
+        }
+        Ok(())
+    }
+
+    fn failed(&self, action: &'static str, source: io::Error) -> WatchError {
+        WatchError::Log { path: self.path.clone(), action, source }
+    }
+}
+
+fn now() -> Timestamp {
+    // Milliseconds are enough to read, and shorter.
+    let now = Timestamp::now();
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+}
+
+/// Locks `LOG.lock`, not the log itself: on Windows a locked file can't be read by others.
+fn lock_file(log: &Path) -> Result<File, WatchError> {
+    let mut path = log.as_os_str().to_owned();
+    path.push(".lock");
+    let path = PathBuf::from(path);
+    let failed = |source| WatchError::Log { path: path.clone(), action: "locked", source };
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+    let file = file.map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(WatchError::InUse(log.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// The length of a file of `length` bytes up to its last line break.
+fn whole_lines(file: &mut File, length: u64) -> io::Result<u64> {
+    const BLOCK: u64 = 4096;
+    let mut end = length;
+    let mut block = [0; BLOCK as usize];
+    while end > 0 {
+        let start = end.saturating_sub(BLOCK);
+        let block = &mut block[..(end - start) as usize];
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(block)?;
+        if let Some(at) = block.iter().rposition(|&byte| byte == b'\n') {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn entries(journal: &mut Journal) -> usize {
+        let mut entries = 0;
+        journal.replay(|_| entries += 1).unwrap();
+        entries
+    }
+
+    #[test]
+    fn a_torn_line_is_cut_off_wherever_it_was_torn() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        let (mut journal, cut) = Journal::open(&path).unwrap();
+        assert_eq!(cut, 0);
+        journal.append(Entry::Stopped).unwrap();
+        journal.append(Entry::Stopped).unwrap();
+        drop(journal);
+        let whole = fs::read(&path).unwrap();
+        let first = whole.iter().position(|&byte| byte == b'\n').unwrap() + 1;
+        for length in first..whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            let (mut journal, cut) = Journal::open(&path).unwrap();
+            assert_eq!(cut, (length - first) as u64);
+            assert_eq!(entries(&mut journal), 1);
+            journal.append(Entry::Stopped).unwrap();
+            journal.sync().unwrap();
+            assert_eq!(entries(&mut journal), 2);
+        }
+        // What a power cut may leave: blocks that were never written.
+        fs::write(&path, [&whole[..], &[0; 10_000]].concat()).unwrap();
+        let (mut journal, cut) = Journal::open(&path).unwrap();
+        assert_eq!((entries(&mut journal), cut), (2, 10_000));
+    }
+
+    #[test]
+    fn a_damaged_line_is_named_and_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        let stopped = "{\"time\":\"2026-11-24T11:00:01Z\",\"event\":\"stopped\"}\n";
+        let overlong = format!("{}\n", "x".repeat(2 << 20));
+        for damage in ["{}\n", "\n", "path,score\n", &overlong] {
+            let text = format!("{stopped}{damage}{stopped}");
+            fs::write(&path, &text).unwrap();
+            let (mut journal, _) = Journal::open(&path).unwrap();
+            let error = journal.replay(|_| {}).unwrap_err();
+            assert!(matches!(error, WatchError::Damaged { line: 2, .. }), "{error}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn one_watcher_has_a_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        let first = Journal::open(&path).unwrap();
+        assert!(matches!(Journal::open(&path), Err(WatchError::InUse(log)) if log == path));
+        drop(first);
+        Journal::open(&path).unwrap();
+    }
+}
