@@ -78,6 +78,15 @@ fn quantile(values: &mut [f32], q: f64) -> f32 {
 /// Good images that a calibration keeps the scores of, at most.
 pub const MAX_CALIBRATION_IMAGES: usize = 100_000;
 
+/// Whether so many good images can calibrate: found out before they are judged.
+pub(crate) fn check_count(found: usize) -> Result<(), Error> {
+    match found {
+        0 => Err(Error::TooFewImages { purpose: "calibration", found, needed: 1 }),
+        1..=MAX_CALIBRATION_IMAGES => Ok(()),
+        _ => Err(Error::TooManyImages { found, limit: MAX_CALIBRATION_IMAGES }),
+    }
+}
+
 /// The scores of good images that the networks were not trained on, which every verdict is held
 /// against.
 ///
@@ -94,15 +103,7 @@ impl Calibration {
     /// # Errors
     /// When there are none, more than [`MAX_CALIBRATION_IMAGES`], or one is no number.
     pub fn new(mut scores: Vec<f32>) -> Result<Self, Error> {
-        if scores.is_empty() {
-            return Err(Error::TooFewImages { purpose: "calibration", found: 0, needed: 1 });
-        }
-        if scores.len() > MAX_CALIBRATION_IMAGES {
-            return Err(Error::TooManyImages {
-                found: scores.len(),
-                limit: MAX_CALIBRATION_IMAGES,
-            });
-        }
+        check_count(scores.len())?;
         if !scores.iter().all(|score| score.is_finite()) {
             return Err(Error::NotFinite);
         }

@@ -1,7 +1,9 @@
 //! The model: everything that a verdict depends on, in one file (`docs/model-file.md`).
 
 use crate::anomaly_map::Map;
-use crate::calibration::{Calibration, MAX_CALIBRATION_IMAGES, MapQuantiles, Quantiles};
+use crate::calibration::{
+    Calibration, MAX_CALIBRATION_IMAGES, MapQuantiles, Quantiles, check_count,
+};
 use crate::error::Error;
 use crate::inspection::{NetworkWeights, Networks};
 use crate::network::{
@@ -202,9 +204,7 @@ impl Model {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Self, Error> {
         let total = validation.len();
-        if total == 0 {
-            return Err(Error::TooFewImages { purpose: "validation", found: 0, needed: 1 });
-        }
+        check_count(total)?;
         let mut networks = Networks::new(cpu, &weights);
         let mut maps = Vec::with_capacity(total);
         let mut sizes = Vec::with_capacity(total);

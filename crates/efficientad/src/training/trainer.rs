@@ -8,6 +8,7 @@ use super::inputs::{StepInputs, StepLoader};
 use super::losses::Losses;
 use super::step::{StepNetworks, StepWeights};
 use super::student::STUDENT_CHANNELS;
+use crate::calibration::check_count;
 use crate::error::Error;
 use crate::inspection::NetworkWeights;
 use crate::model::{DataDescription, Model, Provenance};
@@ -290,12 +291,10 @@ fn adam(recipe: &Recipe, step: u64) -> Adam {
 }
 
 fn check_counts(data: &TrainingData<'_>) -> Result<(), Error> {
-    for (purpose, source) in [("training", data.train), ("validation", data.validation)] {
-        if source.is_empty() {
-            return Err(Error::TooFewImages { purpose, found: 0, needed: 1 });
-        }
+    if data.train.is_empty() {
+        return Err(Error::TooFewImages { purpose: "training", found: 0, needed: 1 });
     }
-    Ok(())
+    check_count(data.validation.len())
 }
 
 fn describe(data: &DataDescription) -> String {
