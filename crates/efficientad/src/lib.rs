@@ -35,11 +35,12 @@ mod teacher;
 mod threshold;
 mod trained;
 mod training;
+mod view;
 
 pub use anomaly_map::{MAP_BORDER, Map};
 pub use calibration::{Calibration, MAX_CALIBRATION_IMAGES, MapQuantiles, Quantiles};
 pub use detector::{Detector, Inspection};
-pub use efficientad_images::RgbImage;
+pub use efficientad_images::{RegionOfInterest, RgbImage};
 pub use efficientad_kernels::{Activation, ConvSpec, Cpu, CpuError, InstructionSet};
 pub use error::{Error, SourceError};
 pub use import::{Imported, ImportedNetworks, import};
@@ -56,3 +57,4 @@ pub use teacher::Teacher;
 pub use threshold::{Basis, CONFIDENCE, FalseRejectRate, Threshold};
 pub use trained::{TrainedLayer, TrainedNetworks};
 pub use training::{Losses, TrainOptions, Trainer, TrainingData};
+pub use view::{MAX_TILE, MIN_TILE, MIN_TILE_OVERLAP, View, ViewError};

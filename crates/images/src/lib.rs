@@ -8,7 +8,7 @@
 //! | [`limits`] | how large a file may be before it is refused |
 //! | [`resize`] | Pillow's antialiased bilinear resize, bit for bit |
 //! | [`jitter`] | Pillow's brightness, contrast, saturation and grey, bit for bit |
-//! | [`crop`] | the centre crop |
+//! | [`crop`] | parts of images |
 //! | [`anomaly_map`] | an anomaly map with its size |
 //! | [`heatmap`] | an anomaly map drawn over its photo |
 //! | [`picture`] | PNG files out |
@@ -44,7 +44,7 @@ pub mod region;
 pub mod resize;
 
 pub use anomaly_map::AnomalyMap;
-pub use crop::center_crop;
+pub use crop::{center_crop, crop_at};
 pub use decode::{DecodeOptions, Orientation, decode, load};
 pub use error::{ImageError, PictureError, RegionError};
 pub use image::RgbImage;

@@ -58,6 +58,27 @@ impl RegionOfInterest {
         Ok(Self { width, height, inside })
     }
 
+    /// What is marked by `include`, or everything, less what is marked by `exclude`, of a photo of
+    /// `width × height`.
+    ///
+    /// # Errors
+    /// As [`MarkedArea::at`] and [`RegionOfInterest::new`].
+    pub fn between(
+        include: Option<&MarkedArea>,
+        exclude: Option<&MarkedArea>,
+        (width, height): (u32, u32),
+    ) -> Result<Self, RegionError> {
+        let mut inside = match include {
+            Some(area) => area.at(width, height)?,
+            None => vec![true; width as usize * height as usize],
+        };
+        if let Some(area) = exclude {
+            let excluded = area.at(width, height)?;
+            inside.iter_mut().zip(excluded).for_each(|(inside, excluded)| *inside &= !excluded);
+        }
+        Self::new(width, height, inside)
+    }
+
     /// Width and height of the photo it was drawn on, in pixels.
     pub fn dimensions(&self) -> (u32, u32) {
         (self.width, self.height)
@@ -325,6 +346,20 @@ mod tests {
             let error = region.at(width, height).unwrap_err();
             assert!(matches!(error, RegionError::OtherShape { .. }), "{width}×{height}: {error}");
         }
+    }
+
+    #[test]
+    fn what_is_excluded_is_not_inside() {
+        let half = polygons(r#"{"unit":"fraction","polygons":[[[0,0],[0.5,0],[0.5,1],[0,1]]]}"#);
+        let top = polygons(r#"{"unit":"fraction","polygons":[[[0,0],[1,0],[1,0.5],[0,0.5]]]}"#);
+        let (half, top) = (half.unwrap(), top.unwrap());
+        let inside = |include, exclude| {
+            RegionOfInterest::between(include, exclude, (8, 4)).map(|region| region.inside)
+        };
+        assert_eq!(inside(Some(&half), None).unwrap(), square(8, 4, 0..4, 0..4));
+        assert_eq!(inside(None, Some(&top)).unwrap(), square(8, 4, 0..8, 2..4));
+        assert_eq!(inside(Some(&half), Some(&top)).unwrap(), square(8, 4, 0..4, 2..4));
+        assert!(matches!(inside(Some(&top), Some(&top)), Err(RegionError::Empty)));
     }
 
     #[test]
