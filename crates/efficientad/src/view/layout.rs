@@ -346,3 +346,178 @@ fn ramps(features: usize, ramp: usize, [rises, falls]: [bool; 2]) -> Vec<f32> {
     let fall = |i: usize| if falls { smooth(features - 1 - i) } else { 1.0 };
     (0..features).map(|i| rise(i) * fall(i)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Purpose;
+    use crate::view::Framing;
+    use efficientad_images::RegionOfInterest;
+
+    fn layout(view: View, photo: (u32, u32)) -> Layout {
+        Layout::new(InputSize::default(), view, photo, None)
+    }
+
+    fn tiles(photo: (u32, u32)) -> Layout {
+        layout(View::Tiles { size: 256, overlap: 64 }, photo)
+    }
+
+    fn starts(axis: &Axis) -> Vec<Start> {
+        axis.strips.iter().map(|strip| strip.start).collect()
+    }
+
+    /// The sum over all windows of maps that are 1 in all features.
+    fn blended_ones(layout: &Layout) -> Vec<f32> {
+        let mut map = vec![0.0; layout.counted.len()];
+        for window in layout.windows() {
+            layout.blend(window, &[1.0; 56 * 56], &mut map);
+        }
+        map
+    }
+
+    #[test]
+    fn tiles_cover_the_photo_and_the_last_is_moved_to_fit() {
+        let layout = tiles((601, 256));
+        assert_eq!(starts(&layout.columns), [0, 192, 344]);
+        assert_eq!(starts(&layout.rows), [0]);
+        assert_eq!(layout.grid(), (64, 150));
+        for (map, counted) in blended_ones(&layout).iter().zip(layout.counted()) {
+            assert!((map - f32::from(*counted)).abs() < 1e-6, "weights sum to 1: {map}");
+        }
+        let lost = layout.counted().iter().filter(|&&counted| !counted).count();
+        assert_eq!(lost, 64 * 150 - 56 * 142, "four cells at each border have no features");
+    }
+
+    #[test]
+    fn many_tiles_start_where_the_networks_see_the_same() {
+        for (side, size, overlap) in
+            [(2048, 512, 80), (1000, 300, 61), (513, 512, 200), (4001, 256, 41)]
+        {
+            let view = View::Tiles { size, overlap };
+            let layout = layout(view, (side, side));
+            let canvas = i64::from(layout.canvas.0);
+            let starts = starts(&layout.rows);
+            assert!(starts.iter().all(|start| start % 4 == 0), "{starts:?}");
+            assert!(canvas - (starts.last().unwrap() + 256) < 4, "{starts:?} of {canvas}");
+            let overlap = i64::from(overlap) * 256 / i64::from(size);
+            assert!(starts.windows(2).all(|pair| pair[0] + 256 - pair[1] >= overlap));
+            assert!(
+                blended_ones(&layout).iter().all(|&sum| sum == 0.0 || (sum - 1.0).abs() < 1e-5)
+            );
+        }
+    }
+
+    #[test]
+    fn weights_change_smoothly_from_tile_to_tile() {
+        let layout = tiles((1024, 256));
+        let mut map = vec![0.0; layout.counted.len()];
+        for (i, window) in layout.windows().into_iter().enumerate() {
+            layout.blend(window, &[i as f32; 56 * 56], &mut map);
+        }
+        let row = &map[30 * 256 + 4..31 * 256 - 4];
+        assert_eq!((row[0], *row.last().unwrap()), (0.0, 4.0));
+        assert!(row.windows(2).all(|pair| (0.0..0.25).contains(&(pair[1] - pair[0]))), "{row:?}");
+    }
+
+    #[test]
+    fn a_photo_smaller_than_a_tile_is_padded_around() {
+        let layout = tiles((200, 100));
+        let window = layout.only_window().unwrap();
+        assert_eq!((window.column, window.row), (-28, -76));
+        let photo = RgbImage::from_pixel(200, 100, [9; 3].into());
+        let input = layout.padded(layout.cut(&layout.canvas(&photo), window), window);
+        assert_eq!(input.dimensions(), (256, 256));
+        for (x, y, pixel) in input.enumerate_pixels() {
+            let shows = (28..228).contains(&x) && (76..176).contains(&y);
+            assert_eq!(pixel.0, if shows { [9; 3] } else { FILL }, "{x}, {y}");
+        }
+        assert!(layout.counted().iter().all(|&counted| counted), "all of the photo has features");
+    }
+
+    #[test]
+    fn the_longer_side_of_a_letterbox_fills_the_input() {
+        for (photo, canvas, grid) in [
+            ((640, 480), (256, 192), (48, 64)),
+            ((480, 640), (192, 256), (64, 48)),
+            ((1000, 3), (256, 1), (1, 64)),
+            ((100, 90), (256, 230), (57, 64)),
+        ] {
+            let layout = layout(View::Letterbox, photo);
+            assert_eq!((layout.canvas, layout.grid()), (canvas, grid), "{photo:?}");
+            assert!(layout.only_window().is_some());
+        }
+    }
+
+    /// The photo's pixel with the largest value, when one feature of one window is 1.
+    fn peak(layout: &Layout, window: Window, row: usize, column: usize) -> (usize, usize) {
+        let mut features = vec![0.0; 56 * 56];
+        features[row * 56 + column] = 1.0;
+        let mut cells = vec![0.0; layout.counted.len()];
+        layout.blend(window, &features, &mut cells);
+        let [down, across] = layout.taps();
+        let largest = |taps: &[Taps], cell: usize| {
+            let weight = |tap: &Taps| {
+                if tap.low == cell {
+                    1.0 - tap.fraction
+                } else if tap.high == cell {
+                    tap.fraction
+                } else {
+                    0.0
+                }
+            };
+            (0..taps.len()).max_by(|&a, &b| weight(&taps[a]).total_cmp(&weight(&taps[b]))).unwrap()
+        };
+        let cell = cells.iter().position(|&value| value > 0.0).unwrap();
+        (largest(&down, cell / layout.grid().1), largest(&across, cell % layout.grid().1))
+    }
+
+    #[test]
+    fn maps_stand_where_windows_look() {
+        // A feature stands for the 4 pixels of the input at 16 and four times its number.
+        let padded = layout(View::Letterbox, (640, 480));
+        let (y, x) = peak(&padded, padded.only_window().unwrap(), 20, 10);
+        // Rows 96 to 99 of the input are 64 to 67 of the canvas, which is 2.5 times smaller.
+        assert!((160..170).contains(&y) && (140..150).contains(&x), "{y}, {x}");
+        let tiled = tiles((601, 400));
+        let (y, x) = peak(&tiled, Window { row: 144, column: 192 }, 20, 10);
+        assert!((240..244).contains(&y) && (248..252).contains(&x), "{y}, {x}");
+    }
+
+    #[test]
+    fn random_windows_look_everywhere_and_never_beyond() {
+        let layout = tiles((601, 256));
+        let starts: Vec<Start> = (0..300)
+            .map(|step| layout.random_window(Random::new(0, Purpose::Window, step)).column)
+            .collect();
+        assert!(starts.iter().all(|start| start % 4 == 0 && (0..=344).contains(start)));
+        // Around a third of the cells the window has to be moved, to either end.
+        for end in [0, 344] {
+            let count = starts.iter().filter(|&&start| start == end).count();
+            assert!((30..90).contains(&count), "{count} of 300 start at {end}");
+        }
+    }
+
+    #[test]
+    fn random_windows_look_at_the_region() {
+        let inside: Vec<bool> = (0..1024 * 512).map(|i| i % 1024 > 900 && i < 1024 * 100).collect();
+        let region = RegionOfInterest::new(1024, 512, inside).unwrap();
+        let view = View::Tiles { size: 256, overlap: 64 };
+        let framing = Framing::new(InputSize::default(), view, Some(region)).unwrap();
+        let layout = framing.layout((1024, 512)).unwrap();
+        assert_eq!(layout.windows(), [Window { row: 0, column: 768 }], "others are left out");
+        for step in 0..50 {
+            let window = layout.random_window(Random::new(0, Purpose::Window, step));
+            assert!(layout.counted_in(window).contains(&true), "{window:?}");
+        }
+    }
+
+    #[test]
+    fn cells_count_that_values_inside_the_region_are_made_of() {
+        let mut inside = vec![false; 256 * 256];
+        inside[101 * 256 + 70] = true;
+        let layout = Layout::new(InputSize::default(), View::Stretch, (256, 256), Some(inside));
+        let counted: Vec<usize> = (0..64 * 64).filter(|&cell| layout.counted[cell]).collect();
+        // Pixel (70, 101) lies between the middles of columns 17 and 18, rows 24 and 25.
+        assert_eq!(counted, [24 * 64 + 17, 24 * 64 + 18, 25 * 64 + 17, 25 * 64 + 18]);
+    }
+}
