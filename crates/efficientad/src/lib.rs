@@ -9,6 +9,7 @@
 //! - [`Detector`] judges images by a model.
 //! - [`Calibration`] holds the scores of good images; [`Threshold`] is chosen from them and says what
 //!   it promises; [`Regions`] are where an image reaches it.
+//! - [`View`] says how an image of any size is shown to the networks: stretched, padded or in tiles.
 //! - [`Teacher`] and [`import()`] take what other programs trained.
 //! - [`Model::networks`] and [`Model::quantiles`] lay a model open for programs that run it by other
 //!   means.

@@ -19,11 +19,12 @@ fn train<'a>(photos: &'a str, out: &'a str, options: &[&'a str]) -> Vec<&'a str>
 }
 
 #[test]
-fn tiles_are_remembered_and_a_stopped_training_goes_on_alike() {
+fn tiles_and_region_are_remembered_and_a_stopped_training_goes_on_alike() {
     let sandbox = Sandbox::new();
     let photos = sandbox.good_photos("photos", 3);
     let (whole, stopped) = (sandbox.path("whole"), sandbox.path("stopped"));
-    let options = ["--tile", "48", "--overlap", "10", "--input", "256"];
+    let left = sandbox.write("left.json", LEFT.as_bytes());
+    let options = ["--tile", "48", "--overlap", "10", "--input", "256", "--region", &left];
     run(train(&photos, &whole, &options)).success();
     let tiles = &info(&whole)["recipe"]["view"]["tiles"];
     assert_eq!((&tiles["size"], &tiles["overlap"]), (&48.into(), &10.into()));
@@ -44,6 +45,8 @@ fn tiles_are_remembered_and_a_stopped_training_goes_on_alike() {
     );
     run([&resumed[..], &["--letterbox"]].concat())
         .expect(2, &["began with --letterbox not given, not given; leave --letterbox out"]);
+    run([&resumed[..], &["--exclude", &left]].concat())
+        .expect(2, &["the training to go on with began with another region"]);
     run(resumed).success();
     assert!(fs::read(&whole).unwrap() == fs::read(&stopped).unwrap());
     let verdict = run(["predict", &whole, &photos, "--json"]);

@@ -83,14 +83,15 @@ impl StepLoader<'_> {
         let layout = self.framing.layout(photo.dimensions());
         let layout = layout.map_err(|error| error.of_image(self.images.name(image)))?;
         let photo = layout.masked(&photo);
-        if let Some(window) = layout.only_window() {
-            let counted = Counted::marked(&layout.counted_in(window));
-            return Ok(Shown { photo: photo.into_owned(), whole: true, counted, layout, window });
-        }
-        let window = layout.random_window(Random::new(self.seed, Purpose::Window, step));
-        let part = layout.cut(&layout.canvas(&photo), window);
+        let (photo, whole, window) = match layout.only_window() {
+            Some(window) => (photo.into_owned(), true, window),
+            None => {
+                let window = layout.random_window(Random::new(self.seed, Purpose::Window, step));
+                (layout.cut(&layout.canvas(&photo), window), false, window)
+            }
+        };
         let counted = Counted::marked(&layout.counted_in(window));
-        Ok(Shown { photo: part, whole: false, counted, layout, window })
+        Ok(Shown { photo, whole, counted, layout, window })
     }
 
     /// Every image comes once an epoch, in an order of its own.
