@@ -129,6 +129,10 @@ pub struct TrainArgs {
     pub out: PathBuf,
     #[command(flatten)]
     pub recipe: RecipeArgs,
+    #[command(flatten)]
+    pub view: ViewArgs,
+    #[command(flatten)]
+    pub region: RegionArgs,
     /// Folder of good photos to hold back instead of a tenth of the data set.
     #[arg(long, value_name = "DIR")]
     pub validation: Option<PathBuf>,
@@ -173,7 +177,8 @@ pub struct RecipeArgs {
     /// [default: the teacher's].
     #[arg(long, value_name = "small|medium", value_parser = parse_size)]
     pub size: Option<PdnSize>,
-    /// Height and width that photos are resized to: one number, or HxW [default: 256].
+    /// Height and width of the networks' input, which photos or tiles are resized to: one number,
+    /// or HxW [default: 256, or the tile's size].
     #[arg(long, value_name = "SIZE", value_parser = parse_input)]
     pub input: Option<InputSize>,
     /// Training steps, one photo each [default: 10000; the paper takes 70000].
@@ -185,6 +190,38 @@ pub struct RecipeArgs {
     /// Learning rate of the first 95 % of the steps [default: 0.0001].
     #[arg(long, value_name = "X", value_parser = parse_positive)]
     pub learning_rate: Option<f32>,
+}
+
+/// How photos are shown to the networks.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "What the networks see")]
+pub struct ViewArgs {
+    /// Keep the proportions of photos and pad them, instead of stretching them to the input.
+    #[arg(long, conflicts_with = "tile")]
+    pub letterbox: bool,
+    /// Look at photos in overlapping tiles of N×N pixels, for defects too small to survive the
+    /// resizing of whole photos. The time of an inspection grows with the number of tiles.
+    #[arg(long, value_name = "N")]
+    pub tile: Option<u32>,
+    /// Pixels of the photo that neighbouring tiles share [default: what is 64 pixels of the input].
+    #[arg(long, value_name = "N", requires = "tile")]
+    pub overlap: Option<u32>,
+}
+
+/// Which part of photos is inspected.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Region of interest")]
+pub struct RegionArgs {
+    /// Inspect only this part of photos: an image of the photos' shape, white where to inspect, or
+    /// JSON: {"unit": "pixels", "polygons": [[[x, y], [x, y], [x, y]]]}, unit pixels or fraction.
+    ///
+    /// Nothing outside has any influence on training, scores or verdicts. All photos must have the
+    /// same shape. The region is kept in the model.
+    #[arg(long, value_name = "FILE")]
+    pub region: Option<PathBuf>,
+    /// Don't inspect this part of photos: a file as for --region.
+    #[arg(long, value_name = "FILE")]
+    pub exclude: Option<PathBuf>,
 }
 
 /// Where natural photos come from.
@@ -399,7 +436,11 @@ The graph reads `image` (N×3×H×W: N photos resized to the model's input, as R
 (N×1×H/4×W/4, the anomaly map) and `score` (N, the largest value of the map resized to H×W). Resize
 like Pillow's BILINEAR, as the model was trained. For the score that `predict` gives a photo of
 another size, resize `map` to that size, bilinearly, and take the largest value. The threshold and
-what `info --json` prints are in the file's metadata.")]
+what `info --json` prints are in the file's metadata.
+
+Of a model that sees photos in tiles or padded, the graph judges one tile or padded photo; cutting,
+padding and putting maps together are the caller's work, and so is clearing what lies outside a \
+region, before and after (docs/views.md). The metadata's `view` says how the model sees photos.")]
 pub struct ExportArgs {
     /// Model file.
     pub model: PathBuf,

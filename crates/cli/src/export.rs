@@ -1,7 +1,7 @@
 //! `efficientad export`.
 
 use anyhow::{Result, bail};
-use efficientad::{Model, ModelInfo};
+use efficientad::{Model, ModelInfo, View};
 use efficientad_onnx::{InputKind, OPSET};
 
 use crate::args::{ExportArgs, ExportInput};
@@ -21,6 +21,12 @@ pub fn run(args: &ExportArgs) -> Result<Status> {
     let (out, info) = (args.onnx.display(), model.info());
     output::print(format_args!("{out}: {} model, ONNX operators {OPSET}", info.size))?;
     lines(info, input).into_iter().try_for_each(output::print)?;
+    if info.view() != View::Stretch {
+        output::note(format_args!("the model sees {}; the graph sees one input", info.view()));
+    }
+    if info.region().is_some() {
+        output::note("the graph knows nothing of the model's region");
+    }
     if info.threshold.is_none() {
         output::note("the model has no threshold, nor has the ONNX file");
     }

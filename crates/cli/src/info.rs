@@ -25,7 +25,13 @@ fn lines(model: &Model) -> Vec<String> {
     let mut facts = vec![
         ("networks", info.size.to_string()),
         ("input", format!("{height}×{width} (height×width)")),
+        ("view", info.view().to_string()),
     ];
+    if let Some(region) = info.region() {
+        let (width, height) = region.dimensions();
+        let share = 100.0 * region.share();
+        facts.push(("region", format!("{share:.1} % of {width}×{height} pixels (width×height)")));
+    }
     match &info.recipe {
         Some(recipe) => facts.push((
             "training",

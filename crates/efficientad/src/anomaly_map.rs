@@ -2,10 +2,12 @@
 
 use crate::calibration::Quantiles;
 use crate::network::TEACHER_CHANNELS;
-use efficientad_kernels::{Cpu, bilinear_taps};
+use crate::view::{Layout, Window};
+use efficientad_kernels::Cpu;
+use std::sync::Arc;
 
-/// Cells that the networks lose at each border: the map of locations is padded by as many zeros on
-/// every side, to a quarter of the input, before it is resized (paper, section 3.4).
+/// Cells that the networks lose at each border of their input: the map of locations is padded by as
+/// many zeros on every side, to a quarter of the input, before it is resized (paper, section 3.4).
 pub const MAP_BORDER: usize = 4;
 
 /// Squared differences of features, averaged over channels: one number per location.
@@ -51,15 +53,52 @@ impl DifferenceMaps {
             student_autoencoder: against(autoencoder, 1),
         }
     }
+}
 
-    /// Normalises both maps by the quantiles and averages them.
+/// The difference maps of a whole photo, put together on its layout's grid of cells.
+#[derive(Clone, Debug)]
+pub(crate) struct PhotoMaps {
+    layout: Arc<Layout>,
+    student_teacher: Vec<f32>,
+    student_autoencoder: Vec<f32>,
+}
+
+impl PhotoMaps {
+    /// To be filled window by window.
+    pub(crate) fn new(layout: Arc<Layout>) -> Self {
+        let zeros = vec![0.0; layout.counted().len()];
+        Self { student_teacher: zeros.clone(), student_autoencoder: zeros, layout }
+    }
+
+    /// Adds what one window shows.
+    pub(crate) fn add(&mut self, window: Window, maps: &DifferenceMaps) {
+        self.layout.blend(window, &maps.student_teacher, &mut self.student_teacher);
+        self.layout.blend(window, &maps.student_autoencoder, &mut self.student_autoencoder);
+    }
+
+    /// The values that count of the student–teacher and of the student–autoencoder map.
+    pub(crate) fn counted(&self) -> [impl Iterator<Item = f32>; 2] {
+        [&self.student_teacher, &self.student_autoencoder].map(|map| {
+            let cells = map.iter().zip(self.layout.counted());
+            cells.filter(|&(_, &counted)| counted).map(|(&value, _)| value)
+        })
+    }
+
+    /// Normalises both maps by the quantiles and averages them; zero where no value counts.
     pub(crate) fn combine(&self, quantiles: &Quantiles) -> Vec<f32> {
         let maps = self.student_teacher.iter().zip(&self.student_autoencoder);
-        maps.map(|(&st, &ae)| {
-            0.5 * quantiles.student_teacher.normalize(st)
-                + 0.5 * quantiles.student_autoencoder.normalize(ae)
-        })
-        .collect()
+        maps.zip(self.layout.counted())
+            .map(|((&st, &ae), &counted)| {
+                let value = 0.5 * quantiles.student_teacher.normalize(st)
+                    + 0.5 * quantiles.student_autoencoder.normalize(ae);
+                if counted { value } else { 0.0 }
+            })
+            .collect()
+    }
+
+    /// The combined map, resized to the photo.
+    pub(crate) fn anomaly_map(&self, cpu: &Cpu, quantiles: &Quantiles) -> Map {
+        Map::from_cells(cpu, &self.combine(quantiles), &self.layout)
     }
 }
 
@@ -88,33 +127,32 @@ pub struct Map {
 }
 
 impl Map {
-    /// Pads a map of locations by zeros and resizes it to the image's size, bilinearly.
-    pub(crate) fn from_locations(
-        cpu: &Cpu,
-        locations: &[f32],
-        columns: usize,
-        (width, height): (u32, u32),
-    ) -> Self {
-        let padded = pad(locations, columns);
-        let (padded_width, padded_height) =
-            (columns + 2 * MAP_BORDER, locations.len() / columns + 2 * MAP_BORDER);
-        let across = bilinear_taps(padded_width, width as usize);
-        let down = bilinear_taps(padded_height, height as usize);
-        let mut stretched = vec![0.0; padded_height * width as usize];
-        cpu.for_each_chunk(&mut stretched, width as usize, |row, target| {
-            let source = &padded[row * padded_width..][..padded_width];
+    /// Resizes a map of a layout's cells to the photo, bilinearly, and clears what lies outside the
+    /// region.
+    pub(crate) fn from_cells(cpu: &Cpu, cells: &[f32], layout: &Layout) -> Self {
+        let (width, height) = layout.photo();
+        let (rows, columns) = layout.grid();
+        let [down, across] = layout.taps();
+        let line_length = width as usize;
+        let mut stretched = vec![0.0; rows * line_length];
+        cpu.for_each_chunk(&mut stretched, line_length, |row, target| {
+            let source = &cells[row * columns..][..columns];
             for (value, tap) in target.iter_mut().zip(&across) {
                 *value = mix(source[tap.low], source[tap.high], tap.fraction);
             }
         });
-        let mut values = vec![0.0; height as usize * width as usize];
-        cpu.for_each_chunk(&mut values, width as usize, |row, target| {
-            let line = |row: usize| &stretched[row * width as usize..][..width as usize];
+        let mut values = vec![0.0; height as usize * line_length];
+        cpu.for_each_chunk(&mut values, line_length, |row, target| {
+            let line = |row: usize| &stretched[row * line_length..][..line_length];
             let (low, high) = (line(down[row].low), line(down[row].high));
             for ((value, &low), &high) in target.iter_mut().zip(low).zip(high) {
                 *value = mix(low, high, down[row].fraction);
             }
         });
+        if let Some(inside) = layout.inside() {
+            let pixels = values.iter_mut().zip(inside);
+            pixels.filter(|&(_, &inside)| !inside).for_each(|(value, _)| *value = 0.0);
+        }
         Self { values, width, height }
     }
 
@@ -128,32 +166,33 @@ fn mix(low: f32, high: f32, fraction: f32) -> f32 {
     (1.0 - fraction) * low + fraction * high
 }
 
-fn pad(locations: &[f32], columns: usize) -> Vec<f32> {
-    let width = columns + 2 * MAP_BORDER;
-    let mut padded = vec![0.0; MAP_BORDER * width];
-    for row in locations.chunks_exact(columns) {
-        padded.extend([0.0; MAP_BORDER]);
-        padded.extend_from_slice(row);
-        padded.extend([0.0; MAP_BORDER]);
-    }
-    padded.resize(padded.len() + MAP_BORDER * width, 0.0);
-    padded
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::InputSize;
+    use crate::view::Framing;
     use efficientad_kernels::InstructionSet;
 
     fn cpu() -> Cpu {
         Cpu::new(2, InstructionSet::best()).unwrap()
     }
 
+    fn layout(photo: (u32, u32)) -> Layout {
+        Framing::stretched(InputSize::default()).layout(photo).unwrap()
+    }
+
+    /// The map of a stretched photo whose features differ so.
+    fn map(features: impl Fn(usize, usize) -> f32, photo: (u32, u32)) -> Map {
+        let layout = layout(photo);
+        let features: Vec<f32> = (0..56 * 56).map(|i| features(i / 56, i % 56)).collect();
+        let mut cells = vec![0.0; 64 * 64];
+        layout.blend(layout.windows()[0], &features, &mut cells);
+        Map::from_cells(&cpu(), &cells, &layout)
+    }
+
     #[test]
     fn the_map_stands_where_the_input_was() {
-        let mut locations = vec![0.0; 56 * 56];
-        locations[10 * 56 + 20] = 1.0;
-        let map = Map::from_locations(&cpu(), &locations, 56, (512, 256));
+        let map = map(|row, column| f32::from(row == 10 && column == 20), (512, 256));
         let largest =
             (0..map.values.len()).max_by(|&a, &b| map.values[a].total_cmp(&map.values[b]));
         let (x, y) = (largest.unwrap() % 512, largest.unwrap() / 512);
@@ -164,7 +203,7 @@ mod tests {
 
     #[test]
     fn borders_are_zero_and_a_constant_stays() {
-        let map = Map::from_locations(&cpu(), &[3.0; 56 * 72], 72, (80, 64));
+        let map = map(|_, _| 3.0, (80, 64));
         assert_eq!((map.width, map.height), (80, 64));
         assert_eq!(map.values[0], 0.0);
         assert_eq!(map.values[32 * 80 + 40], 3.0);
@@ -172,7 +211,6 @@ mod tests {
 
     #[test]
     fn an_image_smaller_than_the_map_works() {
-        let map = Map::from_locations(&cpu(), &[1.0; 56 * 56], 56, (1, 1));
-        assert_eq!(map.values, [1.0]);
+        assert_eq!(map(|_, _| 1.0, (1, 1)).values, [1.0]);
     }
 }

@@ -7,7 +7,10 @@ use crate::network::{
 use crate::random::{Purpose, Random};
 use crate::recipe::Recipe;
 use crate::teacher::TeacherStatistics;
-use crate::training::{STUDENT_CHANNELS, StepInputs, StepNetworks, StepWeights, TimedSteps};
+use crate::training::{
+    Counted, STUDENT_CHANNELS, StepInputs, StepNetworks, StepWeights, TimedSteps,
+};
+use crate::view::Framing;
 use efficientad_kernels::{Cpu, Tensor, Workspace};
 use std::sync::Arc;
 
@@ -18,7 +21,7 @@ fn networks(size: PdnSize) -> NetworkWeights {
     };
     NetworkWeights {
         size,
-        input: InputSize::default(),
+        framing: Framing::stretched(InputSize::default()),
         teacher: draw(&pdn_layers(size, TEACHER_CHANNELS), 0),
         statistics: TeacherStatistics {
             mean: vec![0.0; TEACHER_CHANNELS],
@@ -53,13 +56,17 @@ pub fn training_step(size: PdnSize, cpu: Arc<Cpu>, penalty: bool) -> impl FnMut(
         Workspace::new(cpu),
         &StepWeights {
             size,
-            input: weights.input,
+            input: weights.framing.input(),
             normalized_teacher: &weights.statistics.fold_into(&weights.teacher),
             student: &weights.student,
             autoencoder: &weights.autoencoder,
         },
     );
-    let inputs = StepInputs { image: 0, batch: noise(if penalty { 3 } else { 2 }) };
+    let inputs = StepInputs {
+        image: Some(0),
+        counted: Counted::All,
+        batch: noise(if penalty { 3 } else { 2 }),
+    };
     let mut steps = TimedSteps::new(step_networks, Recipe { size, ..Recipe::default() });
     move || {
         std::hint::black_box(steps.step(&inputs));

@@ -1,7 +1,7 @@
 //! What good images that were not trained on say: how anomaly values are normalised, and which
 //! scores are usual.
 
-use crate::anomaly_map::DifferenceMaps;
+use crate::anomaly_map::PhotoMaps;
 use crate::error::Error;
 use crate::threshold::{FalseRejectRate, Threshold};
 
@@ -53,13 +53,14 @@ pub struct Quantiles {
 }
 
 impl Quantiles {
-    /// Over all locations of all validation images.
-    pub(crate) fn of(maps: &[DifferenceMaps]) -> Result<Self, Error> {
-        let all = |of: fn(&DifferenceMaps) -> &Vec<f32>| -> Vec<f32> {
-            maps.iter().flat_map(of).copied().collect()
-        };
-        let student_teacher = all(|maps| &maps.student_teacher);
-        let student_autoencoder = all(|maps| &maps.student_autoencoder);
+    /// Over all locations that count of all validation images.
+    pub(crate) fn of(maps: &[PhotoMaps]) -> Result<Self, Error> {
+        let (mut student_teacher, mut student_autoencoder) = (Vec::new(), Vec::new());
+        for maps in maps {
+            let [of_teacher, of_autoencoder] = maps.counted();
+            student_teacher.extend(of_teacher);
+            student_autoencoder.extend(of_autoencoder);
+        }
         Ok(Self {
             student_teacher: MapQuantiles::of(student_teacher, "student–teacher")?,
             student_autoencoder: MapQuantiles::of(student_autoencoder, "student–autoencoder")?,

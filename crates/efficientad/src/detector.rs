@@ -108,12 +108,10 @@ impl Detector {
     /// Judges an image of any size.
     ///
     /// # Errors
-    /// When the anomaly map holds no numbers, as a damaged model may cause.
+    /// When the model's region does not fit an image of this shape, or the anomaly map holds no
+    /// numbers, as a damaged model may cause.
     pub fn inspect(&mut self, image: &RgbImage) -> Result<Inspection, Error> {
-        let differences = self.networks.compare(image);
-        let combined = differences.combine(&self.quantiles);
-        let cpu = self.networks.cpu();
-        let map = Map::from_locations(cpu, &combined, differences.width, image.dimensions());
+        let map = self.networks.compare(image)?.anomaly_map(self.networks.cpu(), &self.quantiles);
         let score = map.max();
         if !map.values.iter().all(|value| value.is_finite()) {
             return Err(Error::NotFinite);

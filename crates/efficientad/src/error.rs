@@ -2,6 +2,8 @@
 
 use crate::network::{InputSizeError, PdnSize};
 use crate::training::Losses;
+use crate::view::ViewError;
+use efficientad_images::RegionError;
 use efficientad_kernels::CpuError;
 use efficientad_weights::WeightsError;
 use std::path::PathBuf;
@@ -19,6 +21,17 @@ pub enum Error {
     /// The networks cannot take inputs of this size.
     #[error(transparent)]
     InputSize(#[from] InputSizeError),
+    /// Images cannot be shown to the networks so.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// The region of interest does not fit an image.
+    #[error(transparent)]
+    Region(#[from] RegionError),
+    /// The networks see nothing of the region of interest: it lies at the very border of an image.
+    #[error(
+        "the region lies so close to the border that the networks see nothing of it: enlarge it"
+    )]
+    UnseenRegion,
     /// The CPU or its threads cannot be used.
     #[error(transparent)]
     Cpu(#[from] CpuError),
@@ -130,4 +143,11 @@ pub enum Error {
     /// Files to be imported do not belong together.
     #[error("cannot import: {0}")]
     Import(String),
+}
+
+impl Error {
+    /// The same of an image.
+    pub(crate) fn of_image(self, name: String) -> Self {
+        Self::Image { name, source: Box::new(self) }
+    }
 }

@@ -6,10 +6,10 @@ use crate::inspection::NetworkWeights;
 use crate::model::{Model, Provenance, read_networks};
 use crate::network::{InputSize, Weights};
 use crate::progress::Progress;
-use crate::recipe::Recipe;
 use crate::source::ImageSource;
 use crate::teacher::{Teacher, size_of_pdn};
 use crate::training::teacher_statistics;
+use crate::view::Framing;
 use efficientad_kernels::Cpu;
 use efficientad_weights::foreign::{self, Foreign, Part, Role};
 use efficientad_weights::{Cause, Tensors};
@@ -88,7 +88,7 @@ fn part_name(file: &Foreign, path: &Path) -> Result<&'static str, Error> {
 }
 
 fn whole_model(tensors: &Tensors) -> Result<Model, Cause> {
-    let networks = NetworkWeights::read(InputSize::default(), tensors)?;
+    let networks = NetworkWeights::read(Framing::stretched(InputSize::default()), tensors)?;
     Ok(Model::uncalibrated(networks, Quantiles::read(tensors)?))
 }
 
@@ -128,14 +128,14 @@ impl ImportedNetworks {
         validation: &dyn ImageSource,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Model, Error> {
-        let recipe = Recipe { size: self.teacher.size, ..Recipe::default() };
+        let framing = Framing::stretched(InputSize::default());
         if train.is_empty() {
             return Err(Error::TooFewImages { purpose: "training", found: 0, needed: 1 });
         }
-        let statistics = teacher_statistics(&cpu, &self.teacher, &recipe, train, progress)?;
+        let statistics = teacher_statistics(&cpu, &self.teacher, &framing, train, progress)?;
         let weights = NetworkWeights {
             size: self.teacher.size,
-            input: recipe.input,
+            framing,
             teacher: self.teacher.weights,
             statistics,
             student: self.student,

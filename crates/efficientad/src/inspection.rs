@@ -1,13 +1,13 @@
 //! The three networks together, as inspection runs them.
 
-use crate::anomaly_map::DifferenceMaps;
+use crate::anomaly_map::{DifferenceMaps, PhotoMaps};
+use crate::error::Error;
 use crate::network::{
-    Autoencoder, AutoencoderMaps, InputSize, Pdn, PdnMaps, PdnSize, TEACHER_CHANNELS, Weights,
-    normalized,
+    Autoencoder, AutoencoderMaps, Pdn, PdnMaps, PdnSize, TEACHER_CHANNELS, Weights, normalized,
 };
-use crate::source::input_image;
 use crate::teacher::TeacherStatistics;
 use crate::training::STUDENT_CHANNELS;
+use crate::view::{Framing, Layout};
 use efficientad_images::RgbImage;
 use efficientad_kernels::{Cpu, Tensor, Workspace};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct NetworkWeights {
     pub size: PdnSize,
-    pub input: InputSize,
+    pub framing: Framing,
     pub teacher: Weights,
     pub statistics: TeacherStatistics,
     pub student: Weights,
@@ -25,7 +25,9 @@ pub(crate) struct NetworkWeights {
 
 /// The three networks, ready to run, with memory that is used again for every image.
 pub(crate) struct Networks {
-    input: InputSize,
+    framing: Framing,
+    /// The layout of the last photo: the next one mostly has the same size.
+    layout: Option<Arc<Layout>>,
     workspace: Workspace,
     teacher: Pdn,
     student: Pdn,
@@ -40,7 +42,8 @@ impl Networks {
     pub(crate) fn new(cpu: Arc<Cpu>, weights: &NetworkWeights) -> Self {
         let teacher = weights.statistics.fold_into(&weights.teacher);
         Self {
-            input: weights.input,
+            framing: weights.framing.clone(),
+            layout: None,
             teacher: Pdn::new(&cpu, weights.size, TEACHER_CHANNELS, &teacher),
             student: Pdn::new(&cpu, weights.size, STUDENT_CHANNELS, &weights.student),
             autoencoder: Autoencoder::new(&cpu, &weights.autoencoder),
@@ -56,9 +59,28 @@ impl Networks {
         self.workspace.cpu()
     }
 
-    /// Resizes an image and compares the networks on it.
-    pub(crate) fn compare(&mut self, image: &RgbImage) -> DifferenceMaps {
-        self.compare_input(&normalized(&input_image(image, self.input)))
+    /// Compares the networks on a photo, window by window.
+    pub(crate) fn compare(&mut self, photo: &RgbImage) -> Result<PhotoMaps, Error> {
+        let layout = self.layout_of(photo.dimensions())?;
+        let masked = layout.masked(photo);
+        let canvas = layout.canvas(&masked);
+        let mut maps = PhotoMaps::new(Arc::clone(&layout));
+        for window in layout.windows() {
+            let input = layout.padded(layout.cut(&canvas, window), window);
+            maps.add(window, &self.compare_input(&normalized(&input)));
+        }
+        Ok(maps)
+    }
+
+    fn layout_of(&mut self, size: (u32, u32)) -> Result<Arc<Layout>, Error> {
+        match &self.layout {
+            Some(layout) if layout.photo() == size => Ok(Arc::clone(layout)),
+            _ => {
+                let layout = Arc::new(self.framing.layout(size)?);
+                self.layout = Some(Arc::clone(&layout));
+                Ok(layout)
+            }
+        }
     }
 
     /// Compares the networks on a normalised image of their input size.
@@ -67,10 +89,10 @@ impl Networks {
         self.teacher.forward(workspace, input.view(), &mut self.teacher_maps);
         self.student.forward(workspace, input.view(), &mut self.student_maps);
         let maps = &mut self.autoencoder_maps;
-        self.autoencoder.forward(workspace, input.view(), self.input, maps);
+        self.autoencoder.forward(workspace, input.view(), self.framing.input(), maps);
         DifferenceMaps::compare(
             workspace.cpu(),
-            self.input.feature_size(),
+            self.framing.input().feature_size(),
             self.teacher_maps.features.data(),
             self.student_maps.features.data(),
             maps.features().data(),

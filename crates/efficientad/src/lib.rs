@@ -9,6 +9,7 @@
 //! - [`Detector`] judges images by a model.
 //! - [`Calibration`] holds the scores of good images; [`Threshold`] is chosen from them and says what
 //!   it promises; [`Regions`] are where an image reaches it.
+//! - [`View`] says how an image of any size is shown to the networks: stretched, padded or in tiles.
 //! - [`Teacher`] and [`import()`] take what other programs trained.
 //! - [`Model::networks`] and [`Model::quantiles`] lay a model open for programs that run it by other
 //!   means.
@@ -35,11 +36,12 @@ mod teacher;
 mod threshold;
 mod trained;
 mod training;
+mod view;
 
 pub use anomaly_map::{MAP_BORDER, Map};
 pub use calibration::{Calibration, MAX_CALIBRATION_IMAGES, MapQuantiles, Quantiles};
 pub use detector::{Detector, Inspection};
-pub use efficientad_images::RgbImage;
+pub use efficientad_images::{RegionOfInterest, RgbImage};
 pub use efficientad_kernels::{Activation, ConvSpec, Cpu, CpuError, InstructionSet};
 pub use error::{Error, SourceError};
 pub use import::{Imported, ImportedNetworks, import};
@@ -56,3 +58,4 @@ pub use teacher::Teacher;
 pub use threshold::{Basis, CONFIDENCE, FalseRejectRate, Threshold};
 pub use trained::{TrainedLayer, TrainedNetworks};
 pub use training::{Losses, TrainOptions, Trainer, TrainingData};
+pub use view::{MAX_TILE, MIN_TILE, MIN_TILE_OVERLAP, View, ViewError};

@@ -1,6 +1,6 @@
 //! The model: everything that a verdict depends on, in one file (`docs/model-file.md`).
 
-use crate::anomaly_map::Map;
+use crate::anomaly_map::PhotoMaps;
 use crate::calibration::{
     Calibration, MAX_CALIBRATION_IMAGES, MapQuantiles, Quantiles, check_count,
 };
@@ -16,7 +16,8 @@ use crate::teacher::{TeacherStatistics, size_of_pdn};
 use crate::threshold::{FalseRejectRate, Threshold};
 use crate::trained::TrainedNetworks;
 use crate::training::STUDENT_CHANNELS;
-use efficientad_images::Orientation;
+use crate::view::{Framing, View};
+use efficientad_images::{Orientation, RegionOfInterest};
 use efficientad_kernels::Cpu;
 use efficientad_weights::{Cause, Contents, Tensor, Tensors};
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,22 @@ pub struct ModelInfo {
     pub threshold: Option<Threshold>,
     /// Version of the program that made it.
     pub program_version: String,
+}
+
+impl ModelInfo {
+    /// How photos are shown to the networks.
+    pub fn view(&self) -> View {
+        self.recipe.as_ref().map(|recipe| recipe.view).unwrap_or_default()
+    }
+
+    /// Which part of photos is inspected; all of it if there is none.
+    pub fn region(&self) -> Option<&RegionOfInterest> {
+        self.recipe.as_ref().and_then(|recipe| recipe.region.as_ref())
+    }
+
+    fn framing(&self) -> Result<Framing, Error> {
+        Ok(Framing::new(self.input, self.view(), self.region().cloned())?)
+    }
 }
 
 /// What a model was trained on.
@@ -100,7 +117,7 @@ impl NetworkWeights {
     }
 
     /// Reads what [`NetworkWeights::write`] writes.
-    pub(crate) fn read(input: InputSize, tensors: &Tensors) -> Result<Self, Cause> {
+    pub(crate) fn read(framing: Framing, tensors: &Tensors) -> Result<Self, Cause> {
         let statistic = |name| -> Result<Vec<f32>, Cause> {
             Ok(tensors.expect(name, &[TEACHER_CHANNELS])?.data().to_vec())
         };
@@ -109,7 +126,7 @@ impl NetworkWeights {
         let (teacher, student, autoencoder) = read_networks(tensors)?;
         Ok(Self {
             size: size_of_pdn(tensors, "teacher"),
-            input,
+            framing,
             teacher,
             statistics,
             student,
@@ -184,7 +201,7 @@ impl Model {
     pub(crate) fn uncalibrated(networks: NetworkWeights, quantiles: Quantiles) -> Self {
         let info = ModelInfo {
             size: networks.size,
-            input: networks.input,
+            input: networks.framing.input(),
             recipe: None,
             data: None,
             calibration: None,
@@ -207,20 +224,16 @@ impl Model {
         check_count(total)?;
         let mut networks = Networks::new(cpu, &weights);
         let mut maps = Vec::with_capacity(total);
-        let mut sizes = Vec::with_capacity(total);
         for index in 0..total {
             progress(Progress { stage: Stage::Calibration, done: index, total });
             let image = load(validation, index)?;
-            maps.push(networks.compare(&image));
-            sizes.push(image.dimensions());
+            let of_image = networks.compare(&image);
+            maps.push(of_image.map_err(|error| error.of_image(validation.name(index)))?);
         }
         progress(Progress { stage: Stage::Calibration, done: total, total });
         let quantiles = Quantiles::of(&maps)?;
-        let score = |(maps, size): (&crate::anomaly_map::DifferenceMaps, &(u32, u32))| {
-            let combined = maps.combine(&quantiles);
-            Map::from_locations(networks.cpu(), &combined, maps.width, *size).max()
-        };
-        let scores = Calibration::new(maps.iter().zip(&sizes).map(score).collect())?;
+        let score = |maps: &PhotoMaps| maps.anomaly_map(networks.cpu(), &quantiles).max();
+        let scores = Calibration::new(maps.iter().map(score).collect())?;
         let mut model = Self::uncalibrated(weights, quantiles);
         model.info.recipe = provenance.recipe;
         model.info.data = provenance.data;
@@ -260,11 +273,12 @@ impl Model {
     /// When it can't be read, is damaged, or is no model of this version.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let Contents { document, tensors } = efficientad_weights::load::<ModelInfo>(path, KIND)?;
-        Ok(Self::from_contents(document, &tensors).map_err(|cause| cause.in_file(path))?)
+        let framing = document.framing()?;
+        Ok(Self::from_contents(document, framing, &tensors).map_err(|cause| cause.in_file(path))?)
     }
 
-    fn from_contents(info: ModelInfo, tensors: &Tensors) -> Result<Self, Cause> {
-        let networks = NetworkWeights::read(info.input, tensors)?;
+    fn from_contents(info: ModelInfo, framing: Framing, tensors: &Tensors) -> Result<Self, Cause> {
+        let networks = NetworkWeights::read(framing, tensors)?;
         let (quantiles, calibration) = (Quantiles::read(tensors)?, Calibration::read(tensors)?);
         Ok(Self { networks, quantiles, calibration, info })
     }

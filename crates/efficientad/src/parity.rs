@@ -1,14 +1,15 @@
 //! The networks, the losses, their gradients and a step of Adam against PyTorch's numbers, which
 //! `tools/parity_fixtures.py` computes in float64 and which says how the fixtures are made.
 
-use crate::anomaly_map::{DifferenceMaps, Map};
+use crate::anomaly_map::{DifferenceMaps, PhotoMaps};
 use crate::calibration::{MapQuantiles, Quantiles};
 use crate::network::{
     Autoencoder, AutoencoderMaps, ConvWeights, InputSize, Layer, Pdn, PdnMaps, PdnSize,
     TEACHER_CHANNELS, Weights, autoencoder_layers, pdn_layers,
 };
 use crate::teacher::TeacherStatistics;
-use crate::training::{Losses, STUDENT_CHANNELS, StepInputs, StepNetworks, StepWeights};
+use crate::training::{Counted, Losses, STUDENT_CHANNELS, StepInputs, StepNetworks, StepWeights};
+use crate::view::Framing;
 use efficientad_kernels::{
     Adam, Cpu, InstructionSet, Moments, Shape, Tensor, Workspace, hwio_from_oihw, oihw_from_hwio,
 };
@@ -249,14 +250,21 @@ fn anomaly_maps_agree_with_pytorch() {
             autoencoder.data(),
         );
         let quantile = |name: &str| number(&expected["quantiles"][name]) as f32;
-        let combined = maps.combine(&Quantiles {
+        let layout = Framing::stretched(InputSize::default()).layout((200, 300)).unwrap();
+        let layout = Arc::new(layout);
+        let mut of_photo = PhotoMaps::new(Arc::clone(&layout));
+        of_photo.add(layout.windows()[0], &maps);
+        let quantiles = Quantiles {
             student_teacher: MapQuantiles { lower: quantile("qa_st"), upper: quantile("qb_st") },
             student_autoencoder: MapQuantiles {
                 lower: quantile("qa_ae"),
                 upper: quantile("qb_ae"),
             },
-        });
-        let map = Map::from_locations(&cpu, &combined, 56, (200, 300));
+        };
+        let combined = of_photo.combine(&quantiles);
+        let cells = combined.iter().zip(layout.counted());
+        let combined: Vec<f32> = cells.filter(|cell| *cell.1).map(|cell| *cell.0).collect();
+        let map = of_photo.anomaly_map(&cpu, &quantiles);
         for (name, values) in [
             ("student_teacher", &maps.student_teacher),
             ("student_autoencoder", &maps.student_autoencoder),
@@ -288,7 +296,7 @@ fn step(fixture: &Fixture) -> (StepNetworks, Losses) {
         batch.images_mut(i..i + 1).data.copy_from_slice(image.data());
     }
     let [teacher, _] = fixture.pdn_features(&images[0]);
-    let inputs = StepInputs { image: 0, batch };
+    let inputs = StepInputs { image: Some(0), counted: Counted::All, batch };
     let losses = networks.losses_given(teacher.data(), &inputs, None);
     (networks, losses)
 }

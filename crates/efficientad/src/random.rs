@@ -16,6 +16,8 @@ pub(crate) enum Purpose {
     Augmentation,
     /// Dropout of a step, by layer.
     Dropout(u8),
+    /// The part of a step's image that the networks see.
+    Window,
 }
 
 /// A stream of random numbers.
@@ -30,6 +32,7 @@ impl Random {
             Purpose::ImageOrder => [2, 0],
             Purpose::Augmentation => [3, 0],
             Purpose::Dropout(layer) => [4, layer],
+            Purpose::Window => [5, 0],
         };
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());

@@ -1,6 +1,8 @@
 //! How a model is trained.
 
 use crate::network::{InputSize, PdnSize};
+use crate::view::{Framing, View, ViewError};
+use efficientad_images::RegionOfInterest;
 use serde::{Deserialize, Serialize};
 
 /// The constants of a training: the paper's, but for the number of steps.
@@ -8,8 +10,14 @@ use serde::{Deserialize, Serialize};
 pub struct Recipe {
     /// Which patch description networks.
     pub size: PdnSize,
-    /// The size that images are resized to.
+    /// The size of the networks' input.
     pub input: InputSize,
+    /// How images are shown to the networks.
+    #[serde(default)]
+    pub view: View,
+    /// Which part of the images is inspected; all of it if there is none.
+    #[serde(default)]
+    pub region: Option<RegionOfInterest>,
     /// Number of steps of one image each; the paper takes 70,000.
     pub steps: u64,
     /// Seed of all random choices.
@@ -25,6 +33,8 @@ impl Default for Recipe {
         Self {
             size: PdnSize::Small,
             input: InputSize::default(),
+            view: View::default(),
+            region: None,
             steps: 10_000,
             seed: 0,
             learning_rate: 1e-4,
@@ -34,6 +44,11 @@ impl Default for Recipe {
 }
 
 impl Recipe {
+    /// How images become inputs of the networks.
+    pub(crate) fn framing(&self) -> Result<Framing, ViewError> {
+        Framing::new(self.input, self.view, self.region.clone())
+    }
+
     /// The learning rate of step `step`, counted from 0.
     pub(crate) fn learning_rate_at(&self, step: u64) -> f32 {
         // In whole numbers, as 0.95 times the number of steps may round either way.

@@ -42,11 +42,6 @@ pub fn penalty_crop(photo: &RgbImage, size: InputSize) -> RgbImage {
     center_crop(&resize_bilinear(photo, 2 * width, 2 * height), width, height)
 }
 
-/// An image resized to the networks' input.
-pub(crate) fn input_image(image: &RgbImage, size: InputSize) -> RgbImage {
-    resize_bilinear(image, size.width() as u32, size.height() as u32)
-}
-
 /// Loads an image, its name with the error.
 pub(crate) fn load(source: &dyn ImageSource, index: usize) -> Result<RgbImage, Error> {
     source.load(index).map_err(|error| Error::Image { name: source.name(index), source: error })
@@ -69,6 +64,11 @@ impl<'a> ImageCache<'a> {
     /// Keeps up to `budget` bytes of images.
     pub(crate) fn new(source: &'a dyn ImageSource, budget: usize) -> Self {
         Self { source, budget, kept: Mutex::default() }
+    }
+
+    /// What to call an image in messages.
+    pub(crate) fn name(&self, index: usize) -> String {
+        self.source.name(index)
     }
 
     pub(crate) fn get(&self, index: usize) -> Result<Arc<RgbImage>, Error> {

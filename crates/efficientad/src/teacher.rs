@@ -137,8 +137,9 @@ impl StatisticsSums {
         }
     }
 
-    /// All images have as many locations, so that the mean over images of their spatial means is
-    /// the mean over all locations; likewise for the squared differences from the mean.
+    /// Of images that are seen whole all have as many locations, so that the mean over images of
+    /// their spatial means is the mean over all locations; likewise for the squared differences
+    /// from the mean.
     pub(crate) fn finish(&self) -> Result<TeacherStatistics, Error> {
         let mean: Vec<f64> = self.sum.iter().map(|sum| sum / self.locations).collect();
         let variance =

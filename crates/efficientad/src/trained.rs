@@ -50,7 +50,7 @@ impl TrainedNetworks {
         Self {
             teacher: pdn(TEACHER_CHANNELS, &teacher),
             student: pdn(STUDENT_CHANNELS, &networks.student),
-            autoencoder: autoencoder(networks.input, &networks.autoencoder),
+            autoencoder: autoencoder(networks.framing.input(), &networks.autoencoder),
         }
     }
 }

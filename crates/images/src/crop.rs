@@ -1,4 +1,4 @@
-//! The centre crop.
+//! Parts of images.
 
 use image::RgbImage;
 
@@ -10,6 +10,11 @@ pub fn center_crop(image: &RgbImage, width: u32, height: u32) -> RgbImage {
     let mut cropped = RgbImage::new(width, height);
     image::imageops::replace(&mut cropped, image, -left, -top);
     cropped
+}
+
+/// The `size` (width, height) pixels from column and row `start` on; less where the image ends.
+pub fn crop_at(image: &RgbImage, start: (u32, u32), size: (u32, u32)) -> RgbImage {
+    image::imageops::crop_imm(image, start.0, start.1, size.0, size.1).to_image()
 }
 
 /// Where the crop starts, in pixels of the image; negative for a border.

@@ -166,6 +166,90 @@ pub enum PictureError {
     },
 }
 
+/// Why a region of interest can't be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RegionError {
+    /// The mask is no readable image.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The operating system could not read the file.
+    #[error("{name}: cannot be read ({source}); check the path and the file's permissions")]
+    Read {
+        /// The path.
+        name: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The file holds no polygons.
+    #[error(
+        "{name}: holds no polygons ({reason}); write {{\"unit\": \"pixels\" or \"fraction\", \
+         \"polygons\": [[[x, y], [x, y], [x, y]]]}}"
+    )]
+    Polygons {
+        /// The path.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A polygon has a corner outside the photo.
+    #[error(
+        "the corner [{x}, {y}] lies outside the photo of {width}×{height} pixels; check the unit"
+    )]
+    OffThePhoto {
+        /// The corner's column, in the file's unit.
+        x: f64,
+        /// The corner's row, in the file's unit.
+        y: f64,
+        /// Width of the photo in pixels.
+        width: u32,
+        /// Height of the photo in pixels.
+        height: u32,
+    },
+    /// Nothing is inside.
+    #[error("no pixel is inside; paint what is to be inspected white")]
+    Empty,
+    /// There is not one value for each pixel.
+    #[error("a region has {found} values for {width}×{height} pixels")]
+    Length {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// Values found.
+        found: u64,
+    },
+    /// The outline is too long, as of noise.
+    #[error(
+        "the region has {runs} runs of pixels, more than {limit}; draw it with smooth outlines"
+    )]
+    TooDetailed {
+        /// Runs of pixels that are all inside or all outside.
+        runs: usize,
+        /// Most runs.
+        limit: usize,
+    },
+    /// A photo has sides in another proportion than the region.
+    #[error(
+        "the region was drawn for photos of {}×{} pixels and does not fit {}×{}, which has another \
+         shape", region.0, region.1, photo.0, photo.1
+    )]
+    OtherShape {
+        /// Width and height of the region in pixels.
+        region: (u32, u32),
+        /// Width and height of the photo in pixels.
+        photo: (u32, u32),
+    },
+    /// What is wrong, and with which file.
+    #[error("{name}: {source}")]
+    InFile {
+        /// The path.
+        name: String,
+        /// What is wrong.
+        source: Box<RegionError>,
+    },
+}
+
 impl PictureError {
     /// Refuses a size without pixels, before a file is begun.
     pub(crate) fn check_pixels(path: &Path, (width, height): (u32, u32)) -> Result<(), Self> {

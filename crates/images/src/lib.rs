@@ -4,10 +4,11 @@
 //! |---|---|
 //! | [`mod@decode`] | photos from PNG, JPEG, BMP, TIFF and WebP files, as 8-bit RGB |
 //! | [`mask`] | ground truth: defect masks and label maps |
+//! | [`region`] | regions of interest, from masks or polygons |
 //! | [`limits`] | how large a file may be before it is refused |
 //! | [`resize`] | Pillow's antialiased bilinear resize, bit for bit |
 //! | [`jitter`] | Pillow's brightness, contrast, saturation and grey, bit for bit |
-//! | [`crop`] | the centre crop |
+//! | [`crop`] | parts of images |
 //! | [`anomaly_map`] | an anomaly map with its size |
 //! | [`heatmap`] | an anomaly map drawn over its photo |
 //! | [`picture`] | PNG files out |
@@ -39,14 +40,16 @@ pub mod jitter;
 pub mod limits;
 pub mod mask;
 pub mod picture;
+pub mod region;
 pub mod resize;
 
 pub use anomaly_map::AnomalyMap;
-pub use crop::center_crop;
+pub use crop::{center_crop, crop_at};
 pub use decode::{DecodeOptions, Orientation, decode, load};
-pub use error::{ImageError, PictureError};
+pub use error::{ImageError, PictureError, RegionError};
 pub use image::RgbImage;
 pub use jitter::{adjust_brightness, adjust_contrast, adjust_saturation, to_grayscale};
 pub use limits::Limits;
 pub use mask::{LabelMap, Mask, load_labels, load_mask};
+pub use region::{MarkedArea, RegionOfInterest};
 pub use resize::resize_bilinear;

@@ -38,8 +38,12 @@ pub(crate) fn model_proto(
 
 fn metadata(model: &Model) -> Result<Vec<StringStringEntryProto>, serde_json::Error> {
     let entry = |key: &str, value| StringStringEntryProto { key: key.to_owned(), value };
-    let mut entries = vec![entry("document", serde_json::to_string(model.info())?)];
-    if let Some(threshold) = &model.info().threshold {
+    let info = model.info();
+    let mut entries = vec![
+        entry("document", serde_json::to_string(info)?),
+        entry("view", serde_json::to_string(&info.view())?),
+    ];
+    if let Some(threshold) = &info.threshold {
         entries.push(entry("threshold", threshold.value.to_string()));
     }
     Ok(entries)

@@ -15,8 +15,12 @@
 //! one of another size, resize `map` to that size, bilinearly with half-pixel centres, and take the
 //! largest value: that is the detector's score, which the threshold belongs to.
 //!
+//! The graph is one input of the networks. A model that sees photos in tiles or padded, or that has
+//! a region, needs the steps around it that `docs/views.md` describes.
+//!
 //! The file's metadata hold the model's document (`document`, as `efficientad info --json` prints
-//! it) and, if it has one, its threshold (`threshold`).
+//! it), how it sees photos (`view`, as JSON: `"stretch"`, `"letterbox"`, or
+//! `{"tiles":{"size":…,"overlap":…}}` in pixels) and, if it has one, its threshold (`threshold`).
 //!
 //! The format is that of the ONNX project's `onnx.proto3`.
 #![forbid(unsafe_code)]

@@ -148,13 +148,14 @@ fn the_file_says_what_it_is() {
     assert_eq!((file.ir_version, file.opset_import[0].version), (7, 13));
     let entries: Vec<(&str, &str)> =
         file.metadata_props.iter().map(|e| (e.key.as_str(), e.value.as_str())).collect();
-    let [("document", document), ("threshold", "0.25")] = entries[..] else {
+    let [("document", document), ("view", "\"stretch\""), ("threshold", "0.25")] = entries[..]
+    else {
         panic!("{entries:?}")
     };
     assert!(document.contains(r#""size":"small""#) && document.contains(r#""value":0.25"#));
     let bare = Fixture::new(PdnSize::Small, (256, 256), None).export(InputKind::U8);
     let keys: Vec<&str> = bare.metadata_props.iter().map(|entry| entry.key.as_str()).collect();
-    assert_eq!(keys, ["document"]);
+    assert_eq!(keys, ["document", "view"]);
 }
 
 #[test]

@@ -9,8 +9,10 @@ use sha2::{Digest, Sha256};
 use crate::header::{LENGTH_SIZE, METADATA, SafetensorsFile};
 use crate::{Cause, MAX_HEADER_SIZE, Tensors, WeightsError, files};
 
-/// The version of the container that is written and read.
-pub const FORMAT_VERSION: u32 = 1;
+/// The version of the container that is written.
+pub const FORMAT_VERSION: u32 = 2;
+/// The first of the versions that are read.
+pub const OLDEST_VERSION: u32 = 1;
 
 /// Every container's header begins so: the checksum follows, at the same place in every version.
 const SEAL_PREFIX: &[u8] = br#"{"__metadata__":{"sha256":""#;
@@ -101,8 +103,8 @@ fn open<D: DeserializeOwned>(bytes: &[u8], kind: &str) -> Result<Contents<D>, Ca
     let found = file.text("format").ok_or(Cause::NotAContainer)?;
     check_seal(bytes)?;
     let version = file.text("format_version").unwrap_or_default();
-    if version != FORMAT_VERSION.to_string() {
-        return Err(Cause::OtherVersion { found: version.to_owned(), supported: FORMAT_VERSION });
+    if !(OLDEST_VERSION..=FORMAT_VERSION).any(|read| version == read.to_string()) {
+        return Err(Cause::OtherVersion { found: version.to_owned() });
     }
     if found != kind {
         return Err(Cause::OtherKind { found: found.to_owned(), expected: kind.to_owned() });
@@ -233,8 +235,8 @@ mod tests {
     #[test]
     fn the_bytes_are_as_documented() {
         let header = concat!(
-            r#"{"__metadata__":{"sha256":"7c336cadedd9be1ed6284a972f8a65945db6d751a1f0130cce766056c6f025b1","#,
-            r#""format":"efficientad-model","format_version":"1","document":"{\"size\":\"S\"}"},"#,
+            r#"{"__metadata__":{"sha256":"b5f9b67e6d8c29bb6658a9c28bce4c42bbdfb26254c86fd5d0096e58a257f637","#,
+            r#""format":"efficientad-model","format_version":"2","document":"{\"size\":\"S\"}"},"#,
             r#""a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"#,
             r#""b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#,
         );
@@ -248,8 +250,14 @@ mod tests {
 
     #[test]
     fn another_version_is_refused() {
-        let cause = refusal(&resealed(r#""format_version":"1""#, r#""format_version":"2""#));
-        assert!(matches!(cause, Cause::OtherVersion { found, supported: 1 } if found == "2"));
+        let changed = |to| resealed(r#""format_version":"2""#, to);
+        for (version, name) in [(r#""format_version":"3""#, "3"), (r#""format_version":"0""#, "0")]
+        {
+            let cause = refusal(&changed(version));
+            assert!(matches!(cause, Cause::OtherVersion { found } if found == name));
+        }
+        let earlier = changed(r#""format_version":"1""#);
+        assert!(from_bytes::<Value>(&earlier, KIND, "test").is_ok());
     }
 
     #[test]

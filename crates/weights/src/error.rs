@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::{FORMAT_VERSION, OLDEST_VERSION};
+
 /// A file that could not be read or written: which one, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {cause}", file.display())]
@@ -145,13 +147,11 @@ pub enum Cause {
     },
     /// A container of another version.
     #[error(
-        "its format has version {found}, this program reads version {supported}; use the program that wrote it, or a newer one"
+        "its format has version {found}, this program reads {OLDEST_VERSION} to {FORMAT_VERSION}; use the program that wrote it, or a newer one"
     )]
     OtherVersion {
         /// The version in the file.
         found: String,
-        /// The version that is read.
-        supported: u32,
     },
     /// A container of another kind.
     #[error("this is an `{found}` file where an `{expected}` file is needed; give the other file")]

@@ -4,12 +4,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use efficientad::{
-    Cpu, FalseRejectRate, InputSize, PdnSize, Recipe, Teacher, TrainOptions, Trainer,
+    Cpu, FalseRejectRate, ImageSource, InputSize, PdnSize, Recipe, RegionOfInterest, Teacher,
+    TrainOptions, Trainer, View,
 };
+use efficientad_images::MarkedArea;
 
-use crate::args::{RecipeArgs, TrainArgs};
+use crate::args::{RecipeArgs, RegionArgs, TrainArgs, ViewArgs};
 use crate::machine;
 use crate::output::check_writable;
 use crate::progress::Progress;
@@ -24,8 +26,9 @@ pub struct Plan {
     pub out: PathBuf,
     /// The checkpoint's file, beside the model.
     pub checkpoint: PathBuf,
-    /// How to train.
+    /// How to train, but for the region, which depends on the photos' size.
     pub recipe: Recipe,
+    region: RegionFiles,
     start: Start,
     /// How often to write a checkpoint.
     pub checkpoint_every: Interval,
@@ -57,12 +60,12 @@ impl Plan {
         let checkpoint = checkpoint_of(&args.out);
         let (recipe, start) = if args.resume {
             let recipe = recipe_in(&checkpoint, &args.out)?;
-            refuse_contradictions(&args.recipe, &recipe)?;
+            refuse_contradictions(&args.recipe, &args.view, &recipe)?;
             (recipe, Start::FromCheckpoint)
         } else {
             refuse_checkpoint(&checkpoint)?;
             let teacher = teacher(args.teacher.as_deref(), args.recipe.size)?;
-            (recipe_of(&args.recipe, teacher.size()), Start::Anew(teacher))
+            (recipe_of(&args.recipe, &args.view, teacher.size())?, Start::Anew(teacher))
         };
         Ok(Self {
             data: DataPaths {
@@ -74,6 +77,7 @@ impl Plan {
             out: args.out,
             checkpoint,
             recipe,
+            region: RegionFiles::open(&args.region)?,
             start,
             checkpoint_every: args.checkpoint_every,
             false_reject: args.false_reject.unwrap_or_default(),
@@ -90,14 +94,39 @@ impl Plan {
     pub fn trainer<'a>(&self, data: &'a Data, progress: &mut Progress) -> Result<Trainer<'a>> {
         let (cpu, options) = (Arc::clone(&self.cpu), TrainOptions::default());
         let mut report = |at: efficientad::Progress| progress.count(at.stage, at.done, at.total);
+        let region = self.region.region(data)?;
         let Start::Anew(teacher) = &self.start else {
+            refuse_other_region(region.as_ref(), &self.recipe)?;
             return Ok(Trainer::resume(cpu, &self.checkpoint, data.for_trainer(), options)?);
         };
-        let (teacher, recipe) = (teacher.clone(), self.recipe.clone());
+        let (teacher, recipe) = (teacher.clone(), Recipe { region, ..self.recipe.clone() });
         let trainer = Trainer::new(cpu, teacher, recipe, data.for_trainer(), options, &mut report)?;
         // A disk that is too small is better found now than after hours.
         trainer.save_checkpoint(&self.checkpoint)?;
         Ok(trainer)
+    }
+}
+
+/// Files that say which part of photos is inspected.
+struct RegionFiles {
+    include: Option<MarkedArea>,
+    exclude: Option<MarkedArea>,
+}
+
+impl RegionFiles {
+    fn open(args: &RegionArgs) -> Result<Self> {
+        let open = |path: &Option<PathBuf>| path.as_deref().map(MarkedArea::open).transpose();
+        Ok(Self { include: open(&args.region)?, exclude: open(&args.exclude)? })
+    }
+
+    /// The region on photos of the first one's size.
+    fn region(&self, data: &Data) -> Result<Option<RegionOfInterest>> {
+        let (include, exclude) = (self.include.as_ref(), self.exclude.as_ref());
+        if include.or(exclude).is_none() {
+            return Ok(None);
+        }
+        let photo = data.train.load(0).map_err(anyhow::Error::from_boxed)?;
+        Ok(Some(RegionOfInterest::between(include, exclude, photo.dimensions())?))
     }
 }
 
@@ -134,15 +163,43 @@ fn teacher(file: Option<&Path>, size: Option<PdnSize>) -> Result<Teacher> {
     }
 }
 
-fn recipe_of(given: &RecipeArgs, size: PdnSize) -> Recipe {
+fn recipe_of(given: &RecipeArgs, view: &ViewArgs, size: PdnSize) -> Result<Recipe> {
     let default = Recipe::default();
-    Recipe {
+    let input = match (given.input, view.tile) {
+        (Some(input), _) => input,
+        (None, Some(tile)) => input_of_tile(tile)?,
+        (None, None) => default.input,
+    };
+    let view = view_of(view, input);
+    view.check(input)?;
+    Ok(Recipe {
         size,
-        input: given.input.unwrap_or(default.input),
+        input,
+        view,
+        region: None,
         steps: given.steps.unwrap_or(default.steps),
         seed: given.seed.unwrap_or(default.seed),
         learning_rate: given.learning_rate.unwrap_or(default.learning_rate),
         weight_decay: default.weight_decay,
+    })
+}
+
+/// Tiles go to the networks as they are, if the networks take that size.
+fn input_of_tile(tile: u32) -> Result<InputSize> {
+    InputSize::new(tile as usize, tile as usize)
+        .map_err(|error| anyhow!("{error}; with --input another size, tiles are resized to it"))
+}
+
+fn view_of(given: &ViewArgs, input: InputSize) -> View {
+    /// Pixels of the input that tiles overlap by.
+    const OVERLAP: u64 = 64;
+    match given.tile {
+        Some(size) => {
+            let default = (OVERLAP * u64::from(size)).div_ceil(input.width() as u64) as u32;
+            View::Tiles { size, overlap: given.overlap.unwrap_or(default) }
+        }
+        None if given.letterbox => View::Letterbox,
+        None => View::Stretch,
     }
 }
 
@@ -159,7 +216,7 @@ fn recipe_in(checkpoint: &Path, out: &Path) -> Result<Recipe> {
 }
 
 /// A training goes on as it began.
-fn refuse_contradictions(given: &RecipeArgs, recipe: &Recipe) -> Result<()> {
+fn refuse_contradictions(given: &RecipeArgs, view: &ViewArgs, recipe: &Recipe) -> Result<()> {
     let side = |size: InputSize| format!("{}x{}", size.height(), size.width());
     let pairs = [
         ("--size", given.size.map(|size| size.to_string()), recipe.size.to_string()),
@@ -172,6 +229,7 @@ fn refuse_contradictions(given: &RecipeArgs, recipe: &Recipe) -> Result<()> {
             recipe.learning_rate.to_string(),
         ),
     ];
+    let pairs = pairs.into_iter().chain(view_contradictions(view, recipe.view));
     for (option, given, begun) in pairs {
         if let Some(given) = given.filter(|given| *given != begun) {
             bail!(
@@ -179,6 +237,34 @@ fn refuse_contradictions(given: &RecipeArgs, recipe: &Recipe) -> Result<()> {
                  {option} out, or delete the checkpoint to begin anew"
             );
         }
+    }
+    Ok(())
+}
+
+/// What is given of a view, and what the training began with.
+fn view_contradictions(
+    given: &ViewArgs,
+    view: View,
+) -> [(&'static str, Option<String>, String); 3] {
+    let (tile, overlap) = match view {
+        View::Tiles { size, overlap } => (size.to_string(), overlap.to_string()),
+        View::Stretch | View::Letterbox => ("none".to_owned(), "none".to_owned()),
+    };
+    let letterbox = given.letterbox.then(|| "given".to_owned());
+    let begun = if view == View::Letterbox { "given" } else { "not given" };
+    [
+        ("--tile", given.tile.map(|tile| tile.to_string()), tile),
+        ("--overlap", given.overlap.map(|overlap| overlap.to_string()), overlap),
+        ("--letterbox", letterbox, begun.to_owned()),
+    ]
+}
+
+fn refuse_other_region(given: Option<&RegionOfInterest>, recipe: &Recipe) -> Result<()> {
+    if given.is_some() && given != recipe.region.as_ref() {
+        bail!(
+            "the training to go on with began with another region; leave --region and --exclude \
+             out, or delete the checkpoint to begin anew"
+        );
     }
     Ok(())
 }

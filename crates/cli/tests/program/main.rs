@@ -11,5 +11,6 @@ mod import;
 mod judging;
 mod schemas;
 mod training;
+mod views;
 mod watching;
 mod weights;

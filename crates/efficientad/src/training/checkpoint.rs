@@ -7,6 +7,7 @@ use crate::model::{DataDescription, program_version};
 use crate::network::{ConvWeights, Layer, Weights, autoencoder_layers, pdn_layers};
 use crate::recipe::Recipe;
 use crate::training::STUDENT_CHANNELS;
+use crate::view::Framing;
 use efficientad_kernels::Moments;
 use efficientad_weights::{Cause, Contents, Tensors};
 use serde::{Deserialize, Serialize};
@@ -61,13 +62,18 @@ impl Checkpoint {
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let Contents { document, tensors } =
             efficientad_weights::load::<TrainingProgress>(path, KIND)?;
-        Ok(Self::read(document, &tensors).map_err(|cause| cause.in_file(path))?)
+        let framing = document.recipe.framing()?;
+        Ok(Self::read(document, framing, &tensors).map_err(|cause| cause.in_file(path))?)
     }
 
-    fn read(progress: TrainingProgress, tensors: &Tensors) -> Result<Self, Cause> {
+    fn read(
+        progress: TrainingProgress,
+        framing: Framing,
+        tensors: &Tensors,
+    ) -> Result<Self, Cause> {
         let student_layers = pdn_layers(progress.recipe.size, STUDENT_CHANNELS);
         Ok(Self {
-            networks: NetworkWeights::read(progress.recipe.input, tensors)?,
+            networks: NetworkWeights::read(framing, tensors)?,
             student_moments: read_moments(&student_layers, tensors, "student")?,
             autoencoder_moments: read_moments(&autoencoder_layers(), tensors, "autoencoder")?,
             progress,

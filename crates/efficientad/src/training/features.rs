@@ -24,22 +24,24 @@ impl FeatureCache {
 
     /// Rounds an image's features to half precision (kept or not: results must not depend on the
     /// budget) and keeps them if there is room.
-    pub(crate) fn insert(&mut self, image: usize, features: &[f32]) {
+    /// Without a number they only pass.
+    pub(crate) fn insert(&mut self, image: Option<usize>, features: &[f32]) {
         let mut half = std::mem::take(&mut self.passing);
         half.resize(features.len(), f16::ZERO);
         half.convert_from_f32_slice(features);
         let bytes = size_of_val(&half[..]);
-        if bytes <= self.room {
-            self.room -= bytes;
-            self.kept[image] = Some(half.into_boxed_slice());
-        } else {
-            self.passing = half;
+        match image {
+            Some(image) if bytes <= self.room => {
+                self.room -= bytes;
+                self.kept[image] = Some(half.into_boxed_slice());
+            }
+            _ => self.passing = half,
         }
     }
 
     /// The features of an image that are kept, or were inserted last.
-    pub(crate) fn get(&self, image: usize) -> &[f16] {
-        self.kept[image].as_deref().unwrap_or(&self.passing)
+    pub(crate) fn get(&self, image: Option<usize>) -> &[f16] {
+        image.and_then(|image| self.kept[image].as_deref()).unwrap_or(&self.passing)
     }
 }
 
@@ -51,10 +53,12 @@ mod tests {
     fn features_are_kept_within_the_budget_and_rounded_either_way() {
         let mut cache = FeatureCache::new(3, 2 * 4);
         for image in 0..2 {
-            cache.insert(image, &[0.1 + image as f32, 2.0, 3.0]);
-            assert_eq!(cache.get(image)[0], f16::from_f32(0.1 + image as f32));
+            cache.insert(Some(image), &[0.1 + image as f32, 2.0, 3.0]);
+            assert_eq!(cache.get(Some(image))[0], f16::from_f32(0.1 + image as f32));
         }
         assert!(cache.has(0) && !cache.has(1) && !cache.has(2));
-        assert_eq!(cache.get(0)[0], f16::from_f32(0.1));
+        cache.insert(None, &[7.0]);
+        assert_eq!(cache.get(None), [f16::from_f32(7.0)]);
+        assert_eq!(cache.get(Some(0))[0], f16::from_f32(0.1));
     }
 }

@@ -1,9 +1,11 @@
 //! The images of a training step: which, and how they are changed.
 
+use super::counted::Counted;
 use crate::error::Error;
-use crate::network::{InputSize, write_normalized};
+use crate::network::write_normalized;
 use crate::random::{Purpose, Random};
-use crate::source::{ImageCache, PhotoSource, input_image};
+use crate::source::{ImageCache, PhotoSource};
+use crate::view::{Framing, Layout, Window};
 use efficientad_images::{
     RgbImage, adjust_brightness, adjust_contrast, adjust_saturation, to_grayscale,
 };
@@ -16,8 +18,10 @@ const GREY: f32 = 0.3;
 
 /// The images of one training step, normalised.
 pub(crate) struct StepInputs {
-    /// Number of the training image.
-    pub image: usize,
+    /// Number of the training image if every step shows the same of it.
+    pub image: Option<usize>,
+    /// Which locations of the image's features count.
+    pub counted: Counted,
     /// The image, the penalty photo if there is one, and last the image with jitter.
     pub batch: Tensor,
 }
@@ -45,7 +49,7 @@ pub(crate) struct StepLoader<'a> {
     pub images: ImageCache<'a>,
     pub image_count: usize,
     pub photos: Option<&'a dyn PhotoSource>,
-    pub size: InputSize,
+    pub framing: Framing,
     pub seed: u64,
 }
 
@@ -53,23 +57,41 @@ impl StepLoader<'_> {
     /// The inputs of step `step`, counted from 0.
     pub(crate) fn load(&self, step: u64) -> Result<StepInputs, Error> {
         let image = self.image_at(step);
-        let original = self.images.get(image)?;
+        let shown = self.show(image, step)?;
         let mut random = Random::new(self.seed, Purpose::Augmentation, step);
-        let jittered = jitter(&original, &mut random);
-        let mut inputs = vec![input_image(&original, self.size)];
+        let jittered = shown.input_of(&jitter(&shown.photo, &mut random));
+        let mut inputs = vec![shown.input_of(&shown.photo)];
+        let size = self.framing.input();
         if let Some(photos) = self.photos {
-            let photo = photos.photo(step, self.size).map_err(|error| Error::Image {
+            let photo = photos.photo(step, size).map_err(|error| Error::Image {
                 name: "penalty photo".to_owned(),
                 source: error,
             })?;
             inputs.push(if random.unit() < GREY { to_grayscale(&photo) } else { photo });
         }
-        inputs.push(input_image(&jittered, self.size));
-        let shape = self.size.shape(inputs.len());
+        inputs.push(jittered);
+        let shape = size.shape(inputs.len());
         let mut batch = Tensor::zeros(shape);
         let targets = batch.data_mut().chunks_exact_mut(shape.image_len());
         inputs.iter().zip(targets).for_each(|(input, target)| write_normalized(input, target));
-        Ok(StepInputs { image, batch })
+        Ok(StepInputs { image: shown.whole.then_some(image), counted: shown.counted, batch })
+    }
+
+    /// What a step shows of its image: all of it, or of tiles one that is drawn.
+    fn show(&self, image: usize, step: u64) -> Result<Shown, Error> {
+        let photo = self.images.get(image)?;
+        let layout = self.framing.layout(photo.dimensions());
+        let layout = layout.map_err(|error| error.of_image(self.images.name(image)))?;
+        let photo = layout.masked(&photo);
+        let (photo, whole, window) = match layout.only_window() {
+            Some(window) => (photo.into_owned(), true, window),
+            None => {
+                let window = layout.random_window(Random::new(self.seed, Purpose::Window, step));
+                (layout.cut(&layout.canvas(&photo), window), false, window)
+            }
+        };
+        let counted = Counted::marked(&layout.counted_in(window));
+        Ok(Shown { photo, whole, counted, layout, window })
     }
 
     /// Every image comes once an epoch, in an order of its own.
@@ -77,6 +99,24 @@ impl StepLoader<'_> {
         let (epoch, position) = (step / self.image_count as u64, step % self.image_count as u64);
         let order = Random::new(self.seed, Purpose::ImageOrder, epoch);
         { order }.permutation(self.image_count)[position as usize]
+    }
+}
+
+/// What a step shows of its image.
+struct Shown {
+    /// The whole image, or what the window shows of it on the canvas.
+    photo: RgbImage,
+    whole: bool,
+    counted: Counted,
+    layout: Layout,
+    window: Window,
+}
+
+impl Shown {
+    /// The networks' input.
+    fn input_of(&self, photo: &RgbImage) -> RgbImage {
+        let part = if self.whole { self.layout.canvas(photo).into_owned() } else { photo.clone() };
+        self.layout.padded(part, self.window)
     }
 }
 
@@ -95,6 +135,7 @@ fn jitter(image: &RgbImage, random: &mut Random) -> RgbImage {
 mod tests {
     use super::*;
     use crate::error::SourceError;
+    use crate::network::InputSize;
     use crate::source::ImageSource;
 
     struct Plain(usize);
@@ -118,7 +159,7 @@ mod tests {
             images: ImageCache::new(source, 0),
             image_count: source.0,
             photos: None,
-            size: InputSize::default(),
+            framing: Framing::stretched(InputSize::default()),
             seed: 4,
         }
     }

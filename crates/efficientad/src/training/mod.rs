@@ -3,6 +3,7 @@
 mod autoencoder;
 mod checkpoint;
 mod conv;
+mod counted;
 mod dropout;
 mod features;
 mod inputs;
@@ -11,6 +12,7 @@ mod step;
 mod student;
 mod trainer;
 
+pub(crate) use counted::Counted;
 pub(crate) use inputs::StepInputs;
 pub use losses::Losses;
 pub(crate) use step::{StepNetworks, StepWeights};

@@ -47,7 +47,7 @@ impl StepNetworks {
         features: &mut FeatureCache,
         dropout: Option<Dropout>,
     ) -> Losses {
-        if !features.has(inputs.image) {
+        if !inputs.image.is_some_and(|image| features.has(image)) {
             self.teacher.forward(&mut self.workspace, inputs.plain(), &mut self.teacher_maps);
             features.insert(inputs.image, self.teacher_maps.features.data());
         }
@@ -55,29 +55,38 @@ impl StepNetworks {
     }
 
     /// As [`StepNetworks::losses`], with the teacher's features of the image without jitter given.
-    pub(crate) fn losses_given(
+    pub(crate) fn losses_given<T: Copy>(
         &mut self,
-        plain: &(impl TeacherFeatures + ?Sized),
+        plain: &[T],
         inputs: &StepInputs,
         dropout: Option<Dropout>,
-    ) -> Losses {
+    ) -> Losses
+    where
+        [T]: TeacherFeatures,
+    {
         let workspace = &mut self.workspace;
         self.teacher.forward(workspace, inputs.jittered(), &mut self.teacher_maps);
         self.student.forward(workspace, inputs.batch.view());
         self.autoencoder.forward(workspace, inputs.jittered(), dropout);
 
-        let cpu = workspace.cpu();
+        let (cpu, counted) = (workspace.cpu(), &inputs.counted);
+        let plain = counted.gather(plain, TEACHER_CHANNELS);
         let teacher_half = &mut self.student.teacher_half;
-        let hard = hard_loss(cpu, plain, teacher_half.images_mut(0..1).data);
+        let hard =
+            counted.change(teacher_half.images_mut(0..1).data, TEACHER_CHANNELS, |student| {
+                hard_loss(cpu, &plain[..], student)
+            });
         let penalty = inputs.has_photo().then(|| penalty(cpu, teacher_half.images_mut(1..2).data));
         let (prediction, gradient) = self.autoencoder.features_and_gradient();
-        let (autoencoder, student_autoencoder) = autoencoder_losses(
-            cpu,
-            self.teacher_maps.features.data(),
-            prediction.data(),
-            self.student.autoencoder_half.data_mut(),
-            gradient.data_mut(),
-        );
+        let teacher = counted.gather(self.teacher_maps.features.data(), TEACHER_CHANNELS);
+        let prediction = counted.gather(prediction.data(), TEACHER_CHANNELS);
+        let student = self.student.autoencoder_half.data_mut();
+        let (autoencoder, student_autoencoder) =
+            counted.change(student, TEACHER_CHANNELS, |student| {
+                counted.change(gradient.data_mut(), TEACHER_CHANNELS, |gradient| {
+                    autoencoder_losses(cpu, &teacher, &prediction, student, gradient)
+                })
+            });
 
         self.autoencoder.backward(workspace, inputs.jittered(), dropout);
         self.student.backward(workspace, inputs.batch.view());

@@ -2,6 +2,7 @@
 
 use super::checkpoint::{Checkpoint, TrainingProgress, moments};
 use super::conv::ConvMoments;
+use super::counted::Counted;
 use super::dropout::Dropout;
 use super::features::FeatureCache;
 use super::inputs::{StepInputs, StepLoader};
@@ -18,12 +19,16 @@ use crate::network::{
 use crate::progress::{Progress, Stage};
 use crate::random::{Purpose, Random};
 use crate::recipe::Recipe;
-use crate::source::{ImageCache, ImageSource, PhotoSource, input_image};
+use crate::source::{ImageCache, ImageSource, PhotoSource};
 use crate::teacher::{StatisticsSums, Teacher, TeacherStatistics};
+use crate::view::Framing;
 use efficientad_kernels::{Adam, Cpu, Workspace};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
+
+/// Windows that the teacher's statistics are taken from.
+const STATISTICS_WINDOWS: usize = 1024;
 
 /// What a model is trained on.
 pub struct TrainingData<'a> {
@@ -40,7 +45,8 @@ pub struct TrainingData<'a> {
 /// Memory that training may take beside what it needs; results don't depend on it.
 #[derive(Clone, Copy, Debug)]
 pub struct TrainOptions {
-    /// Bytes for the teacher's features of training images (2.4 MB each at 256×256).
+    /// Bytes for the teacher's features of training images (2.4 MB each at 256×256) that are seen
+    /// whole.
     pub feature_cache_bytes: usize,
     /// Bytes for decoded training images.
     pub image_cache_bytes: usize,
@@ -56,6 +62,7 @@ impl Default for TrainOptions {
 pub struct Trainer<'a> {
     cpu: Arc<Cpu>,
     progress: TrainingProgress,
+    framing: Framing,
     teacher: Weights,
     statistics: TeacherStatistics,
     networks: StepNetworks,
@@ -82,13 +89,17 @@ impl<'a> Trainer<'a> {
         if teacher.size() != recipe.size {
             return Err(Error::TeacherSize { teacher: teacher.size(), recipe: recipe.size });
         }
-        let statistics = teacher_statistics(&cpu, &teacher, &recipe, data.train, progress)?;
+        let framing = recipe.framing()?;
+        if recipe.region.is_some() {
+            check_region(&framing, data.validation)?;
+        }
+        let statistics = teacher_statistics(&cpu, &teacher, &framing, data.train, progress)?;
         let draw = |layers: &[_], purpose| {
             Weights::initialized(layers, &mut Random::new(recipe.seed, purpose, 0))
         };
         let networks = NetworkWeights {
             size: recipe.size,
-            input: recipe.input,
+            framing,
             teacher: teacher.weights,
             statistics,
             student: draw(&pdn_layers(recipe.size, STUDENT_CHANNELS), Purpose::StudentWeights),
@@ -154,10 +165,11 @@ impl<'a> Trainer<'a> {
                 images: ImageCache::new(data.train, options.image_cache_bytes),
                 image_count,
                 photos: data.photos,
-                size: recipe.input,
+                framing: weights.framing.clone(),
                 seed: recipe.seed,
             },
             progress,
+            framing: weights.framing,
             teacher: weights.teacher,
             statistics: weights.statistics,
             networks,
@@ -232,7 +244,7 @@ impl<'a> Trainer<'a> {
         let [student, autoencoder] = self.networks.weights();
         NetworkWeights {
             size: self.progress.recipe.size,
-            input: self.progress.recipe.input,
+            framing: self.framing.clone(),
             teacher: self.teacher.clone(),
             statistics: self.statistics.clone(),
             student,
@@ -297,6 +309,15 @@ fn check_counts(data: &TrainingData<'_>) -> Result<(), Error> {
     check_count(data.validation.len())
 }
 
+/// Whether the region fits the images, which is better known before the training than after it.
+fn check_region(framing: &Framing, images: &dyn ImageSource) -> Result<(), Error> {
+    for index in 0..images.len() {
+        let size = crate::source::load(images, index)?.dimensions();
+        framing.layout(size).map_err(|error| error.of_image(images.name(index)))?;
+    }
+    Ok(())
+}
+
 fn describe(data: &DataDescription) -> String {
     let DataDescription { fingerprint, train_images, validation_images, photos, orientation } =
         data;
@@ -305,11 +326,14 @@ fn describe(data: &DataDescription) -> String {
     )
 }
 
-/// Mean and standard deviation of the teacher's channels over all training images.
+/// Mean and standard deviation of the teacher's channels over what counts of all training images.
+///
+/// Of tiles, which may be many, at most [`STATISTICS_WINDOWS`] are taken, spread evenly, but never
+/// less than one of each image.
 pub(crate) fn teacher_statistics(
     cpu: &Arc<Cpu>,
     teacher: &Teacher,
-    recipe: &Recipe,
+    framing: &Framing,
     images: &dyn ImageSource,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<TeacherStatistics, Error> {
@@ -318,11 +342,24 @@ pub(crate) fn teacher_statistics(
     let mut maps = PdnMaps::default();
     let mut sums = StatisticsSums::new();
     let total = images.len();
+    let of_each = (STATISTICS_WINDOWS / total.max(1)).max(1);
     for index in 0..total {
         progress(Progress { stage: Stage::TeacherStatistics, done: index, total });
-        let image = input_image(&crate::source::load(images, index)?, recipe.input);
-        pdn.forward(&mut workspace, normalized(&image).view(), &mut maps);
-        sums.add(maps.features.data());
+        let photo = crate::source::load(images, index)?;
+        let layout = framing.layout(photo.dimensions());
+        let layout = layout.map_err(|error| error.of_image(images.name(index)))?;
+        let windows = layout.windows();
+        let photo = layout.masked(&photo);
+        let canvas = layout.canvas(&photo);
+        let taken = of_each.min(windows.len());
+        for i in 0..taken {
+            // Each image begins elsewhere, so that one window an image is not always the same.
+            let window = windows[(i * windows.len() / taken + index) % windows.len()];
+            let input = layout.padded(layout.cut(&canvas, window), window);
+            pdn.forward(&mut workspace, normalized(&input).view(), &mut maps);
+            let counted = Counted::marked(&layout.counted_in(window));
+            sums.add(&counted.gather(maps.features.data(), TEACHER_CHANNELS));
+        }
     }
     progress(Progress { stage: Stage::TeacherStatistics, done: total, total });
     sums.finish()
