@@ -25,6 +25,7 @@ pub fn run(args: EvalArgs) -> Result<Status> {
     let mut progress = Progress::new(Style::choose(false, args.json));
     let report = evaluate(&mut detector, &dataset, &options, &mut |event| match event {
         Event::Progress { done, total } => progress.count("judging", done, total),
+        Event::Judged(_) => (),
         Event::Failed(failure) => progress.note(format_args!("skipped: {}", failure.reason)),
     })?;
     drop(progress);

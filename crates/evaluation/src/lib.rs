@@ -26,7 +26,7 @@ mod truth;
 
 pub use calibrate::{CalibrationPhotos, CalibrationReport, CaughtDefects, MissedDefect, calibrate};
 pub use error::{EvaluationError, InspectError, OutputError};
-pub use evaluate::{Event, Options, evaluate};
+pub use evaluate::{Event, Options, Sample, evaluate};
 pub use heat::heat_range;
 pub use inspect::{Judged, inspect_photos};
 pub use output::OutputFolder;
