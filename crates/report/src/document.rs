@@ -60,7 +60,7 @@ struct Matrix {
 struct KindRow {
     name: String,
     images: usize,
-    /// Images called anomalous; none without a threshold.
+    /// How many were called anomalous; none without a threshold.
     called: Option<Share>,
     image_auroc: String,
     image_f1: String,
@@ -294,11 +294,11 @@ fn kind_rows(report: &Report) -> Vec<KindRow> {
 }
 
 fn galleries<'a>(hardest: &'a Hardest, matrix: Option<&Matrix>) -> [Gallery<'a>; 2] {
-    let gallery = |title, shown: &'a [Shown], wrong: Option<u64>, name: &str, closest: &str| {
+    let gallery = |title, shown: &'a [Shown], wrong: Option<u64>, name: &str| {
         let verdict = match (wrong, shown.len()) {
             (_, 0) => "There are none in this set.".to_owned(),
-            (None, _) => format!("The closest calls: {closest}."),
-            (Some(0), _) => format!("There is no {name}. The closest calls: {closest}."),
+            (None, _) => "The closest calls.".to_owned(),
+            (Some(0), _) => format!("There is no {name}. These were the closest calls."),
             (Some(wrong), shown) if wrong > shown as u64 => {
                 format!("The {shown} worst of {wrong} {name}s.")
             }
@@ -308,7 +308,7 @@ fn galleries<'a>(hardest: &'a Hardest, matrix: Option<&Matrix>) -> [Gallery<'a>;
             }
             (Some(wrong), _) => {
                 let wrong = counted(wrong as usize, name, &format!("{name}s"));
-                format!("{wrong}, the worst first, then the closest calls: {closest}.")
+                format!("{wrong}, the worst first; then the closest calls.")
             }
         };
         let pictures = shown.iter().map(|shown| Picture { shown, row: ImageRow::of(&shown.image) });
@@ -316,18 +316,16 @@ fn galleries<'a>(hardest: &'a Hardest, matrix: Option<&Matrix>) -> [Gallery<'a>;
     };
     [
         gallery(
-            "Defective images called good",
+            "Defective images with the lowest scores",
             &hardest.defective,
             matrix.map(|matrix| matrix.false_accepts.hits),
             "false accept",
-            "the defective images with the lowest scores",
         ),
         gallery(
-            "Good images called anomalous",
+            "Good images with the highest scores",
             &hardest.good,
             matrix.map(|matrix| matrix.false_rejects.hits),
             "false reject",
-            "the good images with the highest scores",
         ),
     ]
 }

@@ -10,7 +10,10 @@ use efficientad_images::{PictureError, RgbImage, resize_bilinear};
 pub const MAX_PICTURES: usize = 6;
 /// Longer side of a picture in pixels, at most.
 const MAX_SIDE: u32 = 440;
-const JPEG_QUALITY: u8 = 82;
+/// Bytes of a picture as JPEG, at most.
+const MAX_BYTES: usize = 120_000;
+/// JPEG qualities that are tried, the first for all but the noisiest pictures.
+const QUALITIES: [u8; 4] = [82, 60, 30, 5];
 
 /// The good images with the highest scores and the defective ones with the lowest: these hold the
 /// worst false rejects and the worst false accepts, or the closest calls where there are none.
@@ -81,6 +84,12 @@ fn reduce(picture: &RgbImage) -> RgbImage {
 }
 
 fn data_uri(picture: &RgbImage) -> Result<String, PictureError> {
-    let jpeg = encode_jpeg(picture, JPEG_QUALITY)?;
+    let mut jpeg = Vec::new();
+    for quality in QUALITIES {
+        jpeg = encode_jpeg(picture, quality)?;
+        if jpeg.len() <= MAX_BYTES {
+            break;
+        }
+    }
     Ok(format!("data:image/jpeg;base64,{}", BASE64_STANDARD.encode(jpeg)))
 }

@@ -1,14 +1,12 @@
 //! Axes and lines as SVG coordinates.
 //!
-//! All plots are drawn in a box of [`WIDTH`] by a height of their own and scaled to the page's
+//! All plots are drawn in a box of 420 by 312 units and scaled to the page's
 //! column; letters of 13 units stay readable on a phone.
 
 use std::fmt::Write;
 
 use efficientad_metrics::{AUPRO_FPR_LIMIT, Curves};
 
-/// Width of every plot.
-pub(crate) const WIDTH: f64 = 420.0;
 /// Where the drawing begins and ends, left of it the ticks of the y axis.
 pub(crate) const LEFT: f64 = 48.0;
 pub(crate) const RIGHT: f64 = 408.0;
@@ -77,7 +75,7 @@ pub(crate) struct CurvePlot {
 }
 
 /// Top and bottom of a curve's drawing.
-pub(crate) const TOP: f64 = 12.0;
+pub(crate) const TOP: f64 = 30.0;
 pub(crate) const BOTTOM: f64 = 264.0;
 
 impl CurvePlot {
@@ -136,7 +134,7 @@ impl CurvePlot {
         Self {
             name: "PRO: how well defects are marked",
             caption: "The mean share of each defect's area that is marked, against the share of \
-                      good area marked by mistake, up to 30 %."
+                      good area marked by mistake, up to 30\u{a0}%."
                 .to_owned(),
             x_label: "good area marked",
             y_label: "defects' area marked",
@@ -180,7 +178,7 @@ fn height_axis() -> Axis {
 fn percent_ticks(axis: Axis, count: usize) -> Vec<Tick> {
     let percents = Axis { low: 100.0 * axis.low, high: 100.0 * axis.high, ..axis };
     let ticks = percents.ticks(count).into_iter();
-    ticks.map(|tick| Tick { label: format!("{} %", tick.label), ..tick }).collect()
+    ticks.map(|tick| Tick { label: format!("{}\u{a0}%", tick.label), ..tick }).collect()
 }
 
 fn path(points: impl Iterator<Item = (f64, f64)>, x: Axis, y: Axis) -> String {
@@ -215,7 +213,7 @@ mod tests {
     fn curves_start_at_the_lower_left() {
         let (x, y) = (share_axis(1.0), height_axis());
         let data = path([(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)].into_iter(), x, y);
-        assert_eq!(data, "M48 264L48 12L408 12");
+        assert_eq!(data, "M48 264L48 30L408 30");
         assert!(CurvePlot::of(&Curves::default(), None).is_empty());
     }
 }

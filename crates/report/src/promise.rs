@@ -83,7 +83,7 @@ fn promises(threshold: &Threshold) -> Vec<String> {
         ];
     }
     let Threshold { images, above, bound, confidence, expected, .. } = threshold;
-    let confidence = text::percent(*confidence);
+    let confidence = format!("{:.0}\u{a0}%", 100.0 * confidence);
     let reach = match above {
         0 => format!("None of these {images} images reaches it"),
         above => format!("At most {above} of these {images} images reach it"),

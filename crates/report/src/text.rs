@@ -9,9 +9,9 @@ const CONFIDENCE: f64 = 0.95;
 /// nothing that is not nothing is 0.0 %.
 pub(crate) fn percent(share: f64) -> String {
     match format!("{:.1}", 100.0 * share).as_str() {
-        "100.0" if share < 1.0 => "> 99.9 %".to_owned(),
-        "0.0" if share > 0.0 => "< 0.1 %".to_owned(),
-        digits => format!("{digits} %"),
+        "100.0" if share < 1.0 => ">\u{a0}99.9\u{a0}%".to_owned(),
+        "0.0" if share > 0.0 => "<\u{a0}0.1\u{a0}%".to_owned(),
+        digits => format!("{digits}\u{a0}%"),
     }
 }
 
@@ -65,7 +65,7 @@ impl Share {
             return "–".to_owned();
         }
         let (low, high) = self.bounds();
-        let digits = |share: f64| percent(share).trim_end_matches(" %").to_owned();
+        let digits = |share: f64| percent(share).trim_end_matches("\u{a0}%").to_owned();
         format!("{} to {}", digits(low), percent(high))
     }
 }
@@ -76,24 +76,24 @@ mod tests {
 
     #[test]
     fn shares_are_never_rounded_to_all_or_nothing() {
-        assert_eq!(percent(1.0), "100.0 %");
-        assert_eq!(percent(0.9999), "> 99.9 %");
-        assert_eq!(percent(0.0), "0.0 %");
-        assert_eq!(percent(0.0001), "< 0.1 %");
-        assert_eq!(percent(0.12345), "12.3 %");
+        assert_eq!(percent(1.0), "100.0\u{a0}%");
+        assert_eq!(percent(0.9999), ">\u{a0}99.9\u{a0}%");
+        assert_eq!(percent(0.0), "0.0\u{a0}%");
+        assert_eq!(percent(0.0001), "<\u{a0}0.1\u{a0}%");
+        assert_eq!(percent(0.12345), "12.3\u{a0}%");
         assert_eq!(
             [0.0601, 0.01, 0.07, 1.0].map(percent_at_most),
-            ["6.1 %", "1.0 %", "7.0 %", "100.0 %"]
+            ["6.1\u{a0}%", "1.0\u{a0}%", "7.0\u{a0}%", "100.0\u{a0}%"]
         );
     }
 
     #[test]
     fn a_share_of_few_is_uncertain() {
-        assert_eq!(Share::new(0, 12).interval(), "0.0 to 26.5 %");
-        assert_eq!(Share::new(28, 30).interval(), "77.9 to 99.2 %");
+        assert_eq!(Share::new(0, 12).interval(), "0.0 to 26.5\u{a0}%");
+        assert_eq!(Share::new(28, 30).interval(), "77.9 to 99.2\u{a0}%");
         assert_eq!(
             (Share::new(28, 30).percent(), Share::new(0, 0).percent()),
-            ("93.3 %".into(), "–".into())
+            ("93.3\u{a0}%".into(), "–".into())
         );
     }
 }

@@ -80,7 +80,7 @@ fn a_threshold_of_ones_own_is_told_apart() {
     assert!(page.contains("The threshold -1000.0000 was given by the user."));
     assert!(page.contains("found 2 of 2 defective images and rejected 2 of 2 good ones"));
     assert!(page.contains("2 false rejects, the worst first."));
-    assert!(page.contains("There is no false accept. The closest calls"));
+    assert!(page.contains("There is no false accept. These were the closest calls."));
 }
 
 #[test]
