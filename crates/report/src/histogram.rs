@@ -9,7 +9,7 @@ use crate::text;
 const BARS: f64 = 36.0;
 /// Beyond the highest good score (or the threshold), the scale goes on for so many times the
 /// distance from the lowest score; what lies further is counted in the last bar.
-const FAR: f64 = 2.0;
+const FAR: f64 = 3.0;
 
 /// Top and bottom of the two panels.
 const GOOD: (f64, f64) = (44.0, 140.0);

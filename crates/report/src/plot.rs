@@ -8,7 +8,7 @@ use std::fmt::Write;
 use efficientad_metrics::{AUPRO_FPR_LIMIT, Curves};
 
 /// Where the drawing begins and ends, left of it the ticks of the y axis.
-pub(crate) const LEFT: f64 = 48.0;
+pub(crate) const LEFT: f64 = 52.0;
 pub(crate) const RIGHT: f64 = 408.0;
 
 /// A tick of an axis.
@@ -213,7 +213,7 @@ mod tests {
     fn curves_start_at_the_lower_left() {
         let (x, y) = (share_axis(1.0), height_axis());
         let data = path([(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)].into_iter(), x, y);
-        assert_eq!(data, "M48 264L48 30L408 30");
+        assert_eq!(data, "M52 264L52 30L408 30");
         assert!(CurvePlot::of(&Curves::default(), None).is_empty());
     }
 }
