@@ -51,6 +51,8 @@ def image_case(name, scores, anomalous):
         "roc_thresholds": floats(roc_thresholds[1:]),
         "fpr": floats(fpr),
         "tpr": floats(tpr),
+        "precision": floats(precision),
+        "recall": floats(recall),
     }
 
 

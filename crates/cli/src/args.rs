@@ -379,6 +379,10 @@ pub struct EvalArgs {
     /// for them) and, in its folder `overlays`, pictures of all test images by falling score.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Folder for report.html: one page with all results, curves, the hardest images and how the
+    /// threshold came about, to be read in any browser, printed and signed.
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
     #[command(flatten)]
     pub threshold: ThresholdArgs,
     /// Smallest value of a mask's pixel that is a defect.

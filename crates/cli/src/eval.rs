@@ -6,6 +6,7 @@ use anyhow::Result;
 use efficientad_datasets::{Dataset, Layout};
 use efficientad_evaluation::{Event, MaskReading, Options, Report, evaluate};
 use efficientad_metrics::{Confusion, Metrics};
+use efficientad_report::{ReportWriter, Subject};
 
 use crate::args::EvalArgs;
 use crate::detector;
@@ -22,16 +23,31 @@ pub fn run(args: EvalArgs) -> Result<Status> {
         masks: MaskReading { threshold: args.mask_threshold, inverted: args.invert_masks },
         output: args.out,
     };
+    let page = args.report.as_deref();
+    let page = page.map(|folder| ReportWriter::create(folder, detector.threshold()));
+    let mut page = page.transpose()?;
     let mut progress = Progress::new(Style::choose(false, args.json));
     let report = evaluate(&mut detector, &dataset, &options, &mut |event| match event {
         Event::Progress { done, total } => progress.count("judging", done, total),
+        Event::Judged(sample) => page.iter_mut().for_each(|page| page.add(sample)),
         Event::Failed(failure) => progress.note(format_args!("skipped: {}", failure.reason)),
     })?;
     drop(progress);
+    let subject = Subject {
+        model: &args.model,
+        info: detector.info(),
+        dataset: &dataset,
+        options: &options,
+        instruction_set: detector.instruction_set(),
+    };
+    let page = page.map(|page| page.finish(&report, &subject)).transpose()?;
     if args.json {
         output::print_json(&report)?;
     } else {
         print_report(&report, dataset.layout, options.output.as_deref())?;
+        if let Some(page) = page {
+            output::print(format_args!("the report is in {}", page.display()))?;
+        }
     }
     Ok(Status::from_failures(report.failed.len()))
 }

@@ -36,6 +36,17 @@ pub enum GroundTruth {
     Regions(Vec<Region>),
 }
 
+impl GroundTruth {
+    /// The mask files.
+    pub fn masks(&self) -> Vec<&PathBuf> {
+        match self {
+            Self::Good | Self::Missing => Vec::new(),
+            Self::Mask(mask) => vec![mask],
+            Self::Regions(regions) => regions.iter().map(|region| &region.mask).collect(),
+        }
+    }
+}
+
 /// An image to be inspected, and the truth about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TestImage {
@@ -116,5 +127,17 @@ impl Dataset {
     /// A file can't be read.
     pub fn fingerprint(&self) -> Result<Fingerprint, DatasetError> {
         fingerprint(&self.root, self.train.iter().chain(&self.validation))
+    }
+
+    /// Fingerprint of everything an evaluation is made from: the test images and their masks.
+    ///
+    /// # Errors
+    /// A file can't be read.
+    pub fn test_fingerprint(&self) -> Result<Fingerprint, DatasetError> {
+        let files = self
+            .test
+            .iter()
+            .flat_map(|image| std::iter::once(&image.path).chain(image.ground_truth.masks()));
+        fingerprint(&self.root, files)
     }
 }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::DatasetError;
 use crate::files::relative_name;
 
-/// A SHA-256 over names and contents of files; displayed as 64 hexadecimal digits.
+/// A SHA-256 over files; displayed as 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(pub [u8; 32]);
 
@@ -50,6 +50,14 @@ pub fn fingerprint_named<'a>(
         sum.update(content_hash(path)?);
     }
     Ok(Fingerprint(sum.finalize().into()))
+}
+
+/// The SHA-256 of one file's content, as `sha256sum` prints it.
+///
+/// # Errors
+/// The file can't be read.
+pub fn file_fingerprint(path: &Path) -> Result<Fingerprint, DatasetError> {
+    content_hash(path).map(Fingerprint)
 }
 
 fn content_hash(path: &Path) -> Result<[u8; 32], DatasetError> {

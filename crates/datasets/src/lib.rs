@@ -5,7 +5,7 @@
 //! - [`Dataset::open`] recognises a folder's [`Layout`] and lists training, validation and [`TestImage`]s, sorted by
 //!   the bytes of their names and so in the same order on every machine.
 //! - [`hold_back`] splits validation images off the training images.
-//! - [`fingerprint`] names the exact data a model was made from.
+//! - [`fingerprint`] names the exact data a model was made from, [`file_fingerprint`] one exact file.
 //! - [`photos`] chooses the natural photo for the penalty term of each training step.
 
 mod dataset;
@@ -21,6 +21,6 @@ mod split;
 pub use dataset::{Dataset, GroundTruth, Layout, TestImage};
 pub use error::DatasetError;
 pub use files::{IMAGE_EXTENSIONS, is_image};
-pub use fingerprint::{Fingerprint, fingerprint, fingerprint_named};
+pub use fingerprint::{Fingerprint, file_fingerprint, fingerprint, fingerprint_named};
 pub use loco::{DefectSaturation, DefectsConfig, Region};
 pub use split::{DEFAULT_FRACTION, Split, hold_back};

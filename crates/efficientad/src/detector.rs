@@ -75,6 +75,11 @@ impl Detector {
         &self.info
     }
 
+    /// The instructions that the networks run on; scores depend on them by rounding.
+    pub fn instruction_set(&self) -> InstructionSet {
+        self.networks.cpu().instruction_set()
+    }
+
     /// The scores of good images that p-values are taken from.
     pub fn calibration(&self) -> Option<&Calibration> {
         self.calibration.as_ref()

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use efficientad::{Detector, Threshold};
 use efficientad_datasets::{Dataset, TestImage};
 use efficientad_files::write_atomically;
-use efficientad_images::DecodeOptions;
+use efficientad_images::{DecodeOptions, Mask};
 use efficientad_metrics::{AnomalyMap, Evaluator, ImageScore};
 
 use crate::heat::{save_comparison, write_error};
@@ -39,15 +39,28 @@ impl Default for Options {
 /// What happens during an evaluation.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
-    /// An image was judged, or could not be.
+    /// An image is done, judged or not.
     Progress {
         /// Images done.
         done: usize,
         /// Test images.
         total: usize,
     },
+    /// An image was judged and measured.
+    Judged(Sample<'a>),
     /// An image could not be judged, or its mask not be used.
     Failed(&'a Failure),
+}
+
+/// A judged test image with its pixels.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample<'a> {
+    /// Path, truth and verdict.
+    pub image: &'a JudgedImage,
+    /// The photo and its anomaly map.
+    pub judged: &'a Judged,
+    /// Where its defects are; none if it has none, or they are not known.
+    pub defects: Option<&'a Mask>,
 }
 
 /// Judges all test images and computes every metric. An image that cannot be judged, or whose mask
@@ -79,7 +92,7 @@ pub fn evaluate(
     let total = photos.len();
     inspect_photos(detector, &photos, &options.decode, |index, judged| {
         let test = &dataset.test[index];
-        if let Err(error) = run.take(test, judged)? {
+        if let Err(error) = run.take(test, judged, observe)? {
             let failure = Failure { path: test.relative.clone(), reason: error.to_string() };
             observe(Event::Failed(&failure));
             run.failed.push(failure);
@@ -112,6 +125,7 @@ impl Run<'_> {
         &mut self,
         test: &TestImage,
         judged: Result<Judged, InspectError>,
+        observe: &mut dyn FnMut(Event<'_>),
     ) -> Result<Result<(), InspectError>, EvaluationError> {
         let checked = judged.and_then(|judged| {
             let size = judged.image.dimensions();
@@ -129,14 +143,16 @@ impl Run<'_> {
         }
         self.empty_masks += usize::from(truth.is_empty_mask());
         self.mostly_defect_masks += usize::from(truth.is_mostly_defect());
-        self.images.push(JudgedImage {
+        let image = JudgedImage {
             path: test.relative.clone(),
             kind: test.kind.clone(),
             defective: test.anomalous,
             score: judged.inspection.score,
             anomalous: judged.inspection.anomalous,
             p_value: judged.inspection.p_value,
-        });
+        };
+        observe(Event::Judged(Sample { image: &image, judged: &judged, defects: truth.defects() }));
+        self.images.push(image);
         Ok(Ok(()))
     }
 
@@ -175,6 +191,7 @@ impl Run<'_> {
         let report = Report {
             overall: metrics.overall,
             kinds: metrics.kinds,
+            curves: metrics.curves,
             threshold,
             promise: self.threshold,
             verdicts,

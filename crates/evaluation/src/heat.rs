@@ -5,7 +5,7 @@ use std::path::Path;
 
 use efficientad_images::heatmap::{ValueRange, outline, overlay, side_by_side};
 use efficientad_images::picture::save_png;
-use efficientad_images::{AnomalyMap, Mask, PictureError};
+use efficientad_images::{AnomalyMap, Mask, PictureError, RgbImage};
 
 use crate::Judged;
 
@@ -31,11 +31,24 @@ pub(crate) fn save_comparison(
     range: ValueRange,
     truth: Option<&Mask>,
 ) -> Result<(), PictureError> {
+    let heat = heat_overlay(judged, range, truth)?;
+    save_png(path, &side_by_side(&[&judged.image, &heat]))
+}
+
+/// The photo with the anomaly map drawn over it, and the ground truth's outline where it is known.
+///
+/// # Errors
+/// The map is not finite, or the ground truth has another size than the photo.
+pub fn heat_overlay(
+    judged: &Judged,
+    range: ValueRange,
+    truth: Option<&Mask>,
+) -> Result<RgbImage, PictureError> {
     let mut heat = overlay(&judged.image, map_of(judged)?, range)?;
     if let Some(mask) = truth {
         outline(&mut heat, mask)?;
     }
-    save_png(path, &side_by_side(&[&judged.image, &heat]))
+    Ok(heat)
 }
 
 /// The map of a verdict, checked.

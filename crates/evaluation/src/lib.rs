@@ -7,7 +7,7 @@
 //! | [`evaluate()`] | judges a data set's test images and computes every metric: a [`Report`] |
 //! | [`Report`] | metrics overall and per defect kind, verdicts at the threshold, each image's score |
 //! | [`calibrate()`] | takes a model's threshold from other good images, and tries it on defects |
-//! | [`OutputFolder`], [`heat_range`] | anomaly maps for scripts, pictures for people |
+//! | [`OutputFolder`], [`heat_overlay`], [`heat_range`] | anomaly maps for scripts, pictures for people |
 //!
 //! Memory does not grow with the number of images, but for what the pixel metrics keep (see
 //! [`PixelCollector`](efficientad_metrics::PixelCollector)): at any time there is one image that is
@@ -26,8 +26,8 @@ mod truth;
 
 pub use calibrate::{CalibrationPhotos, CalibrationReport, CaughtDefects, MissedDefect, calibrate};
 pub use error::{EvaluationError, InspectError, OutputError};
-pub use evaluate::{Event, Options, evaluate};
-pub use heat::heat_range;
+pub use evaluate::{Event, Options, Sample, evaluate};
+pub use heat::{heat_overlay, heat_range};
 pub use inspect::{Judged, inspect_photos};
 pub use output::OutputFolder;
 pub use photo::{FoundPhotos, Photo, find_photos};

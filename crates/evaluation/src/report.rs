@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use efficientad::Threshold;
-use efficientad_metrics::{Confusion, ImageScore, Metrics, confusion_by_kind};
+use efficientad_metrics::{Confusion, Curves, ImageScore, Metrics, confusion_by_kind};
 use serde::Serialize;
 
 /// All that an evaluation finds; as JSON, the overall metrics are keys of the document itself.
@@ -15,6 +15,9 @@ pub struct Report {
     pub overall: Metrics,
     /// The metrics of each defect kind against all good images.
     pub kinds: BTreeMap<String, Metrics>,
+    /// The curves over all test images, to be drawn; not in the JSON.
+    #[serde(skip)]
+    pub curves: Curves,
     /// The score from which an image was called anomalous; none if the model has no threshold.
     pub threshold: Option<f32>,
     /// Why the threshold is there, and what it promises.

@@ -98,14 +98,17 @@ fn regions_are_measured_and_bad_ones_named() {
     write_loco(root);
     let dataset = Dataset::open(root).unwrap();
     let options = Options { output: Some(root.join("out")), ..Options::default() };
-    let (mut done, mut failures) = (Vec::new(), Vec::new());
+    let (mut done, mut failures, mut seen) = (Vec::new(), Vec::new(), Vec::new());
     let report = evaluate(&mut detector(), &dataset, &options, &mut |event| match event {
         Event::Progress { done: n, total } => done.push((n, total)),
+        Event::Judged(sample) => seen.push((sample.image.clone(), sample.defects.is_some())),
         Event::Failed(failure) => failures.push(failure.clone()),
     })
     .unwrap();
     assert_eq!(done, (1..=6).map(|n| (n, 6)).collect::<Vec<_>>());
     assert_eq!(failures, report.failed);
+    let (images, with_mask): (Vec<_>, Vec<_>) = seen.into_iter().unzip();
+    assert_eq!((images, with_mask), (report.images.clone(), vec![false, false, true, false]));
     let reason = |index: usize| &report.failed[index].reason;
     assert!(reason(0).contains("nothing/000.png: it has no pixel above 0"), "{}", reason(0));
     assert!(reason(1).contains("pixel value 7 is not in "), "{}", reason(1));

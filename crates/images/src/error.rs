@@ -156,6 +156,12 @@ pub enum PictureError {
         /// The path.
         path: PathBuf,
     },
+    /// The encoder refused a picture that was not for a file of its own.
+    #[error("a picture cannot be encoded ({reason})")]
+    Unencodable {
+        /// What the encoder said.
+        reason: String,
+    },
     /// The encoder refused the picture, for example one too large for its format.
     #[error("{path}: cannot be encoded ({reason}); write a smaller picture", path = path.display())]
     Encode {

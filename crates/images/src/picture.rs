@@ -1,7 +1,8 @@
-//! PNG files out.
+//! PNG files out, and small JPEGs to be put into other files.
 
 use std::path::Path;
 
+use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, RgbImage};
 
@@ -23,4 +24,16 @@ pub fn save_png(path: impl AsRef<Path>, picture: &RgbImage) -> Result<(), Pictur
         image::ImageError::IoError(source) => PictureError::Write { path: path.to_owned(), source },
         error => PictureError::Encode { path: path.to_owned(), reason: error.to_string() },
     })
+}
+
+/// A picture as the bytes of a JPEG file; `quality` is 1 to 100.
+///
+/// # Errors
+/// [`PictureError::Unencodable`]: a side is 0, or more than 65,535 pixels.
+pub fn encode_jpeg(picture: &RgbImage, quality: u8) -> Result<Vec<u8>, PictureError> {
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, quality)
+        .encode_image(picture)
+        .map_err(|error| PictureError::Unencodable { reason: error.to_string() })?;
+    Ok(bytes)
 }

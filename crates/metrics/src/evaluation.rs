@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::{
-    AUPRO_FPR_LIMIT, AnomalyMap, GroundTruth, MetricError, PixelCollector, PixelMetrics,
+    AUPRO_FPR_LIMIT, AnomalyMap, Curves, GroundTruth, MetricError, PixelCollector, PixelMetrics,
     SortedPixels, auroc, average_precision, best_f1,
 };
 
@@ -55,6 +55,8 @@ pub struct Evaluation {
     pub overall: Metrics,
     /// Each defect kind against all good images.
     pub kinds: BTreeMap<String, Metrics>,
+    /// The curves over all images together.
+    pub curves: Curves,
 }
 
 /// Collects verdicts, and where there are any, anomaly maps, image by image.
@@ -116,7 +118,7 @@ impl Evaluator {
             .map(|kind| (kind.to_owned(), kind_metrics(&self.images, &pixels, kind)))
             .collect();
         let overall = metrics(self.images.iter(), pixels.overall(AUPRO_FPR_LIMIT).ok());
-        Ok(Evaluation { overall, kinds })
+        Ok(Evaluation { overall, kinds, curves: Curves::of(&self.images, &pixels) })
     }
 }
 

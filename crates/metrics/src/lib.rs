@@ -2,10 +2,12 @@
 //!
 //! The crate knows nothing of files or networks: it takes scores and ground truth and returns numbers.
 //!
-//! - [`auroc`], [`average_precision`], [`best_f1`], [`roc_curve`]: one score per image, equal to scikit-learn's.
+//! - [`auroc`], [`average_precision`], [`best_f1`], [`roc_curve`], [`precision_recall_curve`]: one score per image,
+//!   equal to scikit-learn's.
 //! - [`PixelCollector`] → [`SortedPixels`]: pixel AU-ROC, pixel AU-PR and AU-PRO (or sPRO) over many anomaly maps
 //!   in bounded memory.
 //! - [`Evaluator`] → [`Evaluation`]: all of them together, overall and per defect kind.
+//! - [`Curves`]: the curves behind these areas, with few enough points to be drawn.
 //! - [`Confusion`]: counts of right and wrong verdicts at one threshold.
 //! - [`rate_upper_bound`], [`rate_interval`]: what such counts say about the rates behind them.
 //! - [`connected_components`]: the regions of a mask.
@@ -21,6 +23,7 @@
 mod binomial;
 mod components;
 mod confusion;
+mod curves;
 mod error;
 mod evaluation;
 mod key;
@@ -31,10 +34,14 @@ mod steps;
 pub use binomial::{rate_interval, rate_upper_bound};
 pub use components::{Components, connected_components};
 pub use confusion::{Confusion, confusion_by_kind};
+pub use curves::{CURVE_TOLERANCE, Curves};
 pub use error::MetricError;
 pub use evaluation::{Evaluation, Evaluator, ImageScore, Metrics};
 pub use pixels::{
     AUPRO_FPR_LIMIT, AnomalyMap, DEFAULT_EXACT_LIMIT, GroundTruth, PixelCollector, PixelMetrics,
-    SaturatedRegion, SortedPixels,
+    ProPoint, SaturatedRegion, SortedPixels,
 };
-pub use ranking::{BestF1, RocPoint, auroc, average_precision, best_f1, roc_curve};
+pub use ranking::{
+    BestF1, PrecisionRecallPoint, RocPoint, auroc, average_precision, best_f1,
+    precision_recall_curve, roc_curve,
+};

@@ -18,6 +18,17 @@ pub struct RocPoint {
     pub true_positive_rate: f64,
 }
 
+/// One point of a precision-recall curve.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct PrecisionRecallPoint {
+    /// Samples with a score at or above this are called anomalous; infinite for the first point.
+    pub threshold: f32,
+    /// Share of the samples called anomalous that are, 0 to 1; 1 by convention where none is called so.
+    pub precision: f64,
+    /// Share of the anomalous samples called anomalous, 0 to 1.
+    pub recall: f64,
+}
+
 /// The best reachable F1 score and where it is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct BestF1 {
@@ -106,6 +117,31 @@ pub fn roc_curve(scores: &[f32], anomalous: &[bool]) -> Result<Vec<RocPoint>, Me
             threshold: key_score(step.key),
             false_positive_rate: alarms as f64 / totals.good as f64,
             true_positive_rate: hits as f64 / totals.anomalous as f64,
+        });
+    }
+    Ok(points)
+}
+
+/// The precision-recall curve from recall 0 to recall 1, one point per distinct score, thresholds falling.
+/// Equal to scikit-learn's `precision_recall_curve`, which lists the same points the other way round.
+///
+/// # Errors
+/// A class is missing, a score is NaN, or the slices differ in length.
+pub fn precision_recall_curve(
+    scores: &[f32],
+    anomalous: &[bool],
+) -> Result<Vec<PrecisionRecallPoint>, MetricError> {
+    let (steps, totals) = two_class_steps(scores, anomalous)?;
+    let mut points = Vec::with_capacity(steps.len() + 1);
+    points.push(PrecisionRecallPoint { threshold: f32::INFINITY, precision: 1.0, recall: 0.0 });
+    let (mut called, mut hits) = (0, 0);
+    for step in &steps {
+        called += step.good + step.anomalous;
+        hits += step.anomalous;
+        points.push(PrecisionRecallPoint {
+            threshold: key_score(step.key),
+            precision: hits as f64 / called as f64,
+            recall: hits as f64 / totals.anomalous as f64,
         });
     }
     Ok(points)

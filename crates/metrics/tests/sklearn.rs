@@ -1,8 +1,8 @@
 //! Agreement with scikit-learn and scipy on the fixtures of `tools/sklearn_fixtures.py`.
 
 use efficientad_metrics::{
-    AnomalyMap, GroundTruth, PixelCollector, auroc, average_precision, best_f1,
-    connected_components, rate_interval, rate_upper_bound, roc_curve,
+    AnomalyMap, GroundTruth, PixelCollector, ProPoint, auroc, average_precision, best_f1,
+    connected_components, precision_recall_curve, rate_interval, rate_upper_bound, roc_curve,
 };
 use serde_json::Value;
 
@@ -25,6 +25,23 @@ fn scores(value: &Value) -> Vec<f32> {
     numbers(value).into_iter().map(|score| score as f32).collect()
 }
 
+fn flags(value: &Value) -> Vec<bool> {
+    value.as_array().unwrap().iter().map(|flag| flag.as_bool().unwrap()).collect()
+}
+
+fn collect(case: &Value) -> PixelCollector {
+    let mut collector = PixelCollector::new();
+    for image in case["images"].as_array().unwrap() {
+        let side = |name: &str| image[name].as_u64().unwrap() as usize;
+        let scores = scores(&image["scores"]);
+        let map = AnomalyMap::new(&scores, side("width"), side("height")).unwrap();
+        let mask = mask(image["mask"].as_str().unwrap());
+        let kind = mask.contains(&true).then_some("defect");
+        collector.add(kind, map, GroundTruth::Mask(&mask)).unwrap();
+    }
+    collector
+}
+
 fn mask(text: &str) -> Vec<bool> {
     text.bytes().map(|byte| byte == b'#').collect()
 }
@@ -40,12 +57,7 @@ fn image_metrics_agree_with_scikit_learn() {
     for case in cases("images.json") {
         let name = case["name"].as_str().unwrap();
         let scores = scores(&case["scores"]);
-        let anomalous: Vec<bool> = case["anomalous"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|flag| flag.as_bool().unwrap())
-            .collect();
+        let anomalous = flags(&case["anomalous"]);
         assert_close(auroc(&scores, &anomalous).unwrap(), &case["auroc"], name);
         assert_close(
             average_precision(&scores, &anomalous).unwrap(),
@@ -64,12 +76,7 @@ fn image_metrics_agree_with_scikit_learn() {
 fn roc_curves_agree_with_scikit_learn() {
     for case in cases("images.json") {
         let name = case["name"].as_str().unwrap();
-        let anomalous: Vec<bool> = case["anomalous"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|flag| flag.as_bool().unwrap())
-            .collect();
+        let anomalous = flags(&case["anomalous"]);
         let points = roc_curve(&scores(&case["scores"]), &anomalous).unwrap();
         let (fpr, tpr) = (case["fpr"].as_array().unwrap(), case["tpr"].as_array().unwrap());
         assert_eq!(points.len(), fpr.len(), "{name}");
@@ -84,19 +91,54 @@ fn roc_curves_agree_with_scikit_learn() {
 }
 
 #[test]
+fn precision_recall_curves_agree_with_scikit_learn() {
+    for case in cases("images.json") {
+        let name = case["name"].as_str().unwrap();
+        let anomalous = flags(&case["anomalous"]);
+        let points = precision_recall_curve(&scores(&case["scores"]), &anomalous).unwrap();
+        let (precision, recall) = (numbers(&case["precision"]), numbers(&case["recall"]));
+        assert_eq!(points.len(), precision.len() + 1, "{name}");
+        assert_eq!((points[0].precision, points[0].recall), (1.0, 0.0));
+        let rising = points[1..].iter().rev().zip(precision.iter().zip(&recall));
+        for (point, (precision, recall)) in rising {
+            assert!((point.precision - precision).abs() <= TOLERANCE, "{name}: {point:?}");
+            assert!((point.recall - recall).abs() <= TOLERANCE, "{name}: {point:?}");
+        }
+    }
+}
+
+/// Area under the line through the points, by its own sum.
+fn area(points: &[ProPoint]) -> f64 {
+    let trapezoid = |pair: &[ProPoint]| {
+        let width = pair[1].false_positive_rate - pair[0].false_positive_rate;
+        width * (pair[0].mean_overlap + pair[1].mean_overlap) / 2.0
+    };
+    points.windows(2).map(trapezoid).sum()
+}
+
+#[test]
+fn pro_curves_end_at_the_limit_and_have_the_area_of_aupro() {
+    for case in cases("pixels.json") {
+        let name = case["name"].as_str().unwrap();
+        let pixels = collect(&case).sort();
+        for (limit, expected) in [(0.3, &case["aupro"]), (0.05, &case["aupro_005"])] {
+            let exact = pixels.pro_curve(limit, 0.0).unwrap();
+            assert_close(area(&exact) / limit, expected, name);
+            assert_eq!(exact[exact.len() - 1].false_positive_rate, limit);
+            assert!(exact.is_sorted_by(|a, b| a.threshold >= b.threshold));
+            let thinned = pixels.pro_curve(limit, 0.05).unwrap();
+            assert!(thinned.len() <= exact.len().min(80), "{}", thinned.len());
+            let expected = expected.as_f64().unwrap();
+            assert!((area(&thinned) / limit - expected).abs() < 0.05 * (1.0 + 1.0 / limit));
+        }
+    }
+}
+
+#[test]
 fn pixel_metrics_agree_with_scikit_learn() {
     for case in cases("pixels.json") {
         let name = case["name"].as_str().unwrap();
-        let mut collector = PixelCollector::new();
-        for image in case["images"].as_array().unwrap() {
-            let side = |name: &str| image[name].as_u64().unwrap() as usize;
-            let scores = scores(&image["scores"]);
-            let map = AnomalyMap::new(&scores, side("width"), side("height")).unwrap();
-            let mask = mask(image["mask"].as_str().unwrap());
-            let kind = mask.contains(&true).then_some("defect");
-            collector.add(kind, map, GroundTruth::Mask(&mask)).unwrap();
-        }
-        let pixels = collector.sort();
+        let pixels = collect(&case).sort();
         let metrics = pixels.overall(0.3).unwrap();
         assert_close(metrics.auroc, &case["auroc"], name);
         assert_close(metrics.aupr, &case["aupr"], name);

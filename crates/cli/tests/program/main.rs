@@ -9,6 +9,7 @@ mod export;
 mod fixture;
 mod import;
 mod judging;
+mod report;
 mod schemas;
 mod training;
 mod views;

@@ -6,7 +6,7 @@ mod histogram;
 mod sorted;
 
 pub use collector::{AnomalyMap, GroundTruth, PixelCollector, SaturatedRegion};
-pub use sorted::{PixelMetrics, SortedPixels};
+pub use sorted::{PixelMetrics, ProPoint, SortedPixels};
 
 /// Limit of the false-positive rate up to which AU-PRO is integrated by convention (Bergmann et al., IJCV 2021).
 pub const AUPRO_FPR_LIMIT: f64 = 0.3;

@@ -8,6 +8,8 @@ use super::collector::{Group, Store};
 use super::exact::ExactCursor;
 use super::histogram::HistogramCursor;
 use crate::MetricError;
+use crate::curves::{CurvePoint, Thinned};
+use crate::key::key_score;
 use crate::steps::{Aupro, Auroc, AveragePrecision, Step, Totals};
 
 /// The pixel metrics of a set of images.
@@ -40,6 +42,24 @@ impl PixelMetrics {
     }
 }
 
+/// One point of a PRO curve.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ProPoint {
+    /// Pixels with a score at or above this are called anomalous; infinite for the first point (0, 0).
+    pub threshold: f32,
+    /// Share of the good pixels called anomalous, 0 to 1.
+    pub false_positive_rate: f64,
+    /// Mean over the regions of the share of each that is called anomalous, 0 to 1; of saturated regions the share
+    /// of the saturation area, at most 1 each (sPRO).
+    pub mean_overlap: f64,
+}
+
+impl CurvePoint for ProPoint {
+    fn position(&self) -> [f64; 2] {
+        [self.false_positive_rate, self.mean_overlap]
+    }
+}
+
 /// Collected pixels in order of their scores.
 #[derive(Debug)]
 pub struct SortedPixels {
@@ -65,18 +85,64 @@ impl SortedPixels {
             self.groups.iter().filter(|(name, _)| name.as_deref().is_none_or(|name| name == kind));
         pixel_metrics(&chosen.map(|(_, group)| group).collect::<Vec<_>>(), fpr_limit)
     }
+
+    /// The PRO curve over all images, from (0, 0) to the false-positive rate `fpr_limit`, where the last point is
+    /// interpolated as for AU-PRO. Its points are thinned as [`Curves`](crate::Curves) describes; with a `tolerance`
+    /// of 0 there is one for each distinct score.
+    ///
+    /// # Errors
+    /// As [`overall`](Self::overall).
+    pub fn pro_curve(&self, fpr_limit: f64, tolerance: f64) -> Result<Vec<ProPoint>, MetricError> {
+        let groups: Vec<&Group> = self.groups.values().collect();
+        let totals = two_class_totals(&groups, fpr_limit)?;
+        let mut last =
+            ProPoint { threshold: f32::INFINITY, false_positive_rate: 0.0, mean_overlap: 0.0 };
+        let mut points = Thinned::new(tolerance);
+        points.push(last);
+        let (mut alarms, mut overlap) = (0, 0.0);
+        walk(&groups, |step| {
+            alarms += step.good;
+            overlap += step.overlap;
+            let point = ProPoint {
+                threshold: key_score(step.key),
+                false_positive_rate: alarms as f64 / totals.good as f64,
+                mean_overlap: overlap / totals.regions as f64,
+            };
+            if last.false_positive_rate < fpr_limit {
+                points.push(cut_at(fpr_limit, last, point));
+            }
+            last = point;
+        });
+        Ok(points.finish())
+    }
 }
 
-fn pixel_metrics(groups: &[&Group], fpr_limit: f64) -> Result<PixelMetrics, MetricError> {
+/// `point`, or where the line from `last` to it crosses the limit.
+fn cut_at(fpr_limit: f64, last: ProPoint, point: ProPoint) -> ProPoint {
+    let (left, right) = (last.false_positive_rate, point.false_positive_rate);
+    if right <= fpr_limit {
+        return point;
+    }
+    let share = (fpr_limit - left) / (right - left);
+    let mean_overlap = last.mean_overlap + share * (point.mean_overlap - last.mean_overlap);
+    ProPoint { false_positive_rate: fpr_limit, mean_overlap, ..point }
+}
+
+/// Totals of groups that metrics are defined for.
+fn two_class_totals(groups: &[&Group], fpr_limit: f64) -> Result<Totals, MetricError> {
     let totals = sum_totals(groups);
     if !(fpr_limit > 0.0 && fpr_limit <= 1.0) {
         return Err(MetricError::FprLimit);
     }
     match (totals.good, totals.anomalous) {
-        (0, _) => return Err(MetricError::NoGood),
-        (_, 0) => return Err(MetricError::NoAnomalous),
-        _ => {}
+        (0, _) => Err(MetricError::NoGood),
+        (_, 0) => Err(MetricError::NoAnomalous),
+        _ => Ok(totals),
     }
+}
+
+fn pixel_metrics(groups: &[&Group], fpr_limit: f64) -> Result<PixelMetrics, MetricError> {
+    let totals = two_class_totals(groups, fpr_limit)?;
     let mut auroc = Auroc::new(totals);
     let mut aupr = AveragePrecision::new(totals);
     let mut aupro = Aupro::new(totals, fpr_limit);
