@@ -70,6 +70,17 @@ impl PhotoMaps {
         Self { student_teacher: zeros.clone(), student_autoencoder: zeros, layout }
     }
 
+    /// Of given values, one for each cell.
+    #[cfg(test)]
+    pub(crate) fn of_cells(
+        layout: Arc<Layout>,
+        student_teacher: Vec<f32>,
+        student_autoencoder: Vec<f32>,
+    ) -> Self {
+        assert_eq!([student_teacher.len(), student_autoencoder.len()], [layout.counted().len(); 2]);
+        Self { layout, student_teacher, student_autoencoder }
+    }
+
     /// Adds what one window shows.
     pub(crate) fn add(&mut self, window: Window, maps: &DifferenceMaps) {
         self.layout.blend(window, &maps.student_teacher, &mut self.student_teacher);

@@ -140,8 +140,10 @@ mod tests {
     use super::*;
     use crate::inspection::Networks;
     use crate::model::Model;
+    use crate::network::InputSize;
     use crate::random::{Purpose, Random};
     use crate::threshold::Basis;
+    use crate::view::{Framing, View};
     use efficientad_kernels::{Cpu, InstructionSet};
     use std::path::PathBuf;
     use std::sync::Arc;
@@ -172,7 +174,7 @@ mod tests {
     }
 
     /// Difference maps of an image: noise of its own strength, and now and then a bright spot.
-    fn good_maps(seed: u64) -> DifferenceMaps {
+    fn good_maps(seed: u64) -> PhotoMaps {
         let mut random = Random::new(seed, Purpose::ImageOrder, 0);
         let mut map = |spread: f32| -> Vec<f32> {
             let strength = (spread * (random.unit() + random.unit() - 1.0)).exp();
@@ -182,27 +184,25 @@ mod tests {
             values[0] *= spot;
             values
         };
-        DifferenceMaps {
-            height: 8,
-            width: 8,
-            student_teacher: map(0.5),
-            student_autoencoder: map(1.0),
-        }
+        // A photo of 32×32 pixels in a tile has 8×8 cells, all of which count.
+        let view = View::Tiles { size: 256, overlap: 64 };
+        let layout = Framing::new(InputSize::default(), view, None).unwrap().layout((32, 32));
+        PhotoMaps::of_cells(Arc::new(layout.unwrap()), map(0.5), map(1.0))
     }
 
     /// Calibrations drawn from a population with replacement, quantiles and scores from the same
     /// images as in a training: the share of thresholds that more than `rate` of the population
     /// reach, and the mean of these rates.
-    fn share_images(population: &[DifferenceMaps], images: usize, rate: f64) -> (f64, f64) {
+    fn share_images(population: &[PhotoMaps], images: usize, rate: f64) -> (f64, f64) {
         const TRIALS: usize = 2_000;
         let wish = FalseRejectRate::new(rate).unwrap();
-        let score = |maps: &DifferenceMaps, quantiles: &Quantiles| {
+        let score = |maps: &PhotoMaps, quantiles: &Quantiles| {
             maps.combine(quantiles).into_iter().fold(f32::NEG_INFINITY, f32::max)
         };
         let (mut broken, mut sum) = (0, 0.0);
         for trial in 0..TRIALS {
             let mut random = Random::new(images as u64, Purpose::ImageOrder, trial as u64);
-            let drawn: Vec<DifferenceMaps> = (0..images)
+            let drawn: Vec<PhotoMaps> = (0..images)
                 .map(|_| (random.unit() * population.len() as f32) as usize)
                 .map(|index| population[index].clone())
                 .collect();
@@ -224,7 +224,7 @@ mod tests {
     /// is how little that matters, even to maps of 64 locations.
     #[test]
     fn sharing_images_between_quantiles_and_scores_costs_little() {
-        let population: Vec<DifferenceMaps> = (0..2_000).map(good_maps).collect();
+        let population: Vec<PhotoMaps> = (0..2_000).map(good_maps).collect();
         for (images, rate) in [(59, 0.05), (30, 0.1)] {
             let (broken, mean) = share_images(&population, images, rate);
             let expected = 1.0 / (images + 1) as f64;
@@ -245,10 +245,11 @@ mod tests {
         let mut files: Vec<PathBuf> =
             std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
-        let population: Vec<DifferenceMaps> = files
+        let population: Vec<PhotoMaps> = files
             .iter()
             .map(|file| {
-                networks.compare(&efficientad_images::load(file, &Default::default()).unwrap())
+                let photo = efficientad_images::load(file, &Default::default()).unwrap();
+                networks.compare(&photo).unwrap()
             })
             .collect();
         println!("{} images", population.len());
