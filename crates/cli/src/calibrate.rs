@@ -35,7 +35,7 @@ pub fn run(args: CalibrateArgs) -> Result<Status> {
     let cpu = machine::cpu(&args.cpu)?;
     let (model, report) = calibrate(model, cpu, &photos, rate, &mut |event| match event {
         Event::Progress { done, total } => progress.count("calibration", done, total),
-        Event::Judged(_) => {}
+        Event::Judged(_) => (),
         Event::Failed(failure) => progress.note(format_args!("skipped: {}", failure.reason)),
     })?;
     drop(progress);

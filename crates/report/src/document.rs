@@ -94,6 +94,7 @@ struct ImageRow {
     path: String,
     kind: String,
     score: String,
+    p_value: String,
     verdict: &'static str,
     wrong: bool,
 }
@@ -219,14 +220,14 @@ fn figures(overall: &Metrics, matrix: Option<&Matrix>, overlap_area: &'static st
     }
     figures.push(Figure {
         name: "Image AU-ROC",
-        value: text::area(overall.image_auroc),
+        value: text::measure(overall.image_auroc),
         detail: "how well scores part good from defective images, whatever the threshold; 0.5 is \
                  guessing, 1 is without error"
             .to_owned(),
     });
     figures.push(Figure {
         name: overlap_area,
-        value: text::area(overall.aupro),
+        value: text::measure(overall.aupro),
         detail: match overall.aupro {
             Some(_) => "how well the area of defects is marked; 1 is without error",
             None => "not measured: no masks tell where the defects are",
@@ -269,7 +270,7 @@ fn kind_rows(report: &Report) -> Vec<KindRow> {
         Some(Share::new(called, called + counts.true_negatives + counts.false_negatives))
     };
     let row = |name: &str, images, called, metrics: Option<&Metrics>, is_total| {
-        let area = |of: fn(&Metrics) -> Option<f64>| text::area(metrics.and_then(of));
+        let area = |of: fn(&Metrics) -> Option<f64>| text::measure(metrics.and_then(of));
         KindRow {
             name: name.to_owned(),
             images,
@@ -358,6 +359,7 @@ impl ImageRow {
             path: image.path.display().to_string(),
             kind: image.kind.clone(),
             score: text::score(image.score),
+            p_value: text::measure(image.p_value),
             verdict,
             wrong: image.anomalous.is_some_and(|anomalous| anomalous != image.defective),
         }

@@ -201,7 +201,7 @@ mod tests {
         let histogram = Histogram::new(&images(&[0.0, 0.1], &[0.2, 1e6]), Some(0.15));
         assert_eq!(histogram.beyond.unwrap().images, 1);
         let [low, high] = &histogram.panels[0].bars[..] else { panic!() };
-        assert!(high.x - low.x > 50.0);
+        assert!(high.x - low.x > 40.0);
     }
 
     #[test]

@@ -25,8 +25,8 @@ pub(crate) fn score(score: f32) -> String {
     format!("{score:.4}")
 }
 
-/// An area under a curve, or an F1.
-pub(crate) fn area(value: Option<f64>) -> String {
+/// An area under a curve, an F1, or a p-value.
+pub(crate) fn measure(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"))
 }
 
