@@ -2,10 +2,11 @@
 
 use crate::cpu::Disjoint;
 use crate::simd::Simd;
+use bytemuck::{Pod, Zeroable};
 use std::ops::{Deref, DerefMut, Range};
 
 /// A cache line of floats.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(64))]
 struct Line([f32; 16]);
 
@@ -19,14 +20,13 @@ pub struct Buffer {
 impl Buffer {
     /// `len` zeros.
     pub fn zeros(len: usize) -> Self {
-        Self { lines: vec![Line([0.0; 16]); len.div_ceil(16)], len }
+        Self { lines: bytemuck::zeroed_vec(len.div_ceil(16)), len }
     }
 
-    /// Makes room for at least `len` floats; contents are kept or zero.
+    /// Makes room for at least `len` floats; contents are lost.
     pub(crate) fn grow(&mut self, len: usize) {
         if self.len < len {
-            self.lines.resize(len.div_ceil(16), Line([0.0; 16]));
-            self.len = len;
+            *self = Self::zeros(len);
         }
     }
 }
@@ -35,15 +35,13 @@ impl Deref for Buffer {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        // SAFETY: `lines` holds at least `len` initialised floats without padding.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+        &bytemuck::cast_slice(&self.lines)[..self.len]
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
-        // SAFETY: as for `deref`; the borrow is unique.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
     }
 }
 
