@@ -45,7 +45,7 @@ fn a_report_is_one_file_and_always_the_same() {
         "ROC of the images",
         "PRO: how well defects are marked",
         "Photo test/hole/0.png",
-        "held back from training",
+        "twice the score of the only good image",
         "Fingerprint of the training data",
         "Signature",
     ] {
