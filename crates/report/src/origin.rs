@@ -7,7 +7,7 @@ use efficientad_datasets::{Dataset, Layout, file_fingerprint};
 use efficientad_evaluation::Options;
 use efficientad_images::Orientation;
 
-use crate::ReportError;
+use crate::{ReportError, text};
 
 /// What was evaluated, and how.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +64,14 @@ fn model(subject: &Subject<'_>) -> Result<Facts, ReportError> {
         ("SHA-256 of the file", file_fingerprint(subject.model)?.to_string()),
         ("Networks", format!("EfficientAD {}", info.size)),
         ("Input", format!("{height} × {width} pixels (height × width)")),
+        ("View", info.view().to_string()),
     ];
+    if let Some(region) = info.region() {
+        let (width, height) = region.dimensions();
+        let share = text::percent(region.share());
+        let extent = format!("{share} of {width} × {height} pixels (width × height)");
+        rows.push(("Region of interest", extent));
+    }
     match &info.recipe {
         Some(recipe) => rows.push((
             "Training",

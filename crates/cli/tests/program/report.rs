@@ -47,6 +47,7 @@ fn a_report_is_one_file_and_always_the_same() {
         "Photo test/hole/0.png",
         "twice the score of the only good image",
         "Fingerprint of the training data",
+        "<th scope=\"row\">View</th>",
         "Signature",
     ] {
         assert!(page.contains(text), "{text:?} is missing");
