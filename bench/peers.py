@@ -1,29 +1,44 @@
 #!/usr/bin/env python3
 """Time efficientad beside ONNX Runtime, OpenVINO and PyTorch on this machine's CPU, in one interleaved run.
 
-    python3 bench/peers.py --size small --threads 2 --json result.json
+    python3 bench/peers.py --json result.json
 
-The first run makes a virtual environment and installs the peers from PyPI (see README.md for what that weighs).
-In each round every side runs once in turn, so that whatever else the machine does falls on all of them alike.
+measures both sizes, on one thread and on all cores, prints tables, and writes the plots beside the JSON. The first
+run makes a virtual environment and installs the peers from PyPI (see README.md for what that weighs). In each round
+every side runs once in turn, so that whatever else the machine does falls on all of them alike.
 """
 
 import argparse
 import json
+import multiprocessing
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import venv
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PACKAGES = ("numpy", "torch", "onnx", "onnxruntime", "openvino")
+DATA = HERE.parent / "examples/data"
+PHOTO = DATA / "test/scratch/000.png"
+PACKAGES = ("numpy", "pillow", "torch", "onnx", "onnxruntime", "openvino", "nncf", "matplotlib")
 OURS = "efficientad"
-# The keys of `efficientad bench --json` that are read, each a median in milliseconds.
+SIZES = ("small", "medium")
+# Enough for features and maps of the usual magnitude; the speed does not depend on it.
+TRAINING_STEPS = 100
+IMAGES_PER_THREAD = 8
+
+# What is measured; the times are also the keys of `efficientad bench --json`, each a median in milliseconds.
 INSPECTION = "inspection_ms"
+THROUGHPUT = "images_per_second"
 TRAINING = "training_step_ms"
+TRAINING_WITHOUT_PENALTY = "training_step_without_penalty_ms"
+MEASURES = (INSPECTION, THROUGHPUT, TRAINING, TRAINING_WITHOUT_PENALTY)
 
 
 class Refusal(Exception):
@@ -31,30 +46,45 @@ class Refusal(Exception):
 
 
 def parse_arguments():
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", choices=["small", "medium"], default="small", help="network (default: small)")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads of every side (default: 1)")
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=SIZES, help="networks (default: both)")
+    parser.add_argument(
+        "--threads", nargs="+", type=int, default=sorted({1, cores}), metavar="N",
+        help="CPU threads of every side, one setup after the other (default: 1, and as many as there are CPUs)",
+    )
     parser.add_argument("--rounds", type=int, default=7, metavar="N", help="rounds of inspections (default: 7)")
     parser.add_argument(
-        "--repeats", type=int, default=10, metavar="N", help="inspections a side makes per round (default: 10)"
+        "--long-rounds", type=int, default=3, metavar="N",
+        help="of those, rounds that also take throughput and training steps (default: 3)",
     )
     parser.add_argument(
-        "--training-rounds", type=int, default=3, metavar="N",
-        help="rounds that also take one training step per side; 0 for none (default: 3)",
+        "--repeats", type=int, default=3, metavar="N",
+        help="timed inspections of a side per round, of which the median counts (default: 3)",
     )
     parser.add_argument(
         "--binary", type=Path, default=HERE.parent / "target/release/efficientad", metavar="FILE",
         help="the efficientad program (default: target/release/efficientad)",
     )
-    parser.add_argument("--peers-only", action="store_true", help="leave efficientad out")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result as JSON")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON, and plots beside it as SVG")
     parser.add_argument(
         "--venv", type=Path, default=HERE / ".venv", metavar="FOLDER",
         help="the peers' virtual environment, made when missing (default: bench/.venv)",
     )
+    parser.add_argument(
+        "--models", type=Path, metavar="FOLDER",
+        help="small.model and medium.model to run; one that is missing is trained for a moment on examples/data "
+        "(default: the folder `models` of the virtual environment)",
+    )
     arguments = parser.parse_args()
-    if min(arguments.threads, arguments.rounds, arguments.repeats) < 1 or arguments.training_rounds < 0:
-        parser.error("--threads, --rounds and --repeats need at least 1, --training-rounds at least 0")
+    if min(*arguments.threads, arguments.rounds, arguments.repeats) < 1:
+        parser.error("--threads, --rounds and --repeats need at least 1")
+    if not 0 <= arguments.long_rounds <= arguments.rounds:
+        parser.error("--long-rounds needs 0 to the number of --rounds")
+    arguments.binary = arguments.binary.resolve()
+    if not arguments.binary.is_file():
+        raise Refusal(f"{arguments.binary} is missing: run `cargo build --release`, or name it with --binary")
+    arguments.models = (arguments.models or arguments.venv / "models").resolve()
     return arguments
 
 
@@ -67,94 +97,152 @@ def enter_environment(folder):
     if Path(sys.prefix).resolve() == folder:
         return
     python = folder / "bin/python"
-    ready = folder / "peers-installed"
-    if not ready.exists():
-        print(f"installing {', '.join(PACKAGES)} into {folder}", file=sys.stderr)
-        venv.create(folder, with_pip=True)
+    installed = folder / "peers-installed"
+    wanted = " ".join(PACKAGES)
+    if not installed.exists() or installed.read_text() != wanted:
+        print(f"installing {wanted} into {folder}", file=sys.stderr)
+        if not python.exists():
+            venv.create(folder, with_pip=True)
         subprocess.run([python, "-m", "pip", "install", "--no-cache-dir", *PACKAGES], check=True)
-        ready.touch()
+        installed.write_text(wanted)
     os.execv(python, [str(python), *sys.argv])
+
+
+def apart(function, *arguments):
+    """What the function returns in a process of its own, so that no thread or cache of a setup reaches the next."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 # --- Our side -----------------------------------------------------------------------------------------------------
 
 
+def run(*command):
+    """What efficientad prints."""
+    command = [str(part) for part in command]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Refusal(f"`{' '.join(command)}` ended with {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
+
+
 class Ours:
-    """`efficientad bench` as a program of its own: one call per round gives both medians."""
+    """efficientad, as the program that users run."""
 
-    def __init__(self, binary, size, threads):
-        if not binary.is_file():
-            raise Refusal(
-                f"{binary} is missing: run `cargo build --release`, name it with --binary, or give --peers-only"
-            )
-        self.command = [str(binary), "bench", "--size", size, "--threads", str(threads), "--json"]
-        version = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False)
-        self.version = version.stdout.split()[-1] if version.stdout.strip() else "unknown"
+    def __init__(self, binary, model, threads):
+        self.binary, self.model, self.threads = binary, model, ("--threads", threads)
 
-    def measure(self):
-        done = subprocess.run(self.command, capture_output=True, text=True, check=False)
-        line = " ".join(self.command)
-        if done.returncode:
-            raise Refusal(f"`{line}` ended with {done.returncode}: {done.stderr.strip()}")
-        try:
-            report = json.loads(done.stdout)
-            return {key: float(report[key]) for key in (INSPECTION, TRAINING)}
-        except (json.JSONDecodeError, TypeError, KeyError, ValueError) as error:
-            raise Refusal(f"`{line}` must print a JSON object with {INSPECTION} and {TRAINING}: {error!r}") from error
+    def times(self, size, repeats):
+        """`efficientad bench`: the medians of an inspection and of both training steps."""
+        report = json.loads(run(self.binary, "bench", "--size", size, *self.threads, "--rounds", repeats, "--json"))
+        return {key: report[key] for key in (INSPECTION, TRAINING, TRAINING_WITHOUT_PENALTY)}
+
+    def images_per_second(self, count):
+        """`efficientad predict` on copies of the photo, from the first verdict to the last."""
+        with tempfile.TemporaryDirectory() as folder:
+            for number in range(count + 1):
+                shutil.copy(PHOTO, Path(folder, f"{number:06}.png"))
+            command = [self.binary, "predict", self.model, folder, *self.threads, "--json"]
+            with subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE) as process:
+                verdicts = [time.perf_counter() for _ in process.stdout]
+        if process.returncode or len(verdicts) != count + 1:
+            raise Refusal(f"efficientad predict ended with {process.returncode} after {len(verdicts)} verdicts")
+        return count / (verdicts[-1] - verdicts[0])
+
+    def write_map(self, folder):
+        """The photo's anomaly map, at the photo's size."""
+        run(self.binary, "predict", self.model, PHOTO, *self.threads, "--out", folder, "--json")
+
+
+# --- Models -------------------------------------------------------------------------------------------------------
+
+
+def prepare(arguments, size):
+    """A model of this size and what the peers run of it: {size}.onnx and {size}-int8.xml."""
+    import peers_sides
+
+    folder = arguments.models
+    folder.mkdir(parents=True, exist_ok=True)
+    model = folder / f"{size}.model"
+    if not model.exists():
+        print(f"{size}: training a model, which takes some minutes", file=sys.stderr)
+        command = [arguments.binary, "train", DATA, "--out", model, "--steps", TRAINING_STEPS, "--quiet"]
+        if size == "medium":  # no medium teacher comes with the program
+            weights, teacher = folder / "medium.pth", folder / "medium.teacher"
+            peers_sides.write_random_teacher(size, weights)
+            run(arguments.binary, "import", weights, "--out", teacher)
+            command += ["--size", size, "--teacher", teacher]
+        if Path(f"{model}.checkpoint").exists():
+            command.append("--resume")
+        run(*command)
+    graph = folder / f"{size}.onnx"
+    run(arguments.binary, "export", model, "--onnx", graph)
+    print(f"{size}: quantising", file=sys.stderr)
+    peers_sides.write_quantised(graph, sorted(DATA.glob("train/good/*.png")), folder / f"{size}-int8.xml")
 
 
 # --- Measuring ----------------------------------------------------------------------------------------------------
 
 
-def milliseconds(action):
-    start = time.perf_counter()
-    action()
-    return 1000 * (time.perf_counter() - start)
+def measure(arguments, size, threads, progress):
+    """One setup: {measure: {side: [one number per round]}}, the maps' deviations, and the sides that do not run."""
+    import peers_sides
+
+    ours = Ours(arguments.binary, arguments.models / f"{size}.model", threads)
+    images = IMAGES_PER_THREAD * threads
+    peers = peers_sides.make(arguments.models, size, threads, PHOTO)
+    deviations = peers_sides.deviations(peers, OURS, ours.write_map)
+    takes = {
+        INSPECTION: {side.name: side.median_inspection for side in peers.inspectors},
+        THROUGHPUT: {side.name: side.images_per_second for side in peers.inspectors},
+        TRAINING: {side: step[True] for side, step in peers.steps.items()},
+        TRAINING_WITHOUT_PENALTY: {side: step[False] for side, step in peers.steps.items()},
+    }
+    amount = {INSPECTION: arguments.repeats, THROUGHPUT: images}
+    results = {name: {} for name in MEASURES}
+
+    def note(name, side, value):
+        results[name].setdefault(side, []).append(value)
+
+    for number in range(arguments.rounds):
+        long = number < arguments.long_rounds
+        progress.show(size, threads, number)
+        for name, value in ours.times(size, arguments.repeats).items():
+            if long or name == INSPECTION:
+                note(name, OURS, value)
+        if long:
+            note(THROUGHPUT, OURS, ours.images_per_second(images))
+        for name in MEASURES if long else (INSPECTION,):
+            for side, take in takes[name].items():
+                note(name, side, take(*((amount[name],) if name in amount else ())))
+    return results, deviations, peers.skipped
 
 
-def inspection_median(inspect, repeats):
-    inspect()  # wakes the side's threads and fills the caches after the side before it
-    return statistics.median(milliseconds(inspect) for _ in range(repeats))
+class Progress:
+    """Estimates the time that is left from the rounds done so far."""
+
+    def __init__(self, arguments, setups):
+        self.rounds = [
+            (size, threads, number, round_cost(arguments, size, threads, number))
+            for size, threads in setups for number in range(arguments.rounds)
+        ]
+        self.start = time.time()
+
+    def show(self, size, threads, number):
+        place = [entry[:3] for entry in self.rounds].index((size, threads, number))
+        done, left = (sum(entry[3] for entry in part) for part in (self.rounds[:place], self.rounds[place:]))
+        line = f"{size}, {threads} thread(s), round {number + 1}"
+        if done:
+            line += f", about {(time.time() - self.start) * left / done / 60:.0f} min left"
+        print(line, file=sys.stderr)
 
 
-def measure(arguments, ours, inspectors, trainers):
-    """{kind: {side: [one number per round]}}."""
-    rounds = {INSPECTION: {}, TRAINING: {}}
-
-    def note(kind, side, value):
-        rounds[kind].setdefault(side, []).append(value)
-
-    for step in trainers.values() if arguments.training_rounds else ():
-        step()  # allocates the optimiser's state
-    for number in range(max(arguments.rounds, arguments.training_rounds)):
-        print(f"round {number + 1}", file=sys.stderr)
-        if ours:
-            report = ours.measure()
-            note(INSPECTION, OURS, report[INSPECTION])
-            note(TRAINING, f"{OURS} with penalty", report[TRAINING])
-        if number < arguments.rounds:
-            for side, inspect in inspectors.items():
-                note(INSPECTION, side, inspection_median(inspect, arguments.repeats))
-        if number < arguments.training_rounds:
-            for side, step in trainers.items():
-                note(TRAINING, side, milliseconds(step))
-    return rounds
-
-
-# --- Reporting ----------------------------------------------------------------------------------------------------
-
-
-def summarise(rounds):
-    """Median, spread and the ratio to efficientad's median, per side."""
-    result = {}
-    for side, values in rounds.items():
-        result[side] = {
-            "median": statistics.median(values), "min": min(values), "max": max(values), "rounds": values,
-        }
-    reference = next((side for side in result if side.startswith(OURS)), None)
-    for entry in result.values():
-        entry["ratio"] = entry["median"] / result[reference]["median"] if reference else None
-    return result
+def round_cost(arguments, size, threads, number):
+    """In inspections of a small image on one thread, by every side."""
+    cost = (1 + arguments.repeats) / threads
+    if number < arguments.long_rounds:
+        cost += IMAGES_PER_THREAD + 4 / threads  # a training step is some six inspections, for few of the sides
+    return cost * (3.3 if size == "medium" else 1)
 
 
 def cpu_name():
@@ -165,40 +253,38 @@ def cpu_name():
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
-def print_table(title, entries):
-    if not entries:
-        return
-    print(f"\n{title:36} {'median':>9} {'min':>9} {'max':>9} {'ratio':>7}")
-    for side, entry in entries.items():
-        ratio = f"{entry['ratio']:6.2f}x" if entry["ratio"] else "      -"
-        print(f"{side:36} {entry['median']:9.1f} {entry['min']:9.1f} {entry['max']:9.1f} {ratio}")
-
-
 def main():
     arguments = parse_arguments()
-    ours = None if arguments.peers_only else Ours(arguments.binary, arguments.size, arguments.threads)
     enter_environment(arguments.venv)
-    import peers_sides  # needs the packages of the environment entered above
+    import peers_report  # both need the packages of the environment entered above
+    import peers_sides
 
-    inspectors, trainers = peers_sides.make(arguments.size, arguments.threads)
-    rounds = measure(arguments, ours, inspectors, trainers)
+    for size in arguments.sizes:
+        apart(prepare, arguments, size)
+    setups = [(size, threads) for size in arguments.sizes for threads in arguments.threads]
+    progress = Progress(arguments, setups)
     result = {
-        "size": arguments.size,
-        "threads": arguments.threads,
-        "repeats": arguments.repeats,
         "cpu": cpu_name(),
         "logical_cpus": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
-        "versions": peers_sides.versions() | ({OURS: ours.version} if ours else {}),
-        INSPECTION: summarise(rounds[INSPECTION]),
-        TRAINING: summarise(rounds[TRAINING]),
+        "versions": {OURS: run(arguments.binary, "--version").split()[-1]} | peers_sides.versions(),
+        "repeats": arguments.repeats,
+        "images_per_thread": IMAGES_PER_THREAD,
+        "setups": [],
     }
-    print(f"{result['cpu']}, {result['logical_cpus']} logical CPUs; {arguments.size}, {arguments.threads} thread(s)")
-    print(", ".join(f"{name} {version}" for name, version in result["versions"].items()))
-    print_table("inspection, ms", result[INSPECTION])
-    print_table("training step, ms", result[TRAINING])
+    for size, threads in setups:
+        rounds, deviations, skipped = apart(measure, arguments, size, threads, progress)
+        result["setups"].append(
+            {"size": size, "threads": threads}
+            | {name: peers_report.summarise(rounds[name], OURS, name == THROUGHPUT) for name in MEASURES}
+            | {"map_deviation": deviations, "skipped": skipped}
+        )
+        if arguments.json:
+            arguments.json.write_text(json.dumps(result, indent=2) + "\n")
+    peers_report.print_tables(result, MEASURES)
     if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=2) + "\n")
+        for name in MEASURES:
+            peers_report.plot(result, name, OURS, arguments.json.with_name(f"{arguments.json.stem}-{name}.svg"))
 
 
 if __name__ == "__main__":
