@@ -146,8 +146,8 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// Prepares a convolution that `activation` follows: weights (kernel row × kernel column × input × output channel; see
-    /// [`hwio_from_oihw`]) and a bias (output channel).
+    /// Prepares a convolution that `activation` follows: weights (kernel row × kernel column ×
+    /// input × output channel; see [`hwio_from_oihw`]) and a bias (output channel).
     ///
     /// # Panics
     /// When the output's channels are no multiple of [`CHANNEL_MULTIPLE`] or lengths don't fit.
@@ -161,8 +161,8 @@ impl Conv2d {
         assert!(spec.out_channels.is_multiple_of(PANEL), "{} output channels", spec.out_channels);
         let method = Method::forward(spec, activation);
         let packed = Buffer::zeros(method.packed_len());
-        let bias_room = vec![0.0; spec.out_channels];
-        let mut conv = Self { spec, activation, method, packed, bias: bias_room };
+        let bias_len = spec.out_channels;
+        let mut conv = Self { spec, activation, method, packed, bias: vec![0.0; bias_len] };
         conv.set_weights(cpu, weights, bias);
         conv
     }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use efficientad_datasets::DatasetError;
 use thiserror::Error;
 
 /// Why watching can't begin or go on.
@@ -18,13 +19,8 @@ pub enum WatchError {
         source: io::Error,
     },
     /// The model's file can't be read.
-    #[error("{}: cannot be read ({source})", path.display())]
-    Model {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
+    #[error("the model cannot be read: {0}")]
+    Model(#[source] DatasetError),
     /// The log can't be opened, read or written.
     #[error("{}: the log cannot be {action} ({source})", path.display())]
     Log {

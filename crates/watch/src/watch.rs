@@ -1,17 +1,17 @@
 //! Watching a folder.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use efficientad::{Calibration, Detector, Inspection};
+use efficientad_datasets::file_fingerprint;
 use efficientad_evaluation::{InspectError, Judged, Photo, inspect_photos};
 use efficientad_images::DecodeOptions;
-use sha2::{Digest, Sha256};
 
 use crate::arrivals::Arrivals;
 use crate::drift::{DriftTest, FALSE_ALARM_RATE};
@@ -124,7 +124,7 @@ fn session(
     };
     Ok(Session {
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
-        model: checksum(&options.model)?,
+        model: file_fingerprint(&options.model).map_err(WatchError::Model)?.to_string(),
         threshold: detector.threshold(),
         drift: test.map(|_| settings),
     })
@@ -132,13 +132,6 @@ fn session(
 
 fn calibration_scores(detector: &Detector) -> &[f32] {
     detector.calibration().map_or(&[], Calibration::scores)
-}
-
-fn checksum(path: &Path) -> Result<String, WatchError> {
-    let failed = |source| WatchError::Model { path: path.to_owned(), source };
-    let mut sum = Sha256::new();
-    io::copy(&mut File::open(path).map_err(failed)?, &mut sum).map_err(failed)?;
-    Ok(sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Why judging ended early.
