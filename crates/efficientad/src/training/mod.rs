@@ -18,4 +18,4 @@ pub use losses::Losses;
 pub(crate) use step::{StepNetworks, StepWeights};
 pub(crate) use student::STUDENT_CHANNELS;
 pub(crate) use trainer::{TimedSteps, teacher_statistics};
-pub use trainer::{TrainOptions, Trainer, TrainingData};
+pub use trainer::{BegunTraining, TrainOptions, Trainer, TrainingData};

@@ -1,0 +1,83 @@
+//! Trainings that go on from a finished model, on images that came later (`docs/continuing.md`).
+
+use crate::model::{DataDescription, ModelInfo};
+use crate::recipe::Recipe;
+use serde::{Deserialize, Serialize};
+
+/// The constants of a continuation; all others are the model's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ContinuationRecipe {
+    /// Fingerprint of the file of the model that is continued.
+    pub model: String,
+    /// Number of steps of one image each.
+    pub steps: u64,
+    /// Seed of all random choices, also of which new images are held back.
+    pub seed: u64,
+    /// Learning rate of Adam; a tenth of it in the last twentieth of the steps.
+    pub learning_rate: f32,
+}
+
+/// A training that went on from a finished model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Continuation {
+    /// How it was trained.
+    #[serde(flatten)]
+    pub recipe: ContinuationRecipe,
+    /// The new images, and where the penalty's photos came from.
+    pub data: DataDescription,
+    /// Images of earlier trainings that were taken in turn with the new ones; none if there were
+    /// only new ones.
+    pub old: Option<OldImages>,
+}
+
+/// Images of earlier trainings of a model that take part in another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OldImages {
+    /// Fingerprints of their data sets, as [`DataDescription::fingerprint`]; sorted.
+    pub fingerprints: Vec<String>,
+    /// Number of training images.
+    pub train_images: usize,
+    /// Number of validation images, held back as before.
+    pub validation_images: usize,
+}
+
+impl ContinuationRecipe {
+    /// What a model is continued by if nothing else is said: a seed that it was not trained with,
+    /// so that the random choices are others. `model` is the fingerprint of its file.
+    pub fn of(model: String, info: &ModelInfo) -> Self {
+        let seed = info.trainings().map(|(seed, _)| seed).last();
+        Self {
+            model,
+            steps: 300,
+            seed: seed.map_or(0, |seed| seed.wrapping_add(1)),
+            learning_rate: 1e-4,
+        }
+    }
+
+    /// The recipe of the steps on a model.
+    pub fn on(&self, info: &ModelInfo) -> Recipe {
+        let default = Recipe::default();
+        let trained = info.recipe.as_ref().unwrap_or(&default);
+        Recipe {
+            size: info.size,
+            input: info.input,
+            view: info.view(),
+            region: info.region().cloned(),
+            steps: self.steps,
+            seed: self.seed,
+            learning_rate: self.learning_rate,
+            weight_decay: trained.weight_decay,
+        }
+    }
+}
+
+impl ModelInfo {
+    /// What the model was trained on, each with the seed that decided which images were held back:
+    /// the first training, if it was not imported, then the continuations.
+    pub fn trainings(&self) -> impl Iterator<Item = (u64, &DataDescription)> {
+        let first = self.recipe.as_ref().zip(self.data.as_ref());
+        let first = first.map(|(recipe, data)| (recipe.seed, data));
+        let continued = self.continuations.iter().map(|it| (it.recipe.seed, &it.data));
+        first.into_iter().chain(continued)
+    }
+}
