@@ -3,6 +3,7 @@
 use crate::model::{DataDescription, ModelInfo};
 use crate::recipe::Recipe;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The constants of a continuation; all others are the model's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,6 +69,28 @@ impl ContinuationRecipe {
             learning_rate: self.learning_rate,
             weight_decay: trained.weight_decay,
         }
+    }
+}
+
+impl fmt::Display for Continuation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { recipe, data, old } = self;
+        let ContinuationRecipe { model, steps, seed, learning_rate } = recipe;
+        write!(
+            f,
+            "{steps} steps, seed {seed}, learning rate {learning_rate}, on {} new images, {} held \
+             back",
+            data.train_images, data.validation_images
+        )?;
+        match old {
+            Some(old) => write!(
+                f,
+                ", in turn with {} old ones, {} held back",
+                old.train_images, old.validation_images
+            )?,
+            None => write!(f, " (none of the old ones)")?,
+        }
+        write!(f, ", photos {}; data {}; from model {model}", data.photos, data.fingerprint)
     }
 }
 

@@ -94,7 +94,6 @@ impl StepLoader<'_> {
         let counted = Counted::marked(&layout.counted_in(window));
         Ok(Shown { photo, whole, counted, layout, window })
     }
-
 }
 
 /// Which image each step takes.
@@ -184,7 +183,8 @@ mod tests {
     #[test]
     fn every_image_comes_once_an_epoch() {
         let order = ImageOrder::new(5, 0);
-        let epoch = |first: u64| (first..first + 5).map(|s| order.image_at(4, s)).collect::<Vec<_>>();
+        let epoch =
+            |first: u64| (first..first + 5).map(|s| order.image_at(4, s)).collect::<Vec<_>>();
         let (first, second) = (epoch(0), epoch(5));
         assert_ne!(first, second);
         for mut order in [first, second] {

@@ -139,8 +139,7 @@ impl<'a> Trainer<'a> {
         if model.info().region().is_some() {
             check_region(framing, data.validation)?;
         }
-        let mut progress =
-            TrainingProgress::new(recipe.on(model.info()), data.description.clone());
+        let mut progress = TrainingProgress::new(recipe.on(model.info()), data.description.clone());
         let mut provenance = model.provenance();
         let (description, old) = (data.description.clone(), data.old.clone());
         provenance.continuations.push(Continuation { recipe, data: description, old });
