@@ -171,10 +171,11 @@ fn print_summary(
 ) -> Result<()> {
     let info = model.info();
     output::print(format_args!(
-        "{}: {} model, {} steps, {}",
+        "{}: {} model, {}{} steps, {}",
         plan.out.display(),
         info.size,
         plan.recipe.steps,
+        if plan.parent.is_some() { " more" } else { "" },
         HumanDuration(started.elapsed()),
     ))?;
     if let Some(threshold) = &info.threshold {
