@@ -1,15 +1,24 @@
 //! The photos that a model was trained on, split as they were then.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeSet, HashSet};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use efficientad::{ModelInfo, OldImages};
-use efficientad_datasets::{DEFAULT_FRACTION, Dataset, Fingerprint, Split, file_fingerprint};
+use efficientad_datasets::{DEFAULT_FRACTION, Dataset, Split, file_fingerprint};
+use efficientad_images::DecodeOptions;
 
 use crate::progress::Progress;
 use crate::training_data::{skip_unreadable, split_fingerprint};
-use efficientad_images::DecodeOptions;
+
+/// Where old photos lie.
+#[derive(Debug)]
+pub struct OldPaths {
+    /// Folders of data sets.
+    pub folders: Vec<PathBuf>,
+    /// The model that was trained on them.
+    pub model: ModelInfo,
+}
 
 /// Photos of earlier trainings.
 #[derive(Debug)]
@@ -29,8 +38,7 @@ impl OldPhotos {
     /// # Errors
     /// When a folder is no data set that the model was trained on, as it was then.
     pub fn open(
-        folders: &[PathBuf],
-        model: &ModelInfo,
+        OldPaths { folders, model }: &OldPaths,
         decode: &DecodeOptions,
         threads: usize,
         progress: &mut Progress,
@@ -71,20 +79,16 @@ impl OldPhotos {
     /// When a file can't be read.
     pub fn take_known(&self, files: &mut Vec<PathBuf>) -> Result<usize> {
         let known = self.split.train.iter().chain(&self.split.validation);
-        let known = known.map(|file| file_fingerprint(file)).collect::<Result<Vec<_>, _>>()?;
-        let is_known = |file: &Path| -> Result<bool> {
-            let fingerprint: Fingerprint = file_fingerprint(file)?;
-            Ok(known.contains(&fingerprint))
-        };
-        let before = files.len();
-        let mut fresh = Vec::with_capacity(before);
-        for file in files.drain(..) {
-            if !is_known(&file)? {
-                fresh.push(file);
+        let known = known.map(|file| file_fingerprint(file)).collect::<Result<HashSet<_>, _>>()?;
+        let mut fresh = Vec::with_capacity(files.len());
+        for file in files.iter() {
+            if !known.contains(&file_fingerprint(file)?) {
+                fresh.push(file.clone());
             }
         }
+        let taken = files.len() - fresh.len();
         *files = fresh;
-        Ok(before - files.len())
+        Ok(taken)
     }
 }
 

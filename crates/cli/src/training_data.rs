@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use efficientad::{DataDescription, ModelInfo, OldImages, PhotoSource, TrainingData};
+use efficientad::{DataDescription, OldImages, PhotoSource, TrainingData};
 use efficientad_datasets::photos::Photos;
 use efficientad_datasets::{DEFAULT_FRACTION, Dataset, Split, fingerprint};
 use efficientad_images::DecodeOptions;
 
 use crate::args::PhotosArg;
-use crate::old_photos::OldPhotos;
+use crate::old_photos::{OldPaths, OldPhotos};
 use crate::progress::Progress;
 use crate::sources::{Images, PenaltyPhotos, take_unreadable};
 
@@ -24,8 +24,8 @@ pub struct DataPaths {
     pub photos: Option<PhotosArg>,
     /// How they are all decoded.
     pub decode: DecodeOptions,
-    /// Folders of data sets that a model was trained on before; none if they don't take part.
-    pub old: Vec<PathBuf>,
+    /// Images that a model was trained on before, if they take part.
+    pub old: Option<OldPaths>,
 }
 
 /// Images that can be read, and photos.
@@ -47,13 +47,11 @@ pub struct Data {
 
 impl Data {
     /// Lists the images, decodes each once, names those that can't be read, and holds some back.
-    /// `model` was trained on the old images.
     ///
     /// # Errors
     /// When there are too few, a folder is none, or the old images are not those of the model.
     pub fn open(
         paths: &DataPaths,
-        model: Option<&ModelInfo>,
         seed: u64,
         threads: usize,
         progress: &mut Progress,
@@ -63,12 +61,9 @@ impl Data {
             dataset.validation = images_below(folder)?;
         }
         let photos = paths.photos(seed)?;
-        let old = match model {
-            Some(model) if !paths.old.is_empty() => {
-                Some(OldPhotos::open(&paths.old, model, &paths.decode, threads, progress)?)
-            }
-            _ => None,
-        };
+        let old = paths.old.as_ref();
+        let old = old.map(|old| OldPhotos::open(old, &paths.decode, threads, progress));
+        let old = old.transpose()?;
         if let Some(old) = &old {
             leave_out_known(&mut dataset, old, progress)?;
         }

@@ -1,12 +1,12 @@
 //! What a continuation changed for the photos that were held back.
 
-use efficientad::{Detector, ImageSource, Model, TrainingData};
-use serde::Serialize;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use efficientad::Cpu;
-use std::fmt;
-use std::sync::Arc;
+use efficientad::{Cpu, Detector, ImageSource, Model, TrainingData};
+use serde::Serialize;
 
 /// Scores of photos held back, by the model before and after.
 #[derive(Debug, Serialize)]
@@ -60,7 +60,7 @@ impl Effect {
             Ok(Judged { scores, threshold: detector.threshold() })
         };
         let (before, after) = (judge(before)?, judge(after)?);
-        let of_kind = |kind: std::ops::Range<usize>| BeforeAfter {
+        let of_kind = |kind: Range<usize>| BeforeAfter {
             images: kind.len(),
             before: before.summary(kind.clone()),
             after: after.summary(kind),
@@ -76,7 +76,7 @@ struct Judged {
 }
 
 impl Judged {
-    fn summary(&self, kind: std::ops::Range<usize>) -> Scores {
+    fn summary(&self, kind: Range<usize>) -> Scores {
         let mut scores = self.scores[kind].to_vec();
         scores.sort_unstable_by(f32::total_cmp);
         let reaching = |threshold| scores.iter().filter(|&&score| score >= threshold).count();

@@ -30,9 +30,7 @@ pub fn run(args: TrainArgs) -> Result<Status> {
     let started = Instant::now();
     let plan = Plan::new(args)?;
     let mut progress = Progress::new(Style::choose(plan.quiet, plan.json));
-    let parent = plan.parent.as_ref().map(|parent| parent.model.info());
-    let threads = plan.cpu.threads();
-    let data = Data::open(&plan.data, parent, plan.recipe.seed, threads, &mut progress)?;
+    let data = Data::open(&plan.data, plan.recipe.seed, plan.cpu.threads(), &mut progress)?;
     if plan.parent.is_some() && data.old.is_none() {
         progress.note(
             "without --old the model learns from the new photos alone: it forgets, and nothing is \

@@ -7,6 +7,7 @@ use efficientad::{BegunTraining, ContinuationRecipe, Model};
 use efficientad_datasets::file_fingerprint;
 
 use crate::args::{PhotosArg, RecipeArgs, TrainArgs};
+use crate::old_photos::OldPaths;
 
 /// A finished model.
 pub struct Parent {
@@ -29,6 +30,11 @@ impl Parent {
         Ok(Self { path: path.to_owned(), model, fingerprint })
     }
 
+    /// Fingerprint of the file of the model that it was continued from, if it was.
+    fn last_origin(&self) -> Option<&String> {
+        self.model.info().continuations.last().map(|last| &last.recipe.model)
+    }
+
     /// How it is continued.
     pub fn recipe(&self, given: &RecipeArgs) -> ContinuationRecipe {
         let default = ContinuationRecipe::of(self.fingerprint.clone(), self.model.info());
@@ -38,6 +44,12 @@ impl Parent {
             learning_rate: given.learning_rate.unwrap_or(default.learning_rate),
             ..default
         }
+    }
+
+    /// Where the photos lie that it was trained on, if that is said.
+    pub fn old_paths(&self, folders: Vec<PathBuf>) -> Option<OldPaths> {
+        let model = self.model.info().clone();
+        (!folders.is_empty()).then_some(OldPaths { folders, model })
     }
 
     /// Photos for the penalty if none are given: none if it was trained without.
@@ -88,6 +100,12 @@ pub fn refuse_other_beginning(
         (Some(_), None) => bail!(
             "{checkpoint}: the training that was stopped here began with a model; give that model \
              with --continue, or delete the checkpoint"
+        ),
+        // The model took the place of the one that it was made from, and the checkpoint was left.
+        (Some(begun), Some(parent)) if parent.last_origin() == Some(begun) => bail!(
+            "{checkpoint}: the training that was stopped here is finished, and {} is what came of \
+             it; delete the checkpoint",
+            parent.path.display()
         ),
         (Some(begun), Some(parent)) if *begun != parent.fingerprint => bail!(
             "{checkpoint}: the training that was stopped here began with another model (SHA-256 \

@@ -88,7 +88,7 @@ impl Plan {
                     Some(parent) => args.decode.options_for(parent.model.info()),
                     None => args.decode.options(),
                 },
-                old: args.old,
+                old: parent.as_ref().and_then(|parent| parent.old_paths(args.old)),
             },
             out: args.out,
             checkpoint,

@@ -132,11 +132,17 @@ fn the_same_continuation_gives_the_same_bytes_stopped_or_not() {
     ));
     run([&continuing(&new, &stopped)[..], &["--resume"]].concat())
         .expect(2, &["this checkpoint belongs to other training images", "3 + 1 old images"]);
-    run(["train", "--continue", &whole, &new, "--out", &stopped, "--resume"])
+    let other = sandbox.path("other.model");
+    run(["calibrate", &shared().model, &new, "--out", &other]).success();
+    run(["train", "--continue", &other, &new, "--out", &stopped, "--resume"])
         .expect(2, &["began with another model (SHA-256 ", "give that one, or delete"]);
     run([&with_old(&new, &stopped)[..], &["--resume", "--seed", "3"]].concat())
         .expect(2, &["began with --seed 8, not 3"]);
+    let begun = fs::read(&checkpoint).unwrap();
     run([&arguments[..], &["--resume"]].concat()).success();
+    sandbox.write("stopped.model.checkpoint", &begun);
+    run(["train", "--continue", &stopped, &new, "--out", &stopped, "--resume"])
+        .expect(2, &["is finished, and ", "delete the checkpoint"]);
     assert!(fs::read(&stopped).unwrap() == fs::read(&whole).unwrap());
 }
 
