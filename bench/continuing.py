@@ -45,23 +45,20 @@ def split(source, folder):
 
 def trainings(arguments, folder):
     """The arguments of `efficientad train` for each model; all photos for `anew` lie in one folder."""
-    photos, models = folder / "photos", folder / "models"
+    photos, first = folder / "photos", folder / "models/before"
     everything = photos / "all"
     if not everything.exists():
         for kind in KINDS:
             shutil.copytree(photos / kind / "train", everything, dirs_exist_ok=True)
-    on = ["--continue", models / "before", photos / "new/train"]
+    on = ["--continue", first, photos / "new/train"]
     old = ["--old", photos / "old/train"]
-    steps = ["--steps", arguments.steps]
-    slowly = ["--learning-rate", "1e-5"]
-    return {
-        "before": [photos / "old/train", "--steps", arguments.first_steps],
-        "with-old": [*on, *old, *steps],
-        "with-old-slowly": [*on, *old, *steps, *slowly],
-        "new-only": [*on, *steps],
-        "new-only-slowly": [*on, *steps, *slowly],
-        "anew": [everything, "--steps", arguments.first_steps],
-    }
+    models = {"before": [photos / "old/train", "--steps", arguments.first_steps]}
+    for number in arguments.steps:
+        steps = ["--steps", number]
+        models[f"with-old-{number}"] = [*on, *old, *steps]
+        models[f"new-only-{number}"] = [*on, *steps]
+        models[f"new-only-slowly-{number}"] = [*on, *steps, "--learning-rate", "1e-5"]
+    return {**models, "anew": [everything, "--steps", arguments.first_steps]}
 
 
 def train(binary, model, options):
@@ -116,7 +113,7 @@ def main():
     parser.add_argument("dobot_cubes", type=pathlib.Path, help="folder of the data set")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder for photos and models")
     parser.add_argument("--first-steps", default="400", help="steps of the trainings from nothing")
-    parser.add_argument("--steps", default="150", help="steps of the continuations")
+    parser.add_argument("--steps", nargs="+", default=["100", "150"], help="steps of the continuations")
     parser.add_argument("--only", nargs="+", help="names of the models; all if not given")
     parser.add_argument("--binary", default="target/release/efficientad")
     arguments = parser.parse_args()

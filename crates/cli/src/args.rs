@@ -201,7 +201,8 @@ pub struct RecipeArgs {
     /// or HxW [default: 256, or the tile's size].
     #[arg(long, value_name = "SIZE", value_parser = parse_input)]
     pub input: Option<InputSize>,
-    /// Training steps, one photo each [default: 10000, the paper takes 70000; with --continue 300].
+    /// Training steps, one photo each [default: 10000, the paper takes 70000; with
+    /// --continue a quarter of the steps that MODEL was first trained for, 100 at least].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub steps: Option<u64>,
     /// Seed of everything random; the same seed gives the same model, bit for bit [default: 0; with

@@ -5,6 +5,11 @@ use crate::recipe::Recipe;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// A continuation takes the steps of the first training divided by this, but not fewer than
+/// [`FEWEST_STEPS`] (measured: `docs/continuing.md`).
+const STEPS_DIVISOR: u64 = 4;
+const FEWEST_STEPS: u64 = 100;
+
 /// The constants of a continuation; all others are the model's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ContinuationRecipe {
@@ -43,15 +48,18 @@ pub struct OldImages {
 }
 
 impl ContinuationRecipe {
-    /// What a model is continued by if nothing else is said: a seed that it was not trained with,
+    /// What a model is continued by if nothing else is said: a quarter of the steps of its first
+    /// training, the learning rate of any training, and a seed that it was not trained with,
     /// so that the random choices are others. `model` is the fingerprint of its file.
     pub fn of(model: String, info: &ModelInfo) -> Self {
+        let default = Recipe::default();
+        let trained = info.recipe.as_ref().unwrap_or(&default);
         let seed = info.trainings().map(|(seed, _)| seed).last();
         Self {
             model,
-            steps: 300,
+            steps: (trained.steps / STEPS_DIVISOR).max(FEWEST_STEPS),
             seed: seed.map_or(0, |seed| seed.wrapping_add(1)),
-            learning_rate: 1e-4,
+            learning_rate: Recipe::default().learning_rate,
         }
     }
 
@@ -102,5 +110,55 @@ impl ModelInfo {
         let first = first.map(|(recipe, data)| (recipe.seed, data));
         let continued = self.continuations.iter().map(|it| (it.recipe.seed, &it.data));
         first.into_iter().chain(continued)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trained(recipe: Option<Recipe>) -> ModelInfo {
+        ModelInfo {
+            size: Default::default(),
+            input: Default::default(),
+            data: recipe.as_ref().map(|_| data("first")),
+            recipe,
+            continuations: Vec::new(),
+            calibration: None,
+            threshold: None,
+            program_version: String::new(),
+        }
+    }
+
+    fn data(fingerprint: &str) -> DataDescription {
+        DataDescription {
+            fingerprint: fingerprint.to_owned(),
+            train_images: 9,
+            validation_images: 1,
+            photos: "none".to_owned(),
+            orientation: Default::default(),
+        }
+    }
+
+    #[test]
+    fn the_model_decides_what_is_not_said() {
+        let of = |info: &ModelInfo| ContinuationRecipe::of("sum".to_owned(), info);
+        let recipe = Recipe { steps: 2_000, seed: 5, weight_decay: 0.5, ..Recipe::default() };
+        let mut info = trained(Some(recipe));
+        let continued = of(&info);
+        assert_eq!((continued.steps, continued.seed, continued.learning_rate), (500, 6, 1e-4));
+        assert_eq!(continued.on(&info).weight_decay, 0.5);
+        info.continuations.push(Continuation {
+            recipe: continued,
+            data: data("second"),
+            old: None,
+        });
+        assert_eq!((of(&info).steps, of(&info).seed), (500, 7));
+        let fingerprints: Vec<_> =
+            info.trainings().map(|(_, it)| it.fingerprint.as_str()).collect();
+        assert_eq!(fingerprints, ["first", "second"]);
+        let short = Recipe { steps: 3, ..Recipe::default() };
+        assert_eq!(of(&trained(Some(short))).steps, 100);
+        assert_eq!((of(&trained(None)).steps, of(&trained(None)).seed), (2_500, 0));
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Run, STEPS, Sandbox, command, end, part, run, save, shared};
 use crate::schemas::assert_follows;
+use crate::weights::anomalib_model;
 
 /// Photos of good parts that the shared model has not seen; their folder.
 fn new_photos(sandbox: &Sandbox, name: &str, first: u64, count: u64) -> String {
@@ -276,4 +277,35 @@ fn bad_input_leaves_everything_as_it_was() {
         .expect(1, &["skipped: ", "broken.png"]);
     assert!(fs::read(&model).unwrap() != bytes);
     assert_eq!(sandbox.names(), ["broken", "cut.model", "new", "part.model"]);
+}
+
+#[test]
+fn an_imported_model_is_continued_on_new_photos_alone() {
+    let sandbox = Sandbox::new();
+    let new = new_photos(&sandbox, "new", 200, 3);
+    let foreign = sandbox.write("model.safetensors", &anomalib_model());
+    let (model, out) = (sandbox.path("imported.model"), sandbox.path("m"));
+    run(["import", &foreign, "--out", &model]).success();
+    let arguments = ["train", "--continue", &model, &new, "--out", &out, "--steps", "1", "--json"];
+    run([&arguments[..], &["--old", &shared().dataset]].concat())
+        .expect(2, &["the model was imported and does not say what it was trained on"]);
+    let done = run(arguments).json_lines().pop().unwrap();
+    assert!(done["held_back"]["new"]["before"]["rejected"].is_null(), "it had no threshold");
+    let told = info(&out);
+    assert!(told["recipe"].is_null() && told["threshold"].is_object());
+    assert_eq!(
+        (&told["continuations"][0]["seed"], &told["continuations"][0]["steps"]),
+        (&json!(0), &json!(1))
+    );
+}
+
+#[test]
+fn a_model_trained_without_penalty_is_continued_without() {
+    let sandbox = Sandbox::new();
+    let (first, new) = (sandbox.good_photos("first", 2), new_photos(&sandbox, "new", 200, 2));
+    let (model, out) = (sandbox.path("1.model"), sandbox.path("2.model"));
+    run(["train", &first, "--out", &model, "--steps", "1", "--photos", "none"]).success();
+    let run = run(["train", "--continue", &model, &new, "--out", &out, "--steps", "1", "--json"]);
+    assert!(run.json_lines()[0]["losses"]["penalty"].is_null(), "{run:?}");
+    assert_eq!(info(&out)["continuations"][0]["data"]["photos"], "none");
 }
