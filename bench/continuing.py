@@ -57,7 +57,7 @@ def trainings(arguments, folder):
         steps = ["--steps", number]
         models[f"with-old-{number}"] = [*on, *old, *steps]
         models[f"new-only-{number}"] = [*on, *steps]
-        models[f"new-only-slowly-{number}"] = [*on, *steps, "--learning-rate", "1e-5"]
+        models[f"new-only-full-rate-{number}"] = [*on, *steps, "--learning-rate", "1e-4"]
     return {**models, "anew": [everything, "--steps", arguments.first_steps]}
 
 

@@ -209,7 +209,8 @@ pub struct RecipeArgs {
     /// --continue one more than the model's].
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Learning rate of the first 95 % of the steps [default: 0.0001].
+    /// Learning rate of the first 95 % of the steps [default: 0.0001; with --continue, but without
+    /// --old, 0.00001].
     #[arg(long, value_name = "X", value_parser = parse_positive)]
     pub learning_rate: Option<f32>,
 }

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use efficientad::{BegunTraining, ContinuationRecipe, Model};
 use efficientad_datasets::file_fingerprint;
 
-use crate::args::{PhotosArg, RecipeArgs, TrainArgs};
+use crate::args::{PhotosArg, TrainArgs};
 use crate::old_photos::OldPaths;
 
 /// A finished model.
@@ -36,8 +36,14 @@ impl Parent {
     }
 
     /// How it is continued.
-    pub fn recipe(&self, given: &RecipeArgs) -> ContinuationRecipe {
-        let default = ContinuationRecipe::of(self.fingerprint.clone(), self.model.info());
+    pub fn recipe(&self, args: &TrainArgs) -> ContinuationRecipe {
+        let (fingerprint, info) = (self.fingerprint.clone(), self.model.info());
+        let default = if args.old.is_empty() {
+            ContinuationRecipe::new_only(fingerprint, info)
+        } else {
+            ContinuationRecipe::with_old(fingerprint, info)
+        };
+        let given = &args.recipe;
         ContinuationRecipe {
             steps: given.steps.unwrap_or(default.steps),
             seed: given.seed.unwrap_or(default.seed),

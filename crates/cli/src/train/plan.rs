@@ -72,7 +72,7 @@ impl Plan {
             (begun.recipe, Start::FromCheckpoint)
         } else if let Some(parent) = &parent {
             refuse_checkpoint(&checkpoint)?;
-            let recipe = parent.recipe(&args.recipe);
+            let recipe = parent.recipe(&args);
             (recipe.on(parent.model.info()), Start::FromModel(recipe))
         } else {
             refuse_checkpoint(&checkpoint)?;

@@ -175,6 +175,7 @@ fn without_old_photos_it_says_what_that_means() {
     assert_eq!(done["held_back"]["new"]["images"], 1);
     let told = info(&model);
     assert!(told["continuations"][0]["old"].is_null());
+    assert_eq!(told["continuations"][0]["learning_rate"], 0.00001);
     assert_eq!(scores(&model).len(), 1);
     assert_eq!(sandbox.names(), ["new", "part.model"], "--out may name the model");
 }
