@@ -116,7 +116,11 @@ pub enum OrientationArg {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A run can be stopped with Ctrl-C at any time and continued by the same command with --resume: the \
-model is the same, bit for bit, as that of a run without a break.")]
+model is the same, bit for bit, as that of a run without a break.
+
+Examples:
+  efficientad train photos-of-good-parts --out part.model
+  efficientad train --continue part.model new-photos --old photos-of-good-parts --out part2.model")]
 pub struct TrainArgs {
     /// Folder of the data set.
     ///
@@ -127,13 +131,28 @@ pub struct TrainArgs {
     /// Model file to write.
     #[arg(long, value_name = "MODEL")]
     pub out: PathBuf,
+    /// Go on from this finished model instead of training anew: the data set holds new photos of
+    /// good parts, which it has not seen.
+    ///
+    /// Networks and what they see stay the model's; the maps' scale and the threshold are taken anew
+    /// from the photos held back. MODEL itself stays as it is, unless --out names it.
+    #[arg(long = "continue", value_name = "MODEL")]
+    pub continue_from: Option<PathBuf>,
+    /// With --continue: folder of a data set that MODEL was trained on, unchanged since; once for
+    /// each of them.
+    ///
+    /// Steps take old and new photos in turn, and the photos held back then and now calibrate
+    /// together. Without it the model learns from new photos alone: it forgets, and the threshold
+    /// promises nothing about the old parts.
+    #[arg(long, value_name = "DATASET", requires = "continue_from")]
+    pub old: Vec<PathBuf>,
     #[command(flatten)]
     pub recipe: RecipeArgs,
     #[command(flatten)]
     pub view: ViewArgs,
     #[command(flatten)]
     pub region: RegionArgs,
-    /// Folder of good photos to hold back instead of a tenth of the data set.
+    /// Folder of good photos to hold back instead of a tenth of the data set (not of --old).
     #[arg(long, value_name = "DIR")]
     pub validation: Option<PathBuf>,
     /// Share of good parts that may be called anomalous, as 0.01 or 1%, at 95 % confidence
@@ -141,7 +160,8 @@ pub struct TrainArgs {
     ///
     /// The threshold is the lowest that the held-back photos can promise this of, whatever the
     /// scores' distribution: that takes 299 of them for 1 %, 59 for 5 %, 29 for 10 %. With fewer,
-    /// the threshold assumes that scores are normally distributed, and says so.
+    /// the threshold assumes that scores are normally distributed, and says so. With --continue the
+    /// default is the model's rate.
     #[arg(long, value_name = "RATE")]
     pub false_reject: Option<FalseRejectRate>,
     /// Natural photos that teach the student what not to imitate: a folder of any photos but those
@@ -181,13 +201,16 @@ pub struct RecipeArgs {
     /// or HxW [default: 256, or the tile's size].
     #[arg(long, value_name = "SIZE", value_parser = parse_input)]
     pub input: Option<InputSize>,
-    /// Training steps, one photo each [default: 10000; the paper takes 70000].
+    /// Training steps, one photo each [default: 10000, the paper takes 70000; with
+    /// --continue a quarter of the steps that MODEL was first trained for, 100 at least].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub steps: Option<u64>,
-    /// Seed of everything random; the same seed gives the same model, bit for bit [default: 0].
+    /// Seed of everything random; the same seed gives the same model, bit for bit [default: 0; with
+    /// --continue one more than the model's].
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Learning rate of the first 95 % of the steps [default: 0.0001].
+    /// Learning rate of the first 95 % of the steps [default: 0.0001; with --continue, but without
+    /// --old, 0.00001].
     #[arg(long, value_name = "X", value_parser = parse_positive)]
     pub learning_rate: Option<f32>,
 }

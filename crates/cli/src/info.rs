@@ -49,6 +49,7 @@ fn lines(model: &Model) -> Vec<String> {
         facts.push(("photos", data.photos.clone()));
         facts.push(("fingerprint", data.fingerprint.clone()));
     }
+    facts.extend(info.continuations.iter().map(|it| ("continued", it.to_string())));
     if let Some(scores) = model.calibration() {
         facts.push(("calibration", calibration(info, scores)));
     }

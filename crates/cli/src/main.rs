@@ -3,7 +3,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | `args` | commands, options and their help |
-//! | `train`, `training_data`, `sources` | `efficientad train` and what it learns from |
+//! | `train`, `training_data`, `old_photos`, `sources` | `efficientad train` and what it learns from |
 //! | `predict`, `watch`, `eval`, `calibrate`, `info`, `import`, `export`, `bench` | one command each |
 //! | `interrupt`, `schedule` | Ctrl-C; when a checkpoint is due |
 //! | `progress`, `output`, `table` | what is shown, and the exit codes |
@@ -19,6 +19,7 @@ mod import;
 mod info;
 mod interrupt;
 mod machine;
+mod old_photos;
 mod output;
 mod predict;
 mod progress;

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use efficientad::{DataDescription, PhotoSource, TrainingData};
+use efficientad::{DataDescription, OldImages, PhotoSource, TrainingData};
 use efficientad_datasets::photos::Photos;
 use efficientad_datasets::{DEFAULT_FRACTION, Dataset, Split, fingerprint};
 use efficientad_images::DecodeOptions;
 
 use crate::args::PhotosArg;
+use crate::old_photos::{OldPaths, OldPhotos};
 use crate::progress::Progress;
 use crate::sources::{Images, PenaltyPhotos, take_unreadable};
 
@@ -23,19 +24,23 @@ pub struct DataPaths {
     pub photos: Option<PhotosArg>,
     /// How they are all decoded.
     pub decode: DecodeOptions,
+    /// Images that a model was trained on before, if they take part.
+    pub old: Option<OldPaths>,
 }
 
 /// Images that can be read, and photos.
 #[derive(Debug)]
 pub struct Data {
-    /// Images to learn from.
+    /// Images to learn from, the old ones first.
     pub train: Images,
-    /// Images held back.
+    /// Images held back, likewise.
     pub validation: Images,
     /// Photos for the penalty.
     pub photos: Option<PenaltyPhotos>,
     /// What a model file says about them.
     pub description: DataDescription,
+    /// The old images among them.
+    pub old: Option<OldImages>,
     /// Number of images that could not be read.
     pub skipped: usize,
 }
@@ -44,7 +49,7 @@ impl Data {
     /// Lists the images, decodes each once, names those that can't be read, and holds some back.
     ///
     /// # Errors
-    /// When there are too few, or a folder is none.
+    /// When there are too few, a folder is none, or the old images are not those of the model.
     pub fn open(
         paths: &DataPaths,
         seed: u64,
@@ -56,12 +61,24 @@ impl Data {
             dataset.validation = images_below(folder)?;
         }
         let photos = paths.photos(seed)?;
-        let skipped = skip_unreadable(&mut dataset, &paths.decode, threads, progress)?;
-        let split = dataset.split(DEFAULT_FRACTION, seed)?;
+        let old = paths.old.as_ref();
+        let old = old.map(|old| OldPhotos::open(old, &paths.decode, threads, progress));
+        let old = old.transpose()?;
+        if let Some(old) = &old {
+            leave_out_known(&mut dataset, old, progress)?;
+        }
+        let mut skipped = skip_unreadable(&mut dataset, &paths.decode, threads, progress)?;
+        let mut split = dataset.split(DEFAULT_FRACTION, seed)?;
         let description = describe(&split, paths, &dataset.root, photos.as_ref())?;
+        let old = old.map(|old| {
+            skipped += old.skipped;
+            split.train.splice(0..0, old.split.train);
+            split.validation.splice(0..0, old.split.validation);
+            old.description
+        });
         let images = |files| Images { files, decode: paths.decode };
         let (train, validation) = (images(split.train), images(split.validation));
-        Ok(Self { train, validation, photos, description, skipped })
+        Ok(Self { train, validation, photos, description, old, skipped })
     }
 
     /// As the trainer takes it.
@@ -71,6 +88,7 @@ impl Data {
             validation: &self.validation,
             photos: self.photos.as_ref().map(|photos| photos as &dyn PhotoSource),
             description: self.description.clone(),
+            old: self.old.clone(),
         }
     }
 }
@@ -84,6 +102,22 @@ impl DataPaths {
         };
         Ok(Some(PenaltyPhotos::new(photos, seed, self.decode)))
     }
+}
+
+/// A folder that grows holds old photos beside the new ones.
+fn leave_out_known(dataset: &mut Dataset, old: &OldPhotos, progress: &Progress) -> Result<()> {
+    let mut known = 0;
+    for files in [&mut dataset.train, &mut dataset.validation] {
+        known += old.take_known(files)?;
+    }
+    let root = dataset.root.display();
+    if dataset.train.is_empty() {
+        bail!("{root}: all photos are among those of --old; there is nothing new to learn");
+    }
+    if known > 0 {
+        progress.note(format_args!("{root}: {known} photos are among those of --old, not new"));
+    }
+    Ok(())
 }
 
 /// All images in a folder and below it, whatever they show.
@@ -130,22 +164,29 @@ fn refuse_too_few(dataset: &Dataset, found: usize) -> Result<()> {
     Ok(())
 }
 
-/// The fingerprint has two parts, for the training images and for those held back: the same images
-/// split otherwise are other data.
 fn describe(
     split: &Split,
     paths: &DataPaths,
     root: &Path,
     photos: Option<&PenaltyPhotos>,
 ) -> Result<DataDescription> {
-    let train = fingerprint(root, &split.train)?;
     let validation_root = paths.validation.as_deref().unwrap_or(root);
-    let validation = fingerprint(validation_root, &split.validation)?;
     Ok(DataDescription {
-        fingerprint: format!("{train}-{validation}"),
+        fingerprint: split_fingerprint(split, root, validation_root)?,
         train_images: split.train.len(),
         validation_images: split.validation.len(),
         photos: photos.map_or_else(|| "none".to_owned(), PenaltyPhotos::description),
         orientation: paths.decode.orientation,
     })
+}
+
+/// The fingerprint has two parts, for the training images and for those held back: the same images
+/// split otherwise are other data.
+///
+/// # Errors
+/// When a file can't be read.
+pub fn split_fingerprint(split: &Split, root: &Path, validation_root: &Path) -> Result<String> {
+    let train = fingerprint(root, &split.train)?;
+    let validation = fingerprint(validation_root, &split.validation)?;
+    Ok(format!("{train}-{validation}"))
 }

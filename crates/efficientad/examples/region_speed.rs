@@ -45,6 +45,7 @@ fn model(cpu: &Arc<Cpu>, view: View, region: Option<RegionOfInterest>) -> Result
             photos: "none".to_owned(),
             orientation: Default::default(),
         },
+        old: None,
     };
     let recipe = Recipe { view, region, steps: 1, ..Recipe::default() };
     let (teacher, options) = (Teacher::embedded(recipe.size)?, TrainOptions::default());

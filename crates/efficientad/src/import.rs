@@ -109,9 +109,7 @@ impl Model {
         validation: &dyn ImageSource,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Self, Error> {
-        let provenance =
-            Provenance { recipe: self.info().recipe.clone(), data: self.info().data.clone() };
-        Self::calibrate(cpu, self.networks.clone(), provenance, validation, progress)
+        Self::calibrate(cpu, self.networks.clone(), self.provenance(), validation, progress)
     }
 }
 
@@ -141,7 +139,6 @@ impl ImportedNetworks {
             student: self.student,
             autoencoder: self.autoencoder,
         };
-        let provenance = Provenance { recipe: None, data: None };
-        Model::calibrate(cpu, weights, provenance, validation, progress)
+        Model::calibrate(cpu, weights, Provenance::default(), validation, progress)
     }
 }

@@ -5,7 +5,8 @@
 //! an image; a student learns on good images to predict it, and an autoencoder to predict it from
 //! the image as a whole. Where they disagree on a new image, something is unusual.
 //!
-//! - [`Trainer`] trains student and autoencoder on an [`ImageSource`] and calibrates a [`Model`].
+//! - [`Trainer`] trains student and autoencoder on an [`ImageSource`] and calibrates a [`Model`], or
+//!   goes on with one on further images.
 //! - [`Detector`] judges images by a model.
 //! - [`Calibration`] holds the scores of good images; [`Threshold`] is chosen from them and says what
 //!   it promises; [`Regions`] are where an image reaches it.
@@ -19,6 +20,7 @@
 mod anomaly_map;
 pub mod benchmark;
 mod calibration;
+mod continuation;
 mod detector;
 mod error;
 mod import;
@@ -40,6 +42,7 @@ mod view;
 
 pub use anomaly_map::{MAP_BORDER, Map};
 pub use calibration::{Calibration, MAX_CALIBRATION_IMAGES, MapQuantiles, Quantiles};
+pub use continuation::{Continuation, ContinuationRecipe, OldImages};
 pub use detector::{Detector, Inspection};
 pub use efficientad_images::{RegionOfInterest, RgbImage};
 pub use efficientad_kernels::{Activation, ConvSpec, Cpu, CpuError, InstructionSet};
@@ -57,5 +60,5 @@ pub use source::{ImageSource, PhotoSource, penalty_crop};
 pub use teacher::Teacher;
 pub use threshold::{Basis, CONFIDENCE, FalseRejectRate, Threshold};
 pub use trained::{TrainedLayer, TrainedNetworks};
-pub use training::{Losses, TrainOptions, Trainer, TrainingData};
+pub use training::{BegunTraining, Losses, TrainOptions, Trainer, TrainingData};
 pub use view::{MAX_TILE, MIN_TILE, MIN_TILE_OVERLAP, View, ViewError};

@@ -4,6 +4,7 @@ use crate::anomaly_map::PhotoMaps;
 use crate::calibration::{
     Calibration, MAX_CALIBRATION_IMAGES, MapQuantiles, Quantiles, check_count,
 };
+use crate::continuation::Continuation;
 use crate::error::Error;
 use crate::inspection::{NetworkWeights, Networks};
 use crate::network::{
@@ -47,6 +48,9 @@ pub struct ModelInfo {
     pub recipe: Option<Recipe>,
     /// What it was trained on; none if it was imported.
     pub data: Option<DataDescription>,
+    /// How its training went on later, in order.
+    #[serde(default)]
+    pub continuations: Vec<Continuation>,
     /// Images that the threshold was last taken from by [`Model::calibrated`]; none if from those
     /// held back from training.
     pub calibration: Option<CalibrationImages>,
@@ -191,12 +195,20 @@ impl Calibration {
 }
 
 /// What is known of trained networks before they are calibrated.
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Provenance {
     pub recipe: Option<Recipe>,
     pub data: Option<DataDescription>,
+    pub continuations: Vec<Continuation>,
 }
 
 impl Model {
+    /// Where its networks come from.
+    pub(crate) fn provenance(&self) -> Provenance {
+        let ModelInfo { recipe, data, continuations, .. } = self.info.clone();
+        Provenance { recipe, data, continuations }
+    }
+
     /// A model without a threshold.
     pub(crate) fn uncalibrated(networks: NetworkWeights, quantiles: Quantiles) -> Self {
         let info = ModelInfo {
@@ -204,6 +216,7 @@ impl Model {
             input: networks.framing.input(),
             recipe: None,
             data: None,
+            continuations: Vec::new(),
             calibration: None,
             threshold: None,
             program_version: program_version(),
@@ -237,6 +250,7 @@ impl Model {
         let mut model = Self::uncalibrated(weights, quantiles);
         model.info.recipe = provenance.recipe;
         model.info.data = provenance.data;
+        model.info.continuations = provenance.continuations;
         model.info.threshold = Some(scores.threshold(FalseRejectRate::default()));
         model.calibration = Some(scores);
         Ok(model)

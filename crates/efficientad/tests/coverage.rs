@@ -203,6 +203,37 @@ fn p_values_are_uniform_on_good_images() {
     }
 }
 
+/// Images of two kinds in fixed numbers, as after a continuation: the promise holds for a mixture in
+/// that proportion, and never less often than for images that are drawn from it.
+#[test]
+fn two_kinds_in_fixed_numbers_keep_the_promise_for_their_mixture() {
+    let kinds = [(&DISTRIBUTIONS[0], &DISTRIBUTIONS[1]), (&DISTRIBUTIONS[3], &DISTRIBUTIONS[0])];
+    for (old, new) in kinds {
+        for (n_old, n_new, rate) in [(280, 19, 0.01), (150, 149, 0.01), (30, 170, 0.1)] {
+            let n = n_old + n_new;
+            let mut random = uniform((n_old * n_new) as u64);
+            let wish = FalseRejectRate::new(rate).unwrap();
+            let mut broken = 0;
+            let mut above = 0;
+            for _ in 0..TRIALS {
+                let scores = [random.scores(old, n_old), random.scores(new, n_new)].concat();
+                let threshold = Calibration::new(scores).unwrap().threshold(wish);
+                assert_eq!(threshold.basis, Basis::DistributionFree);
+                above = threshold.above;
+                let [of_old, of_new] =
+                    [old, new].map(|kind| (kind.tail)(f64::from(threshold.value)));
+                let mixture = (n_old as f64 * of_old + n_new as f64 * of_new) / n as f64;
+                broken += usize::from(mixture > rate);
+            }
+            let share = broken as f64 / TRIALS as f64;
+            let theory = binomial(above, n, rate);
+            let error = ERRORS * (theory * (1.0 - theory) / TRIALS as f64).sqrt();
+            let case = format!("{} and {}, {n_old} + {n_new}: {share}", old.name, new.name);
+            assert!(share <= theory + error, "{case}, theory {theory}");
+        }
+    }
+}
+
 fn pairs() -> impl Iterator<Item = (&'static Distribution, (usize, f64))> {
     DISTRIBUTIONS.iter().flat_map(|distribution| WISHES.map(|wish| (distribution, wish)))
 }

@@ -56,6 +56,7 @@ fn train(
             photos: "none".to_owned(),
             orientation: Orientation::AsStored,
         },
+        old: None,
     };
     let recipe = Recipe { view, region, steps: 2, ..Recipe::default() };
     let teacher = Teacher::embedded(recipe.size)?;

@@ -46,6 +46,7 @@ fn detector() -> Detector {
                 photos: "none".to_owned(),
                 orientation: Default::default(),
             },
+            old: None,
         };
         let teacher = Teacher::embedded(PdnSize::Small).unwrap();
         let recipe = Recipe { steps: 1, ..Recipe::default() };

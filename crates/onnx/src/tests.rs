@@ -44,6 +44,7 @@ impl Fixture {
             input: InputSize::new(height, width).unwrap(),
             recipe: None,
             data: None,
+            continuations: Vec::new(),
             calibration: None,
             threshold,
             program_version: "0.0.1".to_owned(),

@@ -88,6 +88,7 @@ fn model(subject: &Subject<'_>) -> Result<Facts, ReportError> {
         rows.push(("Penalty photos", data.photos.clone()));
         rows.push(("Fingerprint of the training data", data.fingerprint.clone()));
     }
+    rows.extend(info.continuations.iter().map(|it| ("Continued", it.to_string())));
     if let Some(images) = &info.calibration {
         rows.push(("Calibrated later on", format!("{} good images", images.images)));
         rows.push(("Fingerprint of these images", images.fingerprint.clone()));

@@ -103,6 +103,7 @@ fn page(root: &Path, evaluation: &Report, pictures: &[Judged]) -> String {
         input: Default::default(),
         recipe: None,
         data: None,
+        continuations: Vec::new(),
         threshold: None,
         calibration: None,
         program_version: "0.1.0".to_owned(),

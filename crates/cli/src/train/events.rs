@@ -5,6 +5,7 @@ use std::path::Path;
 use efficientad::Threshold;
 use serde::Serialize;
 
+use super::effect::Effect;
 use crate::output;
 use crate::progress::StepReport;
 
@@ -27,6 +28,8 @@ pub enum Event<'a> {
         model: &'a Path,
         steps: u64,
         threshold: Option<&'a Threshold>,
+        /// What a continuation changed for the photos held back; none if training began anew.
+        held_back: Option<&'a Effect>,
         skipped: usize,
         seconds: f64,
     },

@@ -1,6 +1,8 @@
 //! `efficientad train`.
 
+mod effect;
 mod events;
+mod parent;
 mod plan;
 
 use std::env;
@@ -17,6 +19,7 @@ use crate::output::{self, Status};
 use crate::progress::{Progress, StepMeter, Style};
 use crate::schedule::Schedule;
 use crate::training_data::Data;
+use effect::Effect;
 use events::{Event, Events};
 use plan::Plan;
 
@@ -28,6 +31,12 @@ pub fn run(args: TrainArgs) -> Result<Status> {
     let plan = Plan::new(args)?;
     let mut progress = Progress::new(Style::choose(plan.quiet, plan.json));
     let data = Data::open(&plan.data, plan.recipe.seed, plan.cpu.threads(), &mut progress)?;
+    if plan.parent.is_some() && data.old.is_none() {
+        progress.note(
+            "without --old the model learns from the new photos alone: it forgets, and nothing is \
+             known of how many old parts the new threshold rejects",
+        );
+    }
     let trainer = plan.trainer(&data, &mut progress)?;
     let mut training = Training {
         meter: StepMeter::new(trainer.steps_done(), plan.recipe.steps),
@@ -124,6 +133,12 @@ impl Training<'_> {
         let mut report = |at: efficientad::Progress| progress.count(at.stage, at.done, at.total);
         let mut model = self.trainer.finish(&mut report).map_err(with_hint)?;
         model.set_false_reject(self.plan.false_reject).map_err(with_hint)?;
+        let effect = self.plan.parent.as_ref().map(|parent| {
+            let data = self.data.for_trainer();
+            let done = |done, total| progress.count("before and after", done, total);
+            Effect::measure(&parent.model, &model, &self.plan.cpu, &data, done)
+        });
+        let effect = effect.transpose().map_err(|error| anyhow!("{error:#}\n{hint}"))?;
         model.save(&self.plan.out).map_err(with_hint)?;
         if let Err(error) = fs::remove_file(&self.plan.checkpoint) {
             progress
@@ -134,28 +149,37 @@ impl Training<'_> {
             model: &self.plan.out,
             steps: self.plan.recipe.steps,
             threshold: model.info().threshold.as_ref(),
+            held_back: effect.as_ref(),
             skipped: self.skipped,
             seconds: started.elapsed().as_secs_f64(),
         });
         if !self.plan.json {
-            print_summary(self.plan, &model, started, self.skipped)?;
+            print_summary(self.plan, &model, effect.as_ref(), started, self.skipped)?;
         }
         Ok(Status::from_failures(self.skipped))
     }
 }
 
-fn print_summary(plan: &Plan, model: &Model, started: Instant, skipped: usize) -> Result<()> {
+fn print_summary(
+    plan: &Plan,
+    model: &Model,
+    effect: Option<&Effect>,
+    started: Instant,
+    skipped: usize,
+) -> Result<()> {
     let info = model.info();
     output::print(format_args!(
-        "{}: {} model, {} steps, {}",
+        "{}: {} model, {}{} steps, {}",
         plan.out.display(),
         info.size,
         plan.recipe.steps,
+        if plan.parent.is_some() { " more" } else { "" },
         HumanDuration(started.elapsed()),
     ))?;
     if let Some(threshold) = &info.threshold {
         output::print(format_args!("threshold {threshold}"))?;
     }
+    effect.into_iter().try_for_each(output::print)?;
     if skipped > 0 {
         output::note(format_args!("{skipped} unreadable images were skipped"));
     }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
 use efficientad::{
-    Cpu, FalseRejectRate, ImageSource, InputSize, PdnSize, Recipe, RegionOfInterest, Teacher,
-    TrainOptions, Trainer, View,
+    BegunTraining, ContinuationRecipe, Cpu, FalseRejectRate, ImageSource, InputSize, PdnSize,
+    Recipe, RegionOfInterest, Teacher, TrainOptions, Trainer, View,
 };
 use efficientad_images::MarkedArea;
 
+use super::parent::{Parent, refuse_other_beginning};
 use crate::args::{RecipeArgs, RegionArgs, TrainArgs, ViewArgs};
 use crate::machine;
 use crate::output::check_writable;
@@ -29,6 +30,8 @@ pub struct Plan {
     /// How to train, but for the region, which depends on the photos' size.
     pub recipe: Recipe,
     region: RegionFiles,
+    /// The model to go on from, if training does not begin anew.
+    pub parent: Option<Parent>,
     start: Start,
     /// How often to write a checkpoint.
     pub checkpoint_every: Interval,
@@ -46,6 +49,8 @@ pub struct Plan {
 enum Start {
     /// At step 0, with this teacher.
     Anew(Teacher),
+    /// At step 0, with the parent.
+    FromModel(ContinuationRecipe),
     /// Where the checkpoint is.
     FromCheckpoint,
 }
@@ -58,10 +63,17 @@ impl Plan {
     pub fn new(args: TrainArgs) -> Result<Self> {
         check_writable(&args.out)?;
         let checkpoint = checkpoint_of(&args.out);
+        let parent = args.continue_from.as_deref().map(|path| Parent::open(path, &args));
+        let parent = parent.transpose()?;
         let (recipe, start) = if args.resume {
-            let recipe = recipe_in(&checkpoint, &args.out)?;
-            refuse_contradictions(&args.recipe, &args.view, &recipe)?;
-            (recipe, Start::FromCheckpoint)
+            let begun = begun_training(&checkpoint, &args.out)?;
+            refuse_other_beginning(&begun, parent.as_ref(), &checkpoint)?;
+            refuse_contradictions(&args.recipe, &args.view, &begun.recipe)?;
+            (begun.recipe, Start::FromCheckpoint)
+        } else if let Some(parent) = &parent {
+            refuse_checkpoint(&checkpoint)?;
+            let recipe = parent.recipe(&args);
+            (recipe.on(parent.model.info()), Start::FromModel(recipe))
         } else {
             refuse_checkpoint(&checkpoint)?;
             let teacher = teacher(args.teacher.as_deref(), args.recipe.size)?;
@@ -71,16 +83,24 @@ impl Plan {
             data: DataPaths {
                 dataset: args.dataset,
                 validation: args.validation,
-                photos: args.photos,
-                decode: args.decode.options(),
+                photos: args.photos.or_else(|| parent.as_ref().and_then(Parent::photos)),
+                decode: match &parent {
+                    Some(parent) => args.decode.options_for(parent.model.info()),
+                    None => args.decode.options(),
+                },
+                old: parent.as_ref().and_then(|parent| parent.old_paths(args.old)),
             },
             out: args.out,
             checkpoint,
             recipe,
             region: RegionFiles::open(&args.region)?,
+            false_reject: args
+                .false_reject
+                .or_else(|| rate_of(parent.as_ref()))
+                .unwrap_or_default(),
+            parent,
             start,
             checkpoint_every: args.checkpoint_every,
-            false_reject: args.false_reject.unwrap_or_default(),
             cpu: machine::cpu(&args.cpu)?,
             json: args.json,
             quiet: args.quiet,
@@ -95,12 +115,19 @@ impl Plan {
         let (cpu, options) = (Arc::clone(&self.cpu), TrainOptions::default());
         let mut report = |at: efficientad::Progress| progress.count(at.stage, at.done, at.total);
         let region = self.region.region(data)?;
-        let Start::Anew(teacher) = &self.start else {
-            refuse_other_region(region.as_ref(), &self.recipe)?;
-            return Ok(Trainer::resume(cpu, &self.checkpoint, data.for_trainer(), options)?);
+        let trainer = match (&self.start, &self.parent) {
+            (Start::Anew(teacher), _) => {
+                let (teacher, recipe) = (teacher.clone(), Recipe { region, ..self.recipe.clone() });
+                Trainer::new(cpu, teacher, recipe, data.for_trainer(), options, &mut report)?
+            }
+            (Start::FromModel(recipe), Some(Parent { model, .. })) => {
+                Trainer::continue_from(cpu, model, recipe.clone(), data.for_trainer(), options)?
+            }
+            _ => {
+                refuse_other_region(region.as_ref(), &self.recipe)?;
+                return Ok(Trainer::resume(cpu, &self.checkpoint, data.for_trainer(), options)?);
+            }
         };
-        let (teacher, recipe) = (teacher.clone(), Recipe { region, ..self.recipe.clone() });
-        let trainer = Trainer::new(cpu, teacher, recipe, data.for_trainer(), options, &mut report)?;
         // A disk that is too small is better found now than after hours.
         trainer.save_checkpoint(&self.checkpoint)?;
         Ok(trainer)
@@ -203,8 +230,13 @@ fn view_of(given: &ViewArgs, input: InputSize) -> View {
     }
 }
 
-/// The recipe in a checkpoint's document, which decides how the data are split.
-fn recipe_in(checkpoint: &Path, out: &Path) -> Result<Recipe> {
+/// The false-reject rate that a model's threshold is for.
+fn rate_of(parent: Option<&Parent>) -> Option<FalseRejectRate> {
+    parent?.model.info().threshold.as_ref()?.false_reject
+}
+
+/// The training that a checkpoint belongs to, which decides how the data are split.
+fn begun_training(checkpoint: &Path, out: &Path) -> Result<BegunTraining> {
     if !checkpoint.exists() {
         let finished = if out.exists() { "the model is finished; " } else { "" };
         bail!(
@@ -212,7 +244,7 @@ fn recipe_in(checkpoint: &Path, out: &Path) -> Result<Recipe> {
             checkpoint.display()
         );
     }
-    Ok(Trainer::recipe_in_checkpoint(checkpoint)?)
+    Ok(Trainer::begun(checkpoint)?)
 }
 
 /// A training goes on as it began.

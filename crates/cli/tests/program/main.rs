@@ -4,6 +4,7 @@ mod bad_images;
 mod bad_models;
 mod calibrating;
 mod command_line;
+mod continuing;
 mod disks;
 mod export;
 mod fixture;

@@ -1,20 +1,24 @@
 //! A training that can go on: weights, optimizer state, and what they belong to, in one file.
 
 use super::conv::{ConvMoments, TrainableConv};
+use crate::continuation::{Continuation, OldImages};
 use crate::error::Error;
 use crate::inspection::NetworkWeights;
-use crate::model::{DataDescription, program_version};
+use crate::model::{DataDescription, Provenance, program_version};
 use crate::network::{ConvWeights, Layer, Weights, autoencoder_layers, pdn_layers};
 use crate::recipe::Recipe;
 use crate::training::STUDENT_CHANNELS;
 use crate::view::Framing;
 use efficientad_kernels::Moments;
-use efficientad_weights::{Cause, Contents, Tensors};
+use efficientad_weights::{Cause, Contents, Tensors, WeightsError};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// Kind of a checkpoint's file.
 const KIND: &str = "efficientad-checkpoint";
+/// Kind of the file of a checkpoint whose training began with a finished model. Programs that know of
+/// no such trainings refuse it.
+const CONTINUATION_KIND: &str = "efficientad-continuation";
 
 /// A training between two steps.
 pub(crate) struct Checkpoint {
@@ -29,6 +33,10 @@ pub(crate) struct Checkpoint {
 pub(crate) struct TrainingProgress {
     pub recipe: Recipe,
     pub data: DataDescription,
+    /// Where the networks come from if training began with a finished model; this training is then
+    /// the last of its continuations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continued: Option<Provenance>,
     /// Steps done.
     pub steps_done: u64,
     pub program_version: String,
@@ -36,7 +44,31 @@ pub(crate) struct TrainingProgress {
 
 impl TrainingProgress {
     pub(crate) fn new(recipe: Recipe, data: DataDescription) -> Self {
-        Self { recipe, data, steps_done: 0, program_version: program_version() }
+        let program_version = program_version();
+        Self { recipe, data, continued: None, steps_done: 0, program_version }
+    }
+
+    /// The continuation at work, if it is one.
+    pub(crate) fn continuation(&self) -> Option<&Continuation> {
+        self.continued.as_ref().and_then(|provenance| provenance.continuations.last())
+    }
+
+    /// Images of earlier trainings that take part.
+    pub(crate) fn old_images(&self) -> Option<&OldImages> {
+        self.continuation().and_then(|continuation| continuation.old.as_ref())
+    }
+
+    /// Where the trained networks will have come from.
+    pub(crate) fn provenance(&self) -> Provenance {
+        self.continued.clone().unwrap_or_else(|| Provenance {
+            recipe: Some(self.recipe.clone()),
+            data: Some(self.data.clone()),
+            continuations: Vec::new(),
+        })
+    }
+
+    fn kind(&self) -> &'static str {
+        if self.continued.is_some() { CONTINUATION_KIND } else { KIND }
     }
 }
 
@@ -49,7 +81,7 @@ impl Checkpoint {
     pub(crate) fn save(&self, path: &Path) -> Result<(), Error> {
         let mut tensors = Tensors::new();
         self.write(&mut tensors).map_err(|cause| cause.in_file(path))?;
-        Ok(efficientad_weights::save(path, KIND, &self.progress, &tensors)?)
+        Ok(efficientad_weights::save(path, self.progress.kind(), &self.progress, &tensors)?)
     }
 
     fn write(&self, tensors: &mut Tensors) -> Result<(), Cause> {
@@ -60,8 +92,14 @@ impl Checkpoint {
     }
 
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        let Contents { document, tensors } =
-            efficientad_weights::load::<TrainingProgress>(path, KIND)?;
+        let Contents { document, tensors } = match efficientad_weights::load(path, KIND) {
+            Err(WeightsError { cause: Cause::OtherKind { found, .. }, .. })
+                if found == CONTINUATION_KIND =>
+            {
+                efficientad_weights::load::<TrainingProgress>(path, CONTINUATION_KIND)?
+            }
+            loaded => loaded?,
+        };
         let framing = document.recipe.framing()?;
         Ok(Self::read(document, framing, &tensors).map_err(|cause| cause.in_file(path))?)
     }

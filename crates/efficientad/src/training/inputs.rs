@@ -10,6 +10,7 @@ use efficientad_images::{
     RgbImage, adjust_brightness, adjust_contrast, adjust_saturation, to_grayscale,
 };
 use efficientad_kernels::{Tensor, TensorView};
+use std::ops::Range;
 
 /// Jitter multiplies brightness, contrast or saturation by up to this much more or less.
 const JITTER: f32 = 0.2;
@@ -47,7 +48,7 @@ impl StepInputs {
 /// Makes the inputs of any step from the seed alone, so that training can go on from anywhere.
 pub(crate) struct StepLoader<'a> {
     pub images: ImageCache<'a>,
-    pub image_count: usize,
+    pub order: ImageOrder,
     pub photos: Option<&'a dyn PhotoSource>,
     pub framing: Framing,
     pub seed: u64,
@@ -56,7 +57,7 @@ pub(crate) struct StepLoader<'a> {
 impl StepLoader<'_> {
     /// The inputs of step `step`, counted from 0.
     pub(crate) fn load(&self, step: u64) -> Result<StepInputs, Error> {
-        let image = self.image_at(step);
+        let image = self.order.image_at(self.seed, step);
         let shown = self.show(image, step)?;
         let mut random = Random::new(self.seed, Purpose::Augmentation, step);
         let jittered = shown.input_of(&jitter(&shown.photo, &mut random));
@@ -93,12 +94,27 @@ impl StepLoader<'_> {
         let counted = Counted::marked(&layout.counted_in(window));
         Ok(Shown { photo, whole, counted, layout, window })
     }
+}
 
-    /// Every image comes once an epoch, in an order of its own.
-    fn image_at(&self, step: u64) -> usize {
-        let (epoch, position) = (step / self.image_count as u64, step % self.image_count as u64);
-        let order = Random::new(self.seed, Purpose::ImageOrder, epoch);
-        { order }.permutation(self.image_count)[position as usize]
+/// Which image each step takes.
+pub(crate) struct ImageOrder(Vec<Range<usize>>);
+
+impl ImageOrder {
+    /// Of `images` images, the first `old` of them and the others in turn, so that each kind has
+    /// half of the steps whatever their numbers.
+    pub(crate) fn new(images: usize, old: usize) -> Self {
+        let kinds = [0..old, old..images];
+        Self(kinds.into_iter().filter(|kind| !kind.is_empty()).collect())
+    }
+
+    /// Every image comes once in an epoch of its kind, in an order of its own.
+    fn image_at(&self, seed: u64, step: u64) -> usize {
+        let kinds = self.0.len() as u64;
+        let (turn, place) = (step / kinds, step % kinds);
+        let kind = &self.0[place as usize];
+        let (epoch, position) = (turn / kind.len() as u64, turn % kind.len() as u64);
+        let mut random = Random::new(seed, Purpose::ImageOrder, epoch * kinds + place);
+        kind.start + random.permutation(kind.len())[position as usize]
     }
 }
 
@@ -157,7 +173,7 @@ mod tests {
     fn loader(source: &Plain) -> StepLoader<'_> {
         StepLoader {
             images: ImageCache::new(source, 0),
-            image_count: source.0,
+            order: ImageOrder::new(source.0, 0),
             photos: None,
             framing: Framing::stretched(InputSize::default()),
             seed: 4,
@@ -166,15 +182,30 @@ mod tests {
 
     #[test]
     fn every_image_comes_once_an_epoch() {
-        let source = Plain(5);
-        let loader = loader(&source);
-        let epoch = |first: u64| (first..first + 5).map(|s| loader.image_at(s)).collect::<Vec<_>>();
+        let order = ImageOrder::new(5, 0);
+        let epoch =
+            |first: u64| (first..first + 5).map(|s| order.image_at(4, s)).collect::<Vec<_>>();
         let (first, second) = (epoch(0), epoch(5));
         assert_ne!(first, second);
         for mut order in [first, second] {
             order.sort_unstable();
             assert_eq!(order, [0, 1, 2, 3, 4]);
         }
+    }
+
+    #[test]
+    fn old_and_new_images_come_in_turn_and_each_once_an_epoch_of_its_kind() {
+        let order = ImageOrder::new(7, 4);
+        let steps: Vec<usize> = (0..24).map(|step| order.image_at(4, step)).collect();
+        let (old, new): (Vec<_>, Vec<_>) = steps.chunks(2).map(|turn| (turn[0], turn[1])).unzip();
+        for (kind, all) in [(&old, vec![0, 1, 2, 3]), (&new, vec![4, 5, 6])] {
+            for epoch in kind.chunks(all.len()) {
+                let mut epoch = epoch.to_vec();
+                epoch.sort_unstable();
+                assert_eq!(epoch, all);
+            }
+        }
+        assert_ne!(old[..4], old[4..8]);
     }
 
     #[test]

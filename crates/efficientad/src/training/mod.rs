@@ -17,5 +17,5 @@ pub(crate) use inputs::StepInputs;
 pub use losses::Losses;
 pub(crate) use step::{StepNetworks, StepWeights};
 pub(crate) use student::STUDENT_CHANNELS;
+pub use trainer::{BegunTraining, TrainOptions, Trainer, TrainingData};
 pub(crate) use trainer::{TimedSteps, teacher_statistics};
-pub use trainer::{TrainOptions, Trainer, TrainingData};

@@ -5,14 +5,15 @@ use super::conv::ConvMoments;
 use super::counted::Counted;
 use super::dropout::Dropout;
 use super::features::FeatureCache;
-use super::inputs::{StepInputs, StepLoader};
+use super::inputs::{ImageOrder, StepInputs, StepLoader};
 use super::losses::Losses;
 use super::step::{StepNetworks, StepWeights};
 use super::student::STUDENT_CHANNELS;
 use crate::calibration::check_count;
+use crate::continuation::{Continuation, ContinuationRecipe, OldImages};
 use crate::error::Error;
 use crate::inspection::NetworkWeights;
-use crate::model::{DataDescription, Model, Provenance};
+use crate::model::{DataDescription, Model};
 use crate::network::{
     Pdn, PdnMaps, TEACHER_CHANNELS, Weights, autoencoder_layers, normalized, pdn_layers,
 };
@@ -32,14 +33,16 @@ const STATISTICS_WINDOWS: usize = 1024;
 
 /// What a model is trained on.
 pub struct TrainingData<'a> {
-    /// Good images to learn from.
+    /// Good images to learn from; first the old ones, if there are any.
     pub train: &'a dyn ImageSource,
-    /// Good images held back for calibration.
+    /// Good images held back for calibration, likewise.
     pub validation: &'a dyn ImageSource,
     /// Photos for the penalty; without them training goes without it.
     pub photos: Option<&'a dyn PhotoSource>,
-    /// What the model's file is to say about the data.
+    /// What the model's file is to say about the data, but for the old images.
     pub description: DataDescription,
+    /// Images of earlier trainings, if training goes on from a finished model with them.
+    pub old: Option<OldImages>,
 }
 
 /// Memory that training may take beside what it needs; results don't depend on it.
@@ -56,6 +59,15 @@ impl Default for TrainOptions {
     fn default() -> Self {
         Self { feature_cache_bytes: 1 << 30, image_cache_bytes: 256 << 20 }
     }
+}
+
+/// A training that a checkpoint belongs to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BegunTraining {
+    /// How it trains.
+    pub recipe: Recipe,
+    /// Fingerprint of the file of the model that it began with, if it did not begin anew.
+    pub continued: Option<String>,
 }
 
 /// A training at work.
@@ -109,6 +121,32 @@ impl<'a> Trainer<'a> {
         Ok(Self::assemble(cpu, progress, networks, data, options))
     }
 
+    /// Prepares the training of a finished model on further images. The teacher, its statistics and
+    /// what the networks see stay as they are; quantiles and threshold are taken anew at the end,
+    /// from all validation images. Steps take old images, if there are any, and new ones in turn.
+    ///
+    /// # Errors
+    /// When there are too few images, or the model's region does not fit one.
+    pub fn continue_from(
+        cpu: Arc<Cpu>,
+        model: &Model,
+        recipe: ContinuationRecipe,
+        data: TrainingData<'a>,
+        options: TrainOptions,
+    ) -> Result<Self, Error> {
+        check_counts(&data)?;
+        let framing = &model.networks.framing;
+        if model.info().region().is_some() {
+            check_region(framing, data.validation)?;
+        }
+        let mut progress = TrainingProgress::new(recipe.on(model.info()), data.description.clone());
+        let mut provenance = model.provenance();
+        let (description, old) = (data.description.clone(), data.old.clone());
+        provenance.continuations.push(Continuation { recipe, data: description, old });
+        progress.continued = Some(provenance);
+        Ok(Self::assemble(cpu, progress, model.networks.clone(), data, options))
+    }
+
     /// Goes on from a checkpoint, exactly as if training had not stopped (on a CPU with the same
     /// instruction set).
     ///
@@ -123,11 +161,11 @@ impl<'a> Trainer<'a> {
         check_counts(&data)?;
         let Checkpoint { progress, networks, student_moments, autoencoder_moments } =
             Checkpoint::open(checkpoint)?;
-        if progress.data != data.description {
+        if progress.data != data.description || progress.old_images() != data.old.as_ref() {
             return Err(Error::OtherData {
                 path: checkpoint.to_owned(),
-                checkpoint: describe(&progress.data),
-                now: describe(&data.description),
+                checkpoint: describe(&progress.data, progress.old_images()),
+                now: describe(&data.description, data.old.as_ref()),
             });
         }
         let mut trainer = Self::assemble(cpu, progress, networks, data, options);
@@ -148,6 +186,7 @@ impl<'a> Trainer<'a> {
     ) -> Self {
         let recipe = &progress.recipe;
         let image_count = data.train.len();
+        let old_count = data.old.as_ref().map_or(0, |old| old.train_images);
         let networks = StepNetworks::new(
             Workspace::new(Arc::clone(&cpu)),
             &StepWeights {
@@ -163,7 +202,7 @@ impl<'a> Trainer<'a> {
             features: FeatureCache::new(image_count, options.feature_cache_bytes),
             loader: StepLoader {
                 images: ImageCache::new(data.train, options.image_cache_bytes),
-                image_count,
+                order: ImageOrder::new(image_count, old_count),
                 photos: data.photos,
                 framing: weights.framing.clone(),
                 seed: recipe.seed,
@@ -178,13 +217,15 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// The recipe of the training that a checkpoint belongs to: its seed decides which images are to
-    /// be held back, before [`Trainer::resume`] can be called.
+    /// The training that a checkpoint belongs to: its seed decides which images are to be held back,
+    /// before [`Trainer::resume`] can be called.
     ///
     /// # Errors
     /// When the checkpoint can't be read.
-    pub fn recipe_in_checkpoint(checkpoint: &Path) -> Result<Recipe, Error> {
-        Ok(Checkpoint::open(checkpoint)?.progress.recipe)
+    pub fn begun(checkpoint: &Path) -> Result<BegunTraining, Error> {
+        let progress = Checkpoint::open(checkpoint)?.progress;
+        let continued = progress.continuation().map(|it| it.recipe.model.clone());
+        Ok(BegunTraining { recipe: progress.recipe, continued })
     }
 
     /// How the model is trained.
@@ -258,10 +299,7 @@ impl<'a> Trainer<'a> {
     /// When one of them can't be read, or they give no spread of values.
     pub fn finish(self, progress: &mut dyn FnMut(Progress)) -> Result<Model, Error> {
         let weights = self.weights();
-        let provenance = Provenance {
-            recipe: Some(self.progress.recipe.clone()),
-            data: Some(self.progress.data.clone()),
-        };
+        let provenance = self.progress.provenance();
         let (cpu, validation) = (Arc::clone(&self.cpu), self.validation);
         drop(self);
         Model::calibrate(cpu, weights, provenance, validation, progress)
@@ -318,11 +356,17 @@ fn check_region(framing: &Framing, images: &dyn ImageSource) -> Result<(), Error
     Ok(())
 }
 
-fn describe(data: &DataDescription) -> String {
+fn describe(data: &DataDescription, old: Option<&OldImages>) -> String {
     let DataDescription { fingerprint, train_images, validation_images, photos, orientation } =
         data;
+    let old = old.map_or_else(String::new, |old| {
+        let OldImages { fingerprints, train_images, validation_images } = old;
+        let fingerprints = fingerprints.join(", ");
+        format!("; {train_images} + {validation_images} old images: {fingerprints}")
+    });
     format!(
-        "{fingerprint}, {train_images} + {validation_images} images {orientation:?}, photos: {photos}"
+        "{fingerprint}, {train_images} + {validation_images} images {orientation:?}, photos: \
+         {photos}{old}"
     )
 }
 
