@@ -190,6 +190,10 @@ pub struct RecipeArgs {
     /// Learning rate of the first 95 % of the steps [default: 0.0001].
     #[arg(long, value_name = "X", value_parser = parse_positive)]
     pub learning_rate: Option<f32>,
+    /// Hold the autoencoder against the same standard everywhere, as the paper does. Otherwise what
+    /// it shows counts less where good training photos usually show more, as in corners.
+    #[arg(long)]
+    pub no_position_weights: bool,
 }
 
 /// How photos are shown to the networks.

@@ -140,6 +140,7 @@ impl ImportedNetworks {
             statistics,
             student: self.student,
             autoencoder: self.autoencoder,
+            position_weights: None,
         };
         let provenance = Provenance { recipe: None, data: None };
         Model::calibrate(cpu, weights, provenance, validation, progress)

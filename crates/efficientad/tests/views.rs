@@ -193,6 +193,7 @@ fn the_view_and_the_region_are_in_the_file() {
     model.save(&path).unwrap();
     let read = Model::open(&path).unwrap();
     assert!(read == model);
+    assert_eq!(read.position_weights().unwrap().size(), (56, 56));
     assert_eq!((read.info().view(), read.info().region()), (view, Some(&ellipse())));
     let photo = bricks(3, 150, 100).remove(2);
     assert_eq!(inspect(&read, &photo), inspect(&model, &photo));
