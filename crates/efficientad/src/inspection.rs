@@ -89,6 +89,10 @@ impl Networks {
 
     /// Compares the networks on a normalised image of their input size.
     pub(crate) fn compare_input(&mut self, input: &Tensor) -> DifferenceMaps {
+        Arc::clone(self.workspace.cpu()).run(|| self.compare_on_pool(input))
+    }
+
+    fn compare_on_pool(&mut self, input: &Tensor) -> DifferenceMaps {
         let workspace = &mut self.workspace;
         self.teacher.forward(workspace, input.view(), &mut self.teacher_maps);
         self.student.forward(workspace, input.view(), &mut self.student_maps);
