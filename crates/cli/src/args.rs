@@ -213,6 +213,11 @@ pub struct RecipeArgs {
     /// --old, 0.00001].
     #[arg(long, value_name = "X", value_parser = parse_positive)]
     pub learning_rate: Option<f32>,
+    /// Hold the autoencoder against the same standard everywhere, as the paper does. Otherwise what
+    /// it shows counts less where good training photos usually show more, as in corners (not of
+    /// tiles).
+    #[arg(long)]
+    pub no_position_weights: bool,
 }
 
 /// How photos are shown to the networks.

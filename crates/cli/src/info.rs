@@ -42,6 +42,15 @@ fn lines(model: &Model) -> Vec<String> {
         )),
         None => facts.push(("training", "by another program".to_owned())),
     }
+    if let Some(weights) = model.position_weights() {
+        let least = weights.values().iter().copied().fold(1.0, f32::min);
+        facts.push((
+            "positions",
+            format!(
+                "the autoencoder's part of the map weighs {least:.2} to 1, by what is usual there"
+            ),
+        ));
+    }
     if let Some(data) = &info.data {
         let counts =
             format!("{} to train on, {} held back", data.train_images, data.validation_images);

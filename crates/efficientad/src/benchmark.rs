@@ -29,6 +29,7 @@ fn networks(size: PdnSize) -> NetworkWeights {
         },
         student: draw(&pdn_layers(size, STUDENT_CHANNELS), 1),
         autoencoder: draw(&autoencoder_layers(), 2),
+        position_weights: None,
     }
 }
 

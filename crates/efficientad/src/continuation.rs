@@ -80,6 +80,7 @@ impl ContinuationRecipe {
             input: info.input,
             view: info.view(),
             region: info.region().cloned(),
+            position_weights: info.recipe.as_ref().is_some_and(|recipe| recipe.position_weights),
             steps: self.steps,
             seed: self.seed,
             learning_rate: self.learning_rate,

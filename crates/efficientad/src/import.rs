@@ -138,6 +138,7 @@ impl ImportedNetworks {
             statistics,
             student: self.student,
             autoencoder: self.autoencoder,
+            position_weights: None,
         };
         Model::calibrate(cpu, weights, Provenance::default(), validation, progress)
     }

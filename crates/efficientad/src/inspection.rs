@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::network::{
     Autoencoder, AutoencoderMaps, Pdn, PdnMaps, PdnSize, TEACHER_CHANNELS, Weights, normalized,
 };
+use crate::position::PositionWeights;
 use crate::teacher::TeacherStatistics;
 use crate::training::STUDENT_CHANNELS;
 use crate::view::{Framing, Layout};
@@ -21,6 +22,7 @@ pub(crate) struct NetworkWeights {
     pub statistics: TeacherStatistics,
     pub student: Weights,
     pub autoencoder: Weights,
+    pub position_weights: Option<PositionWeights>,
 }
 
 /// The three networks, ready to run, with memory that is used again for every image.
@@ -35,6 +37,7 @@ pub(crate) struct Networks {
     teacher_maps: PdnMaps,
     student_maps: PdnMaps,
     autoencoder_maps: AutoencoderMaps,
+    position_weights: Option<PositionWeights>,
 }
 
 impl Networks {
@@ -51,6 +54,7 @@ impl Networks {
             teacher_maps: PdnMaps::default(),
             student_maps: PdnMaps::default(),
             autoencoder_maps: AutoencoderMaps::default(),
+            position_weights: weights.position_weights.clone(),
         }
     }
 
@@ -85,17 +89,25 @@ impl Networks {
 
     /// Compares the networks on a normalised image of their input size.
     pub(crate) fn compare_input(&mut self, input: &Tensor) -> DifferenceMaps {
+        Arc::clone(self.workspace.cpu()).run(|| self.compare_on_pool(input))
+    }
+
+    fn compare_on_pool(&mut self, input: &Tensor) -> DifferenceMaps {
         let workspace = &mut self.workspace;
         self.teacher.forward(workspace, input.view(), &mut self.teacher_maps);
         self.student.forward(workspace, input.view(), &mut self.student_maps);
         let maps = &mut self.autoencoder_maps;
         self.autoencoder.forward(workspace, input.view(), self.framing.input(), maps);
-        DifferenceMaps::compare(
+        let mut differences = DifferenceMaps::compare(
             workspace.cpu(),
             self.framing.input().feature_size(),
             self.teacher_maps.features.data(),
             self.student_maps.features.data(),
             maps.features().data(),
-        )
+        );
+        if let Some(weights) = &self.position_weights {
+            weights.apply(&mut differences.student_autoencoder);
+        }
+        differences
     }
 }

@@ -29,6 +29,7 @@ mod model;
 mod network;
 #[cfg(test)]
 mod parity;
+mod position;
 mod progress;
 mod random;
 mod recipe;
@@ -53,6 +54,7 @@ pub use network::{
     INPUT_MEAN, INPUT_STD, InputSize, InputSizeError, MAX_INPUT, MIN_INPUT, PdnSize,
     TEACHER_CHANNELS,
 };
+pub use position::PositionWeights;
 pub use progress::{Progress, Stage};
 pub use recipe::Recipe;
 pub use regions::{Bounds, Centroid, MAX_REGIONS, Peak, Region, Regions};

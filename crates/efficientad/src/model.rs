@@ -10,6 +10,7 @@ use crate::inspection::{NetworkWeights, Networks};
 use crate::network::{
     InputSize, PdnSize, TEACHER_CHANNELS, Weights, autoencoder_layers, pdn_layers,
 };
+use crate::position::PositionWeights;
 use crate::progress::{Progress, Stage};
 use crate::recipe::Recipe;
 use crate::source::{ImageSource, load};
@@ -117,7 +118,7 @@ impl NetworkWeights {
         for (name, values) in [("teacher.mean", mean), ("teacher.std", std)] {
             tensors.insert(name, Tensor::new([values.len()], values.clone())?);
         }
-        Ok(())
+        self.position_weights.iter().try_for_each(|weights| weights.write(tensors))
     }
 
     /// Reads what [`NetworkWeights::write`] writes.
@@ -128,6 +129,7 @@ impl NetworkWeights {
         let statistics =
             TeacherStatistics { mean: statistic("teacher.mean")?, std: statistic("teacher.std")? };
         let (teacher, student, autoencoder) = read_networks(tensors)?;
+        let position_weights = PositionWeights::read(framing.input(), tensors)?;
         Ok(Self {
             size: size_of_pdn(tensors, "teacher"),
             framing,
@@ -135,7 +137,29 @@ impl NetworkWeights {
             statistics,
             student,
             autoencoder,
+            position_weights,
         })
+    }
+}
+
+/// Name of the tensor of position weights.
+const POSITION_WEIGHTS: &str = "autoencoder_map.position_weights";
+
+impl PositionWeights {
+    fn write(&self, tensors: &mut Tensors) -> Result<(), Cause> {
+        let (height, width) = self.size();
+        tensors.insert(POSITION_WEIGHTS, Tensor::new([height, width], self.values().to_vec())?);
+        Ok(())
+    }
+
+    /// Models whose recipe does without have none.
+    fn read(input: InputSize, tensors: &Tensors) -> Result<Option<Self>, Cause> {
+        if tensors.get(POSITION_WEIGHTS).is_none() {
+            return Ok(None);
+        }
+        let size = input.feature_size();
+        let tensor = tensors.expect(POSITION_WEIGHTS, &[size.0, size.1])?;
+        Ok(Some(Self::new(size, tensor.data().to_vec())))
     }
 }
 
@@ -325,6 +349,12 @@ impl Model {
     /// version that did not keep them.
     pub fn calibration(&self) -> Option<&Calibration> {
         self.calibration.as_ref()
+    }
+
+    /// What the student–autoencoder map is multiplied by, before it is normalised; none if it is left
+    /// as it is.
+    pub fn position_weights(&self) -> Option<&PositionWeights> {
+        self.networks.position_weights.as_ref()
     }
 
     /// What it is and where it comes from.

@@ -5,7 +5,7 @@ use crate::view::{Framing, View, ViewError};
 use efficientad_images::RegionOfInterest;
 use serde::{Deserialize, Serialize};
 
-/// The constants of a training: the paper's, but for the number of steps.
+/// The constants of a training: the paper's, but for the number of steps and the position weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
     /// Which patch description networks.
@@ -18,6 +18,11 @@ pub struct Recipe {
     /// Which part of the images is inspected; all of it if there is none.
     #[serde(default)]
     pub region: Option<RegionOfInterest>,
+    /// Whether the student–autoencoder map is weighed by what is usual at each place
+    /// ([`crate::PositionWeights`]); the paper does not. Without effect on tiles, whose places are not
+    /// places of the photo.
+    #[serde(default)]
+    pub position_weights: bool,
     /// Number of steps of one image each; the paper takes 70,000.
     pub steps: u64,
     /// Seed of all random choices.
@@ -35,6 +40,7 @@ impl Default for Recipe {
             input: InputSize::default(),
             view: View::default(),
             region: None,
+            position_weights: true,
             steps: 10_000,
             seed: 0,
             learning_rate: 1e-4,
@@ -47,6 +53,11 @@ impl Recipe {
     /// How images become inputs of the networks.
     pub(crate) fn framing(&self) -> Result<Framing, ViewError> {
         Framing::new(self.input, self.view, self.region.clone())
+    }
+
+    /// Whether the model is to have position weights.
+    pub(crate) fn weighs_positions(&self) -> bool {
+        self.position_weights && !matches!(self.view, View::Tiles { .. })
     }
 
     /// The learning rate of step `step`, counted from 0.

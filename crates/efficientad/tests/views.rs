@@ -194,7 +194,24 @@ fn the_view_and_the_region_are_in_the_file() {
     model.save(&path).unwrap();
     let read = Model::open(&path).unwrap();
     assert!(read == model);
+    assert_eq!(read.position_weights(), None);
     assert_eq!((read.info().view(), read.info().region()), (view, Some(&ellipse())));
     let photo = bricks(3, 150, 100).remove(2);
     assert_eq!(inspect(&read, &photo), inspect(&model, &photo));
+}
+
+#[test]
+fn position_weights_are_in_the_file_and_only_lower_what_the_autoencoder_shows() {
+    let photos = bricks(3, 200, 150);
+    let model = train(photos.clone(), View::Stretch, None).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    model.save(&path).unwrap();
+    let read = Model::open(&path).unwrap();
+    assert!(read == model);
+    let weights = read.position_weights().unwrap();
+    assert_eq!(weights.size(), (56, 56));
+    assert!(weights.values().iter().all(|&weight| weight > 0.0 && weight <= 1.0));
+    assert!(weights.values().iter().any(|&weight| weight < 0.9), "places differ");
+    assert_eq!(inspect(&read, &photos[2]), inspect(&model, &photos[2]));
 }

@@ -7,6 +7,7 @@ use crate::im2col::Im2col;
 use crate::tensor::{Buffer, Shape, SignMask, TensorView, TensorViewMut};
 use crate::winograd::{self, WeightGradient, Winograd};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Channels of an output come in multiples of this.
 pub const CHANNEL_MULTIPLE: usize = PANEL;
@@ -55,19 +56,19 @@ impl ConvSpec {
 
 /// The CPU and the memory that every pass uses again.
 pub struct Workspace {
-    cpu: std::sync::Arc<Cpu>,
+    cpu: Arc<Cpu>,
     winograd: winograd::Scratch,
     patch_gradient: Buffer,
 }
 
 impl Workspace {
     /// A workspace on `cpu`; its memory grows with the largest pass.
-    pub fn new(cpu: std::sync::Arc<Cpu>) -> Self {
+    pub fn new(cpu: Arc<Cpu>) -> Self {
         Self { cpu, winograd: winograd::Scratch::default(), patch_gradient: Buffer::default() }
     }
 
     /// The CPU.
-    pub fn cpu(&self) -> &Cpu {
+    pub fn cpu(&self) -> &Arc<Cpu> {
         &self.cpu
     }
 }

@@ -60,6 +60,15 @@ impl Cpu {
         self.pool.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)
     }
 
+    /// Runs `work` as one of the pool's threads, so that the parallel parts within it need not wake
+    /// the pool one by one.
+    pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        match &self.pool {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
+    }
+
     /// Runs `task(0)` … `task(tasks - 1)`, in any order and on any thread.
     pub fn for_each(&self, tasks: usize, task: impl Fn(usize) + Sync + Send) {
         match &self.pool {

@@ -7,7 +7,9 @@ use crate::proto::{
     data_type,
 };
 use crate::{InputKind, OPSET};
-use efficientad::{INPUT_MEAN, INPUT_STD, InputSize, MAP_BORDER, MapQuantiles, Model};
+use efficientad::{
+    INPUT_MEAN, INPUT_STD, InputSize, MAP_BORDER, MapQuantiles, Model, PositionWeights,
+};
 
 /// Version of the file format that belongs to operators of version 13.
 const IR_VERSION: i64 = 7;
@@ -126,9 +128,13 @@ fn anomaly_map(graph: &mut Graph, model: &Model, image: &Maps) -> Maps {
     let channels = vec![AttributeProto::int("axis", 1)];
     graph.node("Split", &[&student.name], &[of_teacher, of_autoencoder], channels);
     let quantiles = model.quantiles();
-    let local = difference(graph, &teacher.name, of_teacher, &quantiles.student_teacher);
-    let global =
-        difference(graph, &autoencoder.name, of_autoencoder, &quantiles.student_autoencoder);
+    let local = difference(graph, &teacher.name, of_teacher);
+    let local = normalized(graph, &local, &quantiles.student_teacher);
+    let mut global = difference(graph, &autoencoder.name, of_autoencoder);
+    if let Some(weights) = model.position_weights() {
+        global = weighed(graph, &global, weights);
+    }
+    let global = normalized(graph, &global, &quantiles.student_autoencoder);
     graph.node("Add", &[&local, &global], &["map.features"], Vec::new());
     let border = MAP_BORDER as i64;
     let pads = [0, 0, border, border, 0, 0, border, border];
@@ -143,19 +149,33 @@ fn anomaly_map(graph: &mut Graph, model: &Model, image: &Maps) -> Maps {
     Maps { name: MAP.to_owned(), height, width }
 }
 
-/// The mean of squared differences over channels, normalised, times its share in the map.
-fn difference(graph: &mut Graph, target: &str, student: &str, quantiles: &MapQuantiles) -> String {
-    let name = |step: &str| format!("{student}.{step}");
-    let [difference, square, mean, shifted, scaled] =
-        ["difference", "square", "mean", "shifted", "scaled"].map(name);
+/// The mean of squared differences over channels.
+fn difference(graph: &mut Graph, target: &str, student: &str) -> String {
+    let [difference, square, mean] =
+        ["difference", "square", "mean"].map(|step| format!("{student}.{step}"));
     graph.node("Sub", &[target, student], &[&difference], Vec::new());
     graph.node("Mul", &[&difference, &difference], &[&square], Vec::new());
     let over_channels =
         vec![AttributeProto::ints("axes", &[1]), AttributeProto::int("keepdims", 1)];
     graph.node("ReduceMean", &[&square], &[&mean], over_channels);
-    let lower = graph.floats(name("lower"), &[1, 1, 1, 1], &[quantiles.lower]);
-    let scale = graph.floats(name("scale"), &[1, 1, 1, 1], &[SHARE * quantiles.scale()]);
-    graph.node("Sub", &[&mean, &lower], &[&shifted], Vec::new());
+    mean
+}
+
+/// A map times its position weights.
+fn weighed(graph: &mut Graph, map: &str, weights: &PositionWeights) -> String {
+    let weighed = format!("{map}.weighed");
+    let (height, width) = weights.size();
+    let weights = graph.floats(format!("{map}.weights"), &[1, 1, height, width], weights.values());
+    graph.node("Mul", &[map, &weights], &[&weighed], Vec::new());
+    weighed
+}
+
+/// A map normalised by its quantiles, times its share in the combined map.
+fn normalized(graph: &mut Graph, map: &str, quantiles: &MapQuantiles) -> String {
+    let [shifted, scaled] = ["shifted", "scaled"].map(|step| format!("{map}.{step}"));
+    let lower = graph.floats(format!("{map}.lower"), &[1, 1, 1, 1], &[quantiles.lower]);
+    let scale = graph.floats(format!("{map}.scale"), &[1, 1, 1, 1], &[SHARE * quantiles.scale()]);
+    graph.node("Sub", &[map, &lower], &[&shifted], Vec::new());
     graph.node("Mul", &[&shifted, &scale], &[&scaled], Vec::new());
     scaled
 }

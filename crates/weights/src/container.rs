@@ -10,7 +10,7 @@ use crate::header::{LENGTH_SIZE, METADATA, SafetensorsFile};
 use crate::{Cause, MAX_HEADER_SIZE, Tensors, WeightsError, files};
 
 /// The version of the container that is written.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 /// The first of the versions that are read.
 pub const OLDEST_VERSION: u32 = 1;
 
@@ -236,7 +236,7 @@ mod tests {
     fn the_bytes_are_as_documented() {
         let header = concat!(
             r#"{"__metadata__":{"sha256":"b5f9b67e6d8c29bb6658a9c28bce4c42bbdfb26254c86fd5d0096e58a257f637","#,
-            r#""format":"efficientad-model","format_version":"2","document":"{\"size\":\"S\"}"},"#,
+            r#""format":"efficientad-model","format_version":"3","document":"{\"size\":\"S\"}"},"#,
             r#""a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"#,
             r#""b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#,
         );
@@ -250,8 +250,8 @@ mod tests {
 
     #[test]
     fn another_version_is_refused() {
-        let changed = |to| resealed(r#""format_version":"2""#, to);
-        for (version, name) in [(r#""format_version":"3""#, "3"), (r#""format_version":"0""#, "0")]
+        let changed = |to| resealed(r#""format_version":"3""#, to);
+        for (version, name) in [(r#""format_version":"4""#, "4"), (r#""format_version":"0""#, "0")]
         {
             let cause = refusal(&changed(version));
             assert!(matches!(cause, Cause::OtherVersion { found } if found == name));

@@ -204,6 +204,7 @@ fn recipe_of(given: &RecipeArgs, view: &ViewArgs, size: PdnSize) -> Result<Recip
         input,
         view,
         region: None,
+        position_weights: !given.no_position_weights,
         steps: given.steps.unwrap_or(default.steps),
         seed: given.seed.unwrap_or(default.seed),
         learning_rate: given.learning_rate.unwrap_or(default.learning_rate),
@@ -260,6 +261,11 @@ fn refuse_contradictions(given: &RecipeArgs, view: &ViewArgs, recipe: &Recipe) -
             given.learning_rate.map(|rate| rate.to_string()),
             recipe.learning_rate.to_string(),
         ),
+        (
+            "--no-position-weights",
+            given.no_position_weights.then(|| given_or_not(true)),
+            given_or_not(!recipe.position_weights),
+        ),
     ];
     let pairs = pairs.into_iter().chain(view_contradictions(view, recipe.view));
     for (option, given, begun) in pairs {
@@ -273,6 +279,11 @@ fn refuse_contradictions(given: &RecipeArgs, view: &ViewArgs, recipe: &Recipe) -
     Ok(())
 }
 
+/// The value of an option that has none.
+fn given_or_not(given: bool) -> String {
+    if given { "given" } else { "not given" }.to_owned()
+}
+
 /// What is given of a view, and what the training began with.
 fn view_contradictions(
     given: &ViewArgs,
@@ -282,12 +293,14 @@ fn view_contradictions(
         View::Tiles { size, overlap } => (size.to_string(), overlap.to_string()),
         View::Stretch | View::Letterbox => ("none".to_owned(), "none".to_owned()),
     };
-    let letterbox = given.letterbox.then(|| "given".to_owned());
-    let begun = if view == View::Letterbox { "given" } else { "not given" };
     [
         ("--tile", given.tile.map(|tile| tile.to_string()), tile),
         ("--overlap", given.overlap.map(|overlap| overlap.to_string()), overlap),
-        ("--letterbox", letterbox, begun.to_owned()),
+        (
+            "--letterbox",
+            given.letterbox.then(|| given_or_not(true)),
+            given_or_not(view == View::Letterbox),
+        ),
     ]
 }
 

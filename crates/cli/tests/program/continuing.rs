@@ -240,6 +240,7 @@ fn what_the_model_decides_is_not_decided_anew() {
         &["--size", "small"][..],
         &["--input", "256"],
         &["--letterbox"],
+        &["--no-position-weights"],
         &["--tile", "256"],
         &["--region", "mask.png"],
         &["--exclude", "mask.png"],

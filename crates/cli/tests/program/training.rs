@@ -155,6 +155,10 @@ fn a_checkpoint_is_neither_ignored_nor_bent() {
              {option} out, or delete the checkpoint to begin anew"
         ));
     }
+    run([&train[..], &["--resume", "--no-position-weights"]].concat()).refused(
+        "the training to go on with began with --no-position-weights not given, not given; leave \
+         --no-position-weights out, or delete the checkpoint to begin anew",
+    );
     run([&train[..], &["--resume", "--photos", "none"]].concat())
         .expect(2, &["this checkpoint belongs to other", "photos: procedural", "photos: none"]);
     save(&part(9), &format!("{photos}/9.png"));

@@ -11,6 +11,7 @@ mod losses;
 mod step;
 mod student;
 mod trainer;
+mod windows;
 
 pub(crate) use counted::Counted;
 pub(crate) use inputs::StepInputs;

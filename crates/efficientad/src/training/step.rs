@@ -9,6 +9,7 @@ use super::losses::{Losses, TeacherFeatures, autoencoder_losses, hard_loss, pena
 use super::student::TrainableStudent;
 use crate::network::{InputSize, Pdn, PdnMaps, PdnSize, TEACHER_CHANNELS, Weights};
 use efficientad_kernels::{Adam, Workspace};
+use std::sync::Arc;
 
 /// Weights that a step starts from; the teacher's are those with the normalisation folded in.
 pub(crate) struct StepWeights<'a> {
@@ -47,11 +48,13 @@ impl StepNetworks {
         features: &mut FeatureCache,
         dropout: Option<Dropout>,
     ) -> Losses {
-        if !inputs.image.is_some_and(|image| features.has(image)) {
-            self.teacher.forward(&mut self.workspace, inputs.plain(), &mut self.teacher_maps);
-            features.insert(inputs.image, self.teacher_maps.features.data());
-        }
-        self.losses_given(features.get(inputs.image), inputs, dropout)
+        Arc::clone(self.workspace.cpu()).run(|| {
+            if !inputs.image.is_some_and(|image| features.has(image)) {
+                self.teacher.forward(&mut self.workspace, inputs.plain(), &mut self.teacher_maps);
+                features.insert(inputs.image, self.teacher_maps.features.data());
+            }
+            self.losses_given(features.get(inputs.image), inputs, dropout)
+        })
     }
 
     /// As [`StepNetworks::losses`], with the teacher's features of the image without jitter given.
@@ -95,9 +98,9 @@ impl StepNetworks {
 
     /// Updates all weights by the gradients of the last losses.
     pub(crate) fn update(&mut self, adam: &Adam) {
-        for conv in self.student.convs.iter_mut().chain(&mut self.autoencoder.convs) {
-            conv.update(self.workspace.cpu(), adam);
-        }
+        let cpu = self.workspace.cpu();
+        let convs = self.student.convs.iter_mut().chain(&mut self.autoencoder.convs);
+        cpu.run(|| convs.for_each(|conv| conv.update(cpu, adam)));
     }
 
     /// The weights of the student and the autoencoder as they are now.

@@ -9,14 +9,14 @@ use super::inputs::{ImageOrder, StepInputs, StepLoader};
 use super::losses::Losses;
 use super::step::{StepNetworks, StepWeights};
 use super::student::STUDENT_CHANNELS;
+use super::windows::for_each_window;
 use crate::calibration::check_count;
 use crate::continuation::{Continuation, ContinuationRecipe, OldImages};
 use crate::error::Error;
-use crate::inspection::NetworkWeights;
+use crate::inspection::{NetworkWeights, Networks};
 use crate::model::{DataDescription, Model};
-use crate::network::{
-    Pdn, PdnMaps, TEACHER_CHANNELS, Weights, autoencoder_layers, normalized, pdn_layers,
-};
+use crate::network::{Pdn, PdnMaps, TEACHER_CHANNELS, Weights, autoencoder_layers, pdn_layers};
+use crate::position::{DifferenceSums, PositionWeights};
 use crate::progress::{Progress, Stage};
 use crate::random::{Purpose, Random};
 use crate::recipe::Recipe;
@@ -27,9 +27,6 @@ use efficientad_kernels::{Adam, Cpu, Workspace};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
-
-/// Windows that the teacher's statistics are taken from.
-const STATISTICS_WINDOWS: usize = 1024;
 
 /// What a model is trained on.
 pub struct TrainingData<'a> {
@@ -80,6 +77,7 @@ pub struct Trainer<'a> {
     networks: StepNetworks,
     features: FeatureCache,
     loader: StepLoader<'a>,
+    train: &'a dyn ImageSource,
     validation: &'a dyn ImageSource,
     next: Option<Result<StepInputs, Error>>,
 }
@@ -116,6 +114,7 @@ impl<'a> Trainer<'a> {
             statistics,
             student: draw(&pdn_layers(recipe.size, STUDENT_CHANNELS), Purpose::StudentWeights),
             autoencoder: draw(&autoencoder_layers(), Purpose::AutoencoderWeights),
+            position_weights: None,
         };
         let progress = TrainingProgress::new(recipe, data.description.clone());
         Ok(Self::assemble(cpu, progress, networks, data, options))
@@ -212,6 +211,7 @@ impl<'a> Trainer<'a> {
             teacher: weights.teacher,
             statistics: weights.statistics,
             networks,
+            train: data.train,
             validation: data.validation,
             next: None,
         }
@@ -290,18 +290,24 @@ impl<'a> Trainer<'a> {
             statistics: self.statistics.clone(),
             student,
             autoencoder,
+            position_weights: None,
         }
     }
 
-    /// Calibrates the networks on the validation images.
+    /// Takes the position weights from the training images, if the recipe has them, and calibrates the
+    /// networks on the validation images.
     ///
     /// # Errors
-    /// When one of them can't be read, or they give no spread of values.
+    /// When an image can't be read, or the validation images give no spread of values.
     pub fn finish(self, progress: &mut dyn FnMut(Progress)) -> Result<Model, Error> {
-        let weights = self.weights();
+        let mut weights = self.weights();
         let provenance = self.progress.provenance();
-        let (cpu, validation) = (Arc::clone(&self.cpu), self.validation);
+        let (cpu, train, validation) = (Arc::clone(&self.cpu), self.train, self.validation);
+        let weigh_positions = self.progress.recipe.weighs_positions();
         drop(self);
+        if weigh_positions {
+            weights.position_weights = Some(position_weights(&cpu, &weights, train, progress)?);
+        }
         Model::calibrate(cpu, weights, provenance, validation, progress)
     }
 }
@@ -371,9 +377,6 @@ fn describe(data: &DataDescription, old: Option<&OldImages>) -> String {
 }
 
 /// Mean and standard deviation of the teacher's channels over what counts of all training images.
-///
-/// Of tiles, which may be many, at most [`STATISTICS_WINDOWS`] are taken, spread evenly, but never
-/// less than one of each image.
 pub(crate) fn teacher_statistics(
     cpu: &Arc<Cpu>,
     teacher: &Teacher,
@@ -385,26 +388,26 @@ pub(crate) fn teacher_statistics(
     let mut workspace = Workspace::new(Arc::clone(cpu));
     let mut maps = PdnMaps::default();
     let mut sums = StatisticsSums::new();
-    let total = images.len();
-    let of_each = (STATISTICS_WINDOWS / total.max(1)).max(1);
-    for index in 0..total {
-        progress(Progress { stage: Stage::TeacherStatistics, done: index, total });
-        let photo = crate::source::load(images, index)?;
-        let layout = framing.layout(photo.dimensions());
-        let layout = layout.map_err(|error| error.of_image(images.name(index)))?;
-        let windows = layout.windows();
-        let photo = layout.masked(&photo);
-        let canvas = layout.canvas(&photo);
-        let taken = of_each.min(windows.len());
-        for i in 0..taken {
-            // Each image begins elsewhere, so that one window an image is not always the same.
-            let window = windows[(i * windows.len() / taken + index) % windows.len()];
-            let input = layout.padded(layout.cut(&canvas, window), window);
-            pdn.forward(&mut workspace, normalized(&input).view(), &mut maps);
-            let counted = Counted::marked(&layout.counted_in(window));
-            sums.add(&counted.gather(maps.features.data(), TEACHER_CHANNELS));
-        }
-    }
-    progress(Progress { stage: Stage::TeacherStatistics, done: total, total });
+    for_each_window(framing, images, Stage::TeacherStatistics, progress, |input, counted| {
+        pdn.forward(&mut workspace, input.view(), &mut maps);
+        let counted = Counted::marked(counted);
+        sums.add(&counted.gather(maps.features.data(), TEACHER_CHANNELS));
+    })?;
     sums.finish()
+}
+
+/// How much student and autoencoder usually differ at each place, over all training images.
+fn position_weights(
+    cpu: &Arc<Cpu>,
+    weights: &NetworkWeights,
+    images: &dyn ImageSource,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<PositionWeights, Error> {
+    let framing = &weights.framing;
+    let mut networks = Networks::new(Arc::clone(cpu), weights);
+    let mut sums = DifferenceSums::new(framing.input());
+    for_each_window(framing, images, Stage::PositionWeights, progress, |input, counted| {
+        sums.add(&networks.compare_input(input).student_autoencoder, counted);
+    })?;
+    Ok(sums.weights())
 }
