@@ -21,8 +21,10 @@ def main():
     layers = [("fine", "image", 3, 16, 8, 8, 0), ("coarse", "fine", 16, 24, 3, 2, 1)]
     for name, source, inputs, outputs, kernel, stride, pad in layers:
         shape = (outputs, inputs, kernel, kernel)
-        scale = np.sqrt(2 / (inputs * kernel * kernel))
-        for part, values in [("weight", random.normal(0, scale, shape)), ("bias", random.normal(0, 0.1, outputs))]:
+        weight = random.normal(0, np.sqrt(2 / (inputs * kernel * kernel)), shape)
+        # Filters that see contrast only, so that none is dead on any photo.
+        weight -= weight.mean((1, 2, 3), keepdims=True)
+        for part, values in [("weight", weight), ("bias", random.normal(0.1, 0.05, outputs))]:
             weights.append(numpy_helper.from_array(values.astype(np.float32), f"{name}.{part}"))
         nodes.append(
             helper.make_node(

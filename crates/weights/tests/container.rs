@@ -57,7 +57,8 @@ fn numbers_can_be_stored_in_half_precision() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("half.safetensors");
     let with = |values: &[f32]| -> Tensors {
-        [("a".to_owned(), Tensor::new([values.len()], values.to_vec()).unwrap())].into()
+        let tensor = Tensor::new([values.len()], values.to_vec()).unwrap();
+        [("a".to_owned(), tensor)].into_iter().collect()
     };
     save_as(Precision::Half, &path, KIND, &document(), &with(&[0.1, -2.5, 65_504.0])).unwrap();
     let contents: Contents<Document> = load(&path, KIND).unwrap();

@@ -281,3 +281,119 @@ impl SampleOrder {
         self.order[(place % samples as u64) as usize]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::SourceError;
+    use crate::network::{Pdn, PdnMaps};
+    use crate::training::distillation::DistillationSample;
+    use efficientad_images::RgbImage;
+    use efficientad_kernels::InstructionSet;
+
+    /// More than are computed at once, and no multiple of that.
+    const SAMPLES: usize = AT_ONCE + 1;
+
+    struct Noise;
+
+    impl DistillationSource for Noise {
+        fn len(&self) -> usize {
+            SAMPLES
+        }
+
+        fn load(&self, sample: usize) -> Result<DistillationSample, SourceError> {
+            let mut random = Random::new(sample as u64, Purpose::Augmentation, 0);
+            let mut image = RgbImage::new(256, 256);
+            random.fill(&mut image);
+            let target = (0..56 * 56 * TEACHER_CHANNELS).map(|_| random.between(-1.0, 1.0));
+            Ok(DistillationSample { image, target: target.collect() })
+        }
+    }
+
+    fn data() -> DistillationData {
+        DistillationData {
+            backbone: "noise".to_owned(),
+            backbone_sha256: String::new(),
+            layers: ["a".to_owned(), "b".to_owned()],
+            preprocessing: String::new(),
+            photos: SAMPLES,
+            held_back: 0,
+            photos_fingerprint: String::new(),
+            augmentation: String::new(),
+            sample_seed: 0,
+            samples: SAMPLES,
+        }
+    }
+
+    fn recipe(steps: u64) -> DistillationRecipe {
+        let weight_decay = 0.0;
+        DistillationRecipe { steps, batch: SAMPLES, weight_decay, ..DistillationRecipe::default() }
+    }
+
+    fn cpu() -> Arc<Cpu> {
+        Arc::new(Cpu::new(2, InstructionSet::best()).unwrap())
+    }
+
+    /// Sums over all samples of the differences of each channel, and of all squared differences.
+    fn differences(weights: &Weights) -> (Vec<f64>, f64) {
+        let mut workspace = Workspace::new(cpu());
+        let size = recipe(1).size;
+        let pdn = Pdn::new(workspace.cpu(), size, TEACHER_CHANNELS, weights);
+        let (mut sums, mut squares) = (vec![0.0; TEACHER_CHANNELS], 0.0);
+        for sample in 0..SAMPLES {
+            let batch = Batch::load(&Noise, &[sample]).unwrap();
+            let mut maps = PdnMaps::default();
+            pdn.forward(&mut workspace, batch.images.view(), &mut maps);
+            let pairs = maps.features.data().iter().zip(batch.targets.data());
+            for (i, (feature, target)) in pairs.enumerate() {
+                let difference = f64::from(*feature) - f64::from(*target);
+                sums[i % TEACHER_CHANNELS] += difference;
+                squares += difference * difference;
+            }
+        }
+        (sums, squares)
+    }
+
+    #[test]
+    fn loss_and_gradient_are_those_of_the_mean_square_over_the_whole_batch() {
+        let mut distiller = Distiller::new(cpu(), recipe(1), data(), &Noise).unwrap();
+        let before = weights(&distiller.network.convs);
+        let loss = distiller.step().unwrap();
+        let values = (SAMPLES * 56 * 56 * TEACHER_CHANNELS) as f64;
+        let (sums, squares) = differences(&before);
+        assert!((loss / (squares / values) - 1.0).abs() < 1e-5, "{loss} {}", squares / values);
+        let last = distiller.gradient.0.last().unwrap();
+        for (found, sum) in last.bias.iter().zip(&sums) {
+            let expected = 2.0 * sum / values;
+            assert!((f64::from(*found) - expected).abs() < 1e-4 * expected.abs() + 1e-9);
+        }
+        // The gradients of layers before are the student's, which are checked against PyTorch's;
+        // here, that they are summed over all samples.
+        let gradient = distiller.gradient.0[2].bias.clone();
+        let largest =
+            (0..gradient.len()).max_by(|&a, &b| gradient[a].abs().total_cmp(&gradient[b].abs()));
+        let largest = largest.unwrap();
+        let moved = |by: f32| {
+            let mut weights = before.clone();
+            weights.0[2].bias[largest] += by;
+            differences(&weights).1 / values
+        };
+        let slope = (moved(0.01) - moved(-0.01)) / 0.02;
+        let found = f64::from(gradient[largest]);
+        assert!((found / slope - 1.0).abs() < 0.02, "{found} {slope}");
+    }
+
+    #[test]
+    fn samples_come_once_an_epoch_in_another_order_each_time() {
+        let mut order = SampleOrder::new(3, 20);
+        let epochs: Vec<Vec<usize>> =
+            (0..2).map(|e| (0..20).map(|i| order.at(20 * e + i)).collect()).collect();
+        assert_ne!(epochs[0], epochs[1]);
+        for mut epoch in epochs {
+            epoch.sort_unstable();
+            assert_eq!(epoch, (0..20).collect::<Vec<_>>());
+        }
+        let place = SampleOrder::new(3, 20).at(27);
+        assert_eq!(place, order.at(27), "it can begin anywhere");
+    }
+}
