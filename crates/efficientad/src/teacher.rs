@@ -19,14 +19,14 @@ pub struct Teacher {
     pub(crate) size: PdnSize,
     pub(crate) weights: Weights,
     /// How it came about, if this program distilled it.
-    pub(crate) distillation: Option<Distillation>,
+    pub(crate) distillation: Option<Box<Distillation>>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Document {
     size: PdnSize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    distillation: Option<Distillation>,
+    distillation: Option<Box<Distillation>>,
 }
 
 impl Teacher {
@@ -98,7 +98,7 @@ impl Teacher {
 
     /// How it came about, if this program distilled it and the file says so.
     pub fn distillation(&self) -> Option<&Distillation> {
-        self.distillation.as_ref()
+        self.distillation.as_deref()
     }
 
     /// Writes the teacher alone to a file that [`Teacher::open`] reads: in half precision if it was

@@ -137,7 +137,8 @@ impl<'a> Distiller<'a> {
         let source = self.source;
         let (loss, next) = thread::scope(|scope| {
             let next = following.map(|samples| scope.spawn(move || load(source, &samples)));
-            (self.learn(&batches, step), next.map(thread::ScopedJoinHandle::join))
+            let loss = Arc::clone(self.workspace.cpu()).run(|| self.learn(&batches, step));
+            (loss, next.map(thread::ScopedJoinHandle::join))
         });
         self.next =
             next.map(|loaded| loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
@@ -238,13 +239,13 @@ impl<'a> Distiller<'a> {
         Ok(Teacher {
             size: recipe.size,
             weights,
-            distillation: Some(Distillation {
+            distillation: Some(Box::new(Distillation {
                 data,
                 recipe,
                 samples_seen,
                 r_squared,
                 program_version,
-            }),
+            })),
         })
     }
 }
