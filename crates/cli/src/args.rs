@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use efficientad::{FalseRejectRate, InputSize, InstructionSet, ModelInfo, PdnSize};
 use efficientad_images::{DecodeOptions, Orientation};
+use efficientad_pretraining::{Augmentation, Preprocessing, Preset};
 
 use crate::schedule::Interval;
 
@@ -17,7 +18,7 @@ Exit codes:
   0    done
   1    done, but some inputs failed: they are named on the error output, and skipped
   2    could not do it: the reason is on the error output
-  130  train, or watch --once, was stopped by Ctrl-C (or SIGTERM): what is done is saved
+  130  train, pretrain, or watch --once, was stopped by Ctrl-C (or SIGTERM): what is done is saved
 
 Environment:
   EFFICIENTAD_INSTRUCTION_SET  avx512, avx2, neon or portable instead of the fastest that this CPU has
@@ -40,6 +41,8 @@ pub struct Cli {
 pub enum Command {
     /// Learn from photos of good parts and write a model.
     Train(TrainArgs),
+    /// Distil a teacher of your own from an ONNX classification network and a folder of photos.
+    Pretrain(PretrainArgs),
     /// Judge photos: score, verdict, anomaly map.
     Predict(PredictArgs),
     /// Judge photos as they arrive in a folder, each exactly once, and log the verdicts.
@@ -188,6 +191,121 @@ pub struct TrainArgs {
     /// Show no progress.
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// Options of `pretrain`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The teacher learns to predict, for every patch of a photo, what two layers of the backbone say of it \
+(paper, section 3.1). That takes two parts of time: the backbone runs once for every sample, and what \
+it says is kept in the cache (1.4 MB a sample); then the teacher trains on the cache, over and over. \
+Samples are random crops of the photos. The same cache serves other sizes, steps and learning rates, \
+and grows with --cache-size.
+
+A run can be stopped at any time, by Ctrl-C or otherwise, and continued by the same command with \
+--resume: the teacher is the same, bit for bit. docs/pretraining.md says more, also on licences.
+
+Examples:
+  efficientad pretrain --backbone resnet50v2.onnx --layers layer2,layer3 --preset none \
+--photos photos --out teacher.safetensors
+  efficientad pretrain --backbone resnet50v2.onnx --layers layer2,layer3 --preset none \
+--photos photos wallpapers --cache targets --cache-size 20 --hours 12 --size medium --out m.safetensors
+  efficientad train parts --teacher teacher.safetensors --out part.model")]
+pub struct PretrainArgs {
+    /// Classification network: an ONNX file that takes one photo, 1×3×512×512 or any size, RGB.
+    #[arg(long, value_name = "ONNX")]
+    pub backbone: PathBuf,
+    /// Names of two of its tensors: one of stride 8 (1×C×64×64), one of stride 16 (1×C×32×32). A
+    /// name that is none gets you a list of those that fit.
+    #[arg(long, value_name = "NAME,NAME", value_parser = parse_layers)]
+    pub layers: [String; 2],
+    /// Folders of photos, with all below them. One in twenty, at most 64, is held back to measure
+    /// R² on.
+    #[arg(long, value_name = "DIR", required = true, num_args = 1..)]
+    pub photos: Vec<PathBuf>,
+    /// Teacher file to write, for `train --teacher`.
+    #[arg(long, value_name = "TEACHER")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub preprocessing: PreprocessingArgs,
+    /// Size of the teacher: small, or medium for more accuracy at three times the work
+    /// [default: small].
+    #[arg(long, value_name = "small|medium", value_parser = parse_size)]
+    pub size: Option<PdnSize>,
+    /// Training steps, one batch each [default: 10000; the paper takes 60000].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub steps: Option<u64>,
+    /// Take about so many hours in all: at most half of them to fill the cache, the rest for as many
+    /// steps as fit.
+    #[arg(long, value_name = "H", value_parser = parse_hours, conflicts_with = "steps")]
+    pub hours: Option<Duration>,
+    /// Samples of a step [default: 16].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub batch: Option<u16>,
+    /// Learning rate of the first step; it falls to 0 along a cosine [default: 0.0006].
+    #[arg(long, value_name = "X", value_parser = parse_positive)]
+    pub learning_rate: Option<f32>,
+    /// Seed of everything random; the same seed gives the same teacher, bit for bit [default: 0].
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// How samples are made: `crops` at random places and scales, with flips and changes of colour,
+    /// or `none`, each photo once and as it is.
+    #[arg(long, value_name = "crops|none", default_value = "crops")]
+    pub augmentation: Augmentation,
+    /// Folder of the cache; it can be shared by several trainings [default: TEACHER.cache].
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Size that the cache may reach, in GiB: 764 samples each [default: 8].
+    #[arg(long, value_name = "GIB", default_value_t = 8.0, hide_default_value = true,
+        value_parser = parse_gibibytes)]
+    pub cache_size: f64,
+    /// Go on where an earlier run of this command was stopped; begin if there was none.
+    #[arg(long)]
+    pub resume: bool,
+    /// How often to write TEACHER.checkpoint: seconds (60s), minutes (5m) or steps (500steps).
+    #[arg(long, value_name = "INTERVAL", default_value = "60s")]
+    pub checkpoint_every: Interval,
+    #[command(flatten)]
+    pub cpu: CpuArgs,
+    /// Print progress and result as JSON Lines.
+    #[arg(long)]
+    pub json: bool,
+    /// Show no progress.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// How pixels become the backbone's input.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "What the backbone reads (give --preset, or --mean and --std)")]
+pub struct PreprocessingArgs {
+    /// What networks of a family were trained with: `torchvision` (0 to 1, less ImageNet's mean, by
+    /// its deviation), `tf-slim` (−1 to 1), `efficientnet-lite` ((x − 127) / 128), or `none` (0 to 1,
+    /// for networks that normalise their input themselves). The wrong one spoils the teacher.
+    #[arg(long, value_name = "NAME", required_unless_present_all = ["mean", "std"],
+        conflicts_with_all = ["mean", "std", "range"])]
+    pub preset: Option<Preset>,
+    /// Subtracted from red, green and blue.
+    #[arg(long, value_name = "R,G,B", value_parser = parse_three, requires = "std")]
+    pub mean: Option<[f32; 3]>,
+    /// What red, green and blue are divided by after that.
+    #[arg(long, value_name = "R,G,B", value_parser = parse_deviations, requires = "mean")]
+    pub std: Option<[f32; 3]>,
+    /// White before the mean is subtracted: 1 or 255 [default: 1].
+    #[arg(long, value_name = "WHITE", value_parser = parse_positive, requires = "mean")]
+    pub range: Option<f32>,
+}
+
+impl PreprocessingArgs {
+    /// What the backbone's input is made by.
+    pub fn preprocessing(&self) -> Preprocessing {
+        let preset = self.preset.unwrap_or(Preset::None).preprocessing();
+        Preprocessing {
+            range: self.range.unwrap_or(preset.range),
+            mean: self.mean.unwrap_or(preset.mean),
+            std: self.std.unwrap_or(preset.std),
+        }
+    }
 }
 
 /// The recipe of a training, as far as it is given.
@@ -534,6 +652,35 @@ fn parse_photos(text: &str) -> Result<PhotosArg, String> {
         "none" => Ok(PhotosArg::None),
         folder => Ok(PhotosArg::Folder(folder.into())),
     }
+}
+
+fn parse_layers(text: &str) -> Result<[String; 2], String> {
+    let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+    <[String; 2]>::try_from(names)
+        .ok()
+        .filter(|names| names.iter().all(|name| !name.is_empty()))
+        .ok_or_else(|| "give two names, stride 8 first: layer2,layer3".to_owned())
+}
+
+fn parse_three(text: &str) -> Result<[f32; 3], String> {
+    let numbers: Result<Vec<f32>, String> =
+        text.split(',').map(|number| parse_finite(number.trim())).collect();
+    <[f32; 3]>::try_from(numbers?).map_err(|_| "give three numbers: 0.5,0.5,0.5".to_owned())
+}
+
+fn parse_deviations(text: &str) -> Result<[f32; 3], String> {
+    let three = parse_three(text)?;
+    let positive = three.iter().all(|&value| value > 0.0);
+    if positive { Ok(three) } else { Err("must be above 0".to_owned()) }
+}
+
+fn parse_hours(text: &str) -> Result<Duration, String> {
+    let hours = f64::from(parse_positive(text)?);
+    Duration::try_from_secs_f64(3600.0 * hours).map_err(|error| error.to_string())
+}
+
+fn parse_gibibytes(text: &str) -> Result<f64, String> {
+    parse_positive(text).map(f64::from)
 }
 
 fn parse_seconds(text: &str) -> Result<Duration, String> {

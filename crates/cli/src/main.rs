@@ -4,8 +4,9 @@
 //! |---|---|
 //! | `args` | commands, options and their help |
 //! | `train`, `training_data`, `old_photos`, `sources` | `efficientad train` and what it learns from |
+//! | `pretrain` | `efficientad pretrain` |
 //! | `predict`, `watch`, `eval`, `calibrate`, `info`, `import`, `export`, `bench` | one command each |
-//! | `interrupt`, `schedule` | Ctrl-C; when a checkpoint is due |
+//! | `interrupt`, `schedule`, `resuming` | Ctrl-C; when a checkpoint is due; how to go on from it |
 //! | `progress`, `output`, `table` | what is shown, and the exit codes |
 //! | `detector`, `machine` | the model to judge with; threads and instructions |
 
@@ -22,7 +23,9 @@ mod machine;
 mod old_photos;
 mod output;
 mod predict;
+mod pretrain;
 mod progress;
+mod resuming;
 mod schedule;
 mod sources;
 mod table;
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<Status> {
     match command {
         Command::Train(args) => train::run(args),
+        Command::Pretrain(args) => pretrain::run(args),
         Command::Predict(args) => predict::run(args),
         Command::Watch(args) => watch::run(args),
         Command::Eval(args) => eval::run(args),

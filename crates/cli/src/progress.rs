@@ -45,6 +45,9 @@ impl Style {
 pub struct Progress {
     style: Style,
     stage: String,
+    entered: Instant,
+    /// What was done already when the stage was entered.
+    entered_at: usize,
     bar: ProgressBar,
     shown: Instant,
 }
@@ -52,26 +55,39 @@ pub struct Progress {
 impl Progress {
     /// Nothing is shown before the first stage.
     pub fn new(style: Style) -> Self {
-        Self { style, stage: String::new(), bar: ProgressBar::hidden(), shown: Instant::now() }
+        let now = Instant::now();
+        let bar = ProgressBar::hidden();
+        Self { style, stage: String::new(), entered: now, entered_at: 0, bar, shown: now }
     }
 
     /// Shows that `done` of `total` are done in a stage.
     pub fn count(&mut self, stage: impl Display, done: usize, total: usize) {
-        self.enter(stage.to_string(), total as u64, "{prefix} {bar:30} {pos}/{len} {eta}");
-        self.bar.set_position(done as u64);
-        if self.style == Style::Lines && self.is_time(LINE_INTERVAL) {
-            note(format_args!("{}: {done}/{total}", self.stage));
+        let template = "{prefix} {bar:30} {pos}/{len} {msg}";
+        if self.enter(stage.to_string(), total as u64, template) {
+            self.entered_at = done;
         }
+        self.bar.set_position(done as u64);
+        let left = self.seconds_left(done, total).map(human).unwrap_or_default();
+        if self.style == Style::Lines && self.is_time(LINE_INTERVAL) {
+            note(format_args!("{}: {done}/{total} {left}", self.stage));
+        }
+        self.bar.set_message(left);
         if done == total {
             self.bar.finish_and_clear();
         }
     }
 
-    /// Shows a training step.
-    pub fn step(&mut self, report: &StepReport) {
+    /// Remaining seconds of the stage that [`count`](Self::count) shows, at its mean rate.
+    pub fn seconds_left(&self, done: usize, total: usize) -> Option<f64> {
+        let counted = done.checked_sub(self.entered_at).filter(|&counted| counted > 0)?;
+        Some(self.entered.elapsed().as_secs_f64() / counted as f64 * (total - done) as f64)
+    }
+
+    /// Shows a training step, made at a given rate.
+    pub fn step<M: Display>(&mut self, report: &StepReport<M>, rate: &str) {
         self.enter("training".to_owned(), report.steps, "{prefix} {bar:30} {pos}/{len}  {msg}");
         let StepReport { step, steps, losses, .. } = report;
-        let pace = report.pace();
+        let pace = format!("{rate}, {}", human(report.seconds_left));
         self.bar.set_position(*step);
         self.bar.set_message(format!("{pace}\nlosses: {losses}"));
         if self.style == Style::Lines {
@@ -89,9 +105,10 @@ impl Progress {
         self.bar.suspend(|| note(line));
     }
 
-    fn enter(&mut self, stage: String, total: u64, template: &str) {
+    /// Begins a stage; whether it is another one than before.
+    fn enter(&mut self, stage: String, total: u64, template: &str) -> bool {
         if self.stage == stage {
-            return;
+            return false;
         }
         self.bar.finish_and_clear();
         if self.style == Style::Bar {
@@ -101,7 +118,9 @@ impl Progress {
             self.bar.set_prefix(stage.clone());
         }
         self.shown = Instant::now();
+        self.entered = self.shown;
         self.stage = stage;
+        true
     }
 
     fn is_time(&mut self, interval: Duration) -> bool {
@@ -119,15 +138,21 @@ impl Drop for Progress {
     }
 }
 
+/// A remaining time for people.
+fn human(seconds_left: f64) -> String {
+    let left = Duration::try_from_secs_f64(seconds_left).unwrap_or_default();
+    format!("{} left", HumanDuration(left))
+}
+
 /// Where the training stands.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct StepReport {
+pub struct StepReport<M> {
     /// Steps done.
     pub step: u64,
     /// Steps of the whole training.
     pub steps: u64,
     /// The losses, averaged since the last report.
-    pub losses: MeanLosses,
+    pub losses: M,
     /// Steps a second since the program started.
     pub steps_per_second: f64,
     /// Remaining time at that rate.
@@ -149,10 +174,39 @@ pub struct MeanLosses {
     pub student_autoencoder: f64,
 }
 
-impl StepReport {
-    fn pace(&self) -> String {
-        let left = Duration::try_from_secs_f64(self.seconds_left).unwrap_or_default();
-        format!("{:.2} steps/s, {} left", self.steps_per_second, HumanDuration(left))
+/// Losses of several steps.
+pub trait Means: Default {
+    /// The losses of one step.
+    type Losses;
+
+    /// Adds those of a step.
+    fn add(&mut self, losses: &Self::Losses);
+
+    /// The mean, when what was added is the sum over `steps`.
+    fn over(self, steps: f64) -> Self;
+}
+
+impl Means for MeanLosses {
+    type Losses = Losses;
+
+    fn add(&mut self, losses: &Losses) {
+        self.total += f64::from(losses.total());
+        self.hard += f64::from(losses.hard);
+        if let Some(penalty) = losses.penalty {
+            *self.penalty.get_or_insert_default() += f64::from(penalty);
+        }
+        self.autoencoder += f64::from(losses.autoencoder);
+        self.student_autoencoder += f64::from(losses.student_autoencoder);
+    }
+
+    fn over(self, steps: f64) -> Self {
+        Self {
+            total: self.total / steps,
+            hard: self.hard / steps,
+            penalty: self.penalty.map(|penalty| penalty / steps),
+            autoencoder: self.autoencoder / steps,
+            student_autoencoder: self.student_autoencoder / steps,
+        }
     }
 }
 
@@ -169,40 +223,39 @@ impl Display for MeanLosses {
 
 /// Collects the losses between two reports.
 #[derive(Debug)]
-pub struct StepMeter {
+pub struct StepMeter<M> {
     steps: u64,
     started: Instant,
     first_step: u64,
     reported: Instant,
-    sum: MeanLosses,
+    sum: M,
     collected: u64,
 }
 
-impl StepMeter {
+impl<M: Means> StepMeter<M> {
     /// Starts at `step` of `steps`, now.
     pub fn new(step: u64, steps: u64) -> Self {
         let now = Instant::now();
-        let sum = MeanLosses::default();
+        let sum = M::default();
         Self { steps, started: now, first_step: step, reported: now, sum, collected: 0 }
     }
 
     /// Adds the losses of `step`; a report after the first step, after the last, and whenever
     /// `interval` has passed.
-    pub fn add(&mut self, step: u64, losses: &Losses, interval: Duration) -> Option<StepReport> {
-        self.sum.total += f64::from(losses.total());
-        self.sum.hard += f64::from(losses.hard);
-        if let Some(penalty) = losses.penalty {
-            *self.sum.penalty.get_or_insert_default() += f64::from(penalty);
-        }
-        self.sum.autoencoder += f64::from(losses.autoencoder);
-        self.sum.student_autoencoder += f64::from(losses.student_autoencoder);
+    pub fn add(
+        &mut self,
+        step: u64,
+        losses: &M::Losses,
+        interval: Duration,
+    ) -> Option<StepReport<M>> {
+        self.sum.add(losses);
         self.collected += 1;
         let due = self.reported.elapsed() >= interval;
         let first_or_last = step == self.first_step + 1 || step == self.steps;
         (due || first_or_last).then(|| self.report(step))
     }
 
-    fn report(&mut self, step: u64) -> StepReport {
+    fn report(&mut self, step: u64) -> StepReport<M> {
         let rate = (step - self.first_step) as f64 / self.started.elapsed().as_secs_f64();
         let n = self.collected as f64;
         let sum = std::mem::take(&mut self.sum);
@@ -211,13 +264,7 @@ impl StepMeter {
         StepReport {
             step,
             steps: self.steps,
-            losses: MeanLosses {
-                total: sum.total / n,
-                hard: sum.hard / n,
-                penalty: sum.penalty.map(|penalty| penalty / n),
-                autoencoder: sum.autoencoder / n,
-                student_autoencoder: sum.student_autoencoder / n,
-            },
+            losses: sum.over(n),
             steps_per_second: rate,
             seconds_left: (self.steps - step) as f64 / rate,
         }
@@ -234,7 +281,7 @@ mod tests {
 
     #[test]
     fn losses_are_averaged_between_reports() {
-        let mut meter = StepMeter::new(5, 8);
+        let mut meter = StepMeter::<MeanLosses>::new(5, 8);
         let hour = Duration::from_secs(3600);
         assert!(meter.add(6, &losses(1.0, Some(0.5)), hour).is_some(), "the first step");
         assert_eq!(meter.add(7, &losses(2.0, Some(0.0)), hour), None);
@@ -251,9 +298,10 @@ mod tests {
 
     #[test]
     fn a_training_without_penalty_shows_none() {
-        let report = StepMeter::new(0, 1).add(1, &losses(1.0, None), Duration::ZERO).unwrap();
+        let mut meter = StepMeter::<MeanLosses>::new(0, 1);
+        let report = meter.add(1, &losses(1.0, None), Duration::ZERO).unwrap();
         let losses = report.losses.to_string();
         assert_eq!(losses, "hard 1.0000, autoencoder 2.0000, student–autoencoder 3.0000");
-        assert!(report.pace().ends_with(" steps/s, 0 seconds left"), "{}", report.pace());
+        assert_eq!(human(report.seconds_left), "0 seconds left");
     }
 }

@@ -6,6 +6,7 @@
 //!   the bytes of their names and so in the same order on every machine.
 //! - [`hold_back`] splits validation images off the training images.
 //! - [`fingerprint`] names the exact data a model was made from, [`file_fingerprint`] one exact file.
+//! - [`SplitMix64`] draws whatever is drawn at random.
 //! - [`photos`] chooses the natural photo for the penalty term of each training step.
 
 mod dataset;
@@ -23,4 +24,5 @@ pub use error::DatasetError;
 pub use files::{IMAGE_EXTENSIONS, is_image};
 pub use fingerprint::{Fingerprint, file_fingerprint, fingerprint, fingerprint_named};
 pub use loco::{DefectSaturation, DefectsConfig, Region};
+pub use random::SplitMix64;
 pub use split::{DEFAULT_FRACTION, Split, hold_back};

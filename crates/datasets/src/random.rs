@@ -1,13 +1,16 @@
 //! SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): the same numbers on every machine and in every version.
 
 /// The generator; its whole state is one number.
-pub(crate) struct SplitMix64(u64);
+#[derive(Clone, Debug)]
+pub struct SplitMix64(u64);
 
 impl SplitMix64 {
+    /// Starts at a seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
+    /// The next number.
     pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -111,6 +111,42 @@ pub enum Error {
         /// Its losses.
         losses: Losses,
     },
+    /// The loss of a distillation is no number any more; the last checkpoint is from before.
+    #[error(
+        "the distillation diverged at step {step}: its loss is {loss}; begin anew with a smaller \
+         learning rate"
+    )]
+    DistillationDiverged {
+        /// The step, counted from 1.
+        step: u64,
+        /// Its loss.
+        loss: f64,
+    },
+    /// There is no sample to distil from, or a batch or training is to have none.
+    #[error("a distillation needs at least one sample, a batch of at least one and a step")]
+    EmptyDistillation,
+    /// A sample has another size than the networks take.
+    #[error("sample {sample} has an input or target of the wrong size")]
+    SampleSize {
+        /// The sample.
+        sample: usize,
+    },
+    /// A checkpoint of a distillation was made from other samples.
+    #[error(
+        "{}: this checkpoint belongs to another distillation: its {field} is {checkpoint}, not \
+         {now}; restore what it was begun with, or remove the checkpoint to begin anew",
+        .path.display()
+    )]
+    OtherDistillation {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What differs.
+        field: &'static str,
+        /// What the checkpoint says.
+        checkpoint: String,
+        /// What is given.
+        now: String,
+    },
     /// A checkpoint was made from other images.
     #[error(
         "{}: this checkpoint belongs to other training images (fingerprint {checkpoint}, now \

@@ -95,7 +95,7 @@ fn whole_model(tensors: &Tensors) -> Result<Model, Cause> {
 fn networks(tensors: &Tensors) -> Result<ImportedNetworks, Cause> {
     let size = size_of_pdn(tensors, "teacher");
     let (teacher, student, autoencoder) = read_networks(tensors)?;
-    Ok(ImportedNetworks { teacher: Teacher { size, weights: teacher }, student, autoencoder })
+    Ok(ImportedNetworks { teacher: Teacher::new(size, teacher), student, autoencoder })
 }
 
 impl Model {

@@ -11,6 +11,7 @@
 //! - [`Calibration`] holds the scores of good images; [`Threshold`] is chosen from them and says what
 //!   it promises; [`Regions`] are where an image reaches it.
 //! - [`View`] says how an image of any size is shown to the networks: stretched, padded or in tiles.
+//! - [`Distiller`] distils a [`Teacher`] from targets that a [`DistillationSource`] gives.
 //! - [`Teacher`] and [`import()`] take what other programs trained.
 //! - [`Model::networks`] and [`Model::quantiles`] lay a model open for programs that run it by other
 //!   means.
@@ -62,5 +63,9 @@ pub use source::{ImageSource, PhotoSource, penalty_crop};
 pub use teacher::Teacher;
 pub use threshold::{Basis, CONFIDENCE, FalseRejectRate, Threshold};
 pub use trained::{TrainedLayer, TrainedNetworks};
+pub use training::distillation::{
+    COARSE_CHANNELS, Distillation, DistillationData, DistillationRecipe, DistillationSample,
+    DistillationSource, Distiller, FINE_CHANNELS, RSquared, TARGET_SIDE,
+};
 pub use training::{BegunTraining, Losses, TrainOptions, Trainer, TrainingData};
 pub use view::{MAX_TILE, MIN_TILE, MIN_TILE_OVERLAP, View, ViewError};

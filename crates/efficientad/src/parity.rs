@@ -374,7 +374,7 @@ fn assert_delta_agrees(what: &str, before: &[f32], after: &[f32], delta: &Value,
 /// All gradients under their parameters' names, in PyTorch's order of elements.
 fn gradients(networks: &mut StepNetworks, size: PdnSize) -> Vec<(String, Vec<f32>)> {
     let StepNetworks { workspace, student, autoencoder, .. } = networks;
-    let weights = [&mut student.convs, &mut autoencoder.convs].map(|convs| {
+    let weights = [&mut student.pdn.convs, &mut autoencoder.convs].map(|convs| {
         let gradients = convs.iter_mut().map(|conv| {
             let (weight, bias) = conv.gradients(workspace.cpu());
             ConvWeights { weight: weight.to_vec(), bias: bias.to_vec() }

@@ -18,6 +18,10 @@ pub(crate) enum Purpose {
     Dropout(u8),
     /// The part of a step's image that the networks see.
     Window,
+    /// Initial weights of a teacher that is distilled.
+    TeacherWeights,
+    /// Order of the samples in an epoch of distillation.
+    SampleOrder,
 }
 
 /// A stream of random numbers.
@@ -33,6 +37,8 @@ impl Random {
             Purpose::Augmentation => [3, 0],
             Purpose::Dropout(layer) => [4, layer],
             Purpose::Window => [5, 0],
+            Purpose::TeacherWeights => [6, 0],
+            Purpose::SampleOrder => [7, 0],
         };
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());

@@ -2,8 +2,9 @@
 
 use crate::error::Error;
 use crate::network::{PdnSize, TEACHER_CHANNELS, Weights, pdn_layers};
+use crate::training::distillation::Distillation;
 use efficientad_weights::foreign::{self, Part, Role};
-use efficientad_weights::{Cause, Contents, Tensors};
+use efficientad_weights::{Cause, Contents, Precision, Tensors};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -17,14 +18,23 @@ const SMALL: &[u8] = include_bytes!("../assets/teacher_small.safetensors");
 pub struct Teacher {
     pub(crate) size: PdnSize,
     pub(crate) weights: Weights,
+    /// How it came about, if this program distilled it.
+    pub(crate) distillation: Option<Box<Distillation>>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Document {
     size: PdnSize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    distillation: Option<Box<Distillation>>,
 }
 
 impl Teacher {
+    /// A teacher of unknown origin.
+    pub(crate) fn new(size: PdnSize, weights: Weights) -> Self {
+        Self { size, weights, distillation: None }
+    }
+
     /// The teacher that is part of the program.
     ///
     /// # Errors
@@ -44,16 +54,17 @@ impl Teacher {
     /// # Errors
     /// When the file can't be read or holds something else.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let tensors = match efficientad_weights::load::<Document>(path, KIND) {
-            Ok(Contents { tensors, .. }) => tensors,
+        let (tensors, distillation) = match efficientad_weights::load::<Document>(path, KIND) {
+            Ok(Contents { tensors, document }) => (tensors, document.distillation),
             Err(error) => match error.cause {
                 Cause::NotAContainer | Cause::PyTorchFile | Cause::OtherKind { .. } => {
-                    Self::foreign_tensors(path)?
+                    (Self::foreign_tensors(path)?, None)
                 }
                 _ => return Err(error.into()),
             },
         };
-        Ok(Self::from_tensors(&tensors).map_err(|cause| cause.in_file(path))?)
+        let teacher = Self::from_tensors(&tensors).map_err(|cause| cause.in_file(path))?;
+        Ok(Self { distillation, ..teacher })
     }
 
     fn foreign_tensors(path: &Path) -> Result<Tensors, Error> {
@@ -72,7 +83,7 @@ impl Teacher {
     pub(crate) fn from_tensors(tensors: &Tensors) -> Result<Self, Cause> {
         let size = size_of_pdn(tensors, "teacher");
         let layers = pdn_layers(size, TEACHER_CHANNELS);
-        Ok(Self { size, weights: Weights::read(&layers, tensors, "teacher")? })
+        Ok(Self::new(size, Weights::read(&layers, tensors, "teacher")?))
     }
 
     /// Adds `teacher.…` to named tensors.
@@ -85,14 +96,23 @@ impl Teacher {
         self.size
     }
 
-    /// Writes the teacher alone to a file that [`Teacher::open`] reads.
+    /// How it came about, if this program distilled it and the file says so.
+    pub fn distillation(&self) -> Option<&Distillation> {
+        self.distillation.as_deref()
+    }
+
+    /// Writes the teacher alone to a file that [`Teacher::open`] reads: in half precision if it was
+    /// distilled by this program, which rounds it to that.
     ///
     /// # Errors
     /// When the file can't be written.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
         let mut tensors = Tensors::new();
         self.write(&mut tensors).map_err(|cause| cause.in_file(path))?;
-        Ok(efficientad_weights::save(path, KIND, &Document { size: self.size }, &tensors)?)
+        let document = Document { size: self.size, distillation: self.distillation.clone() };
+        let precision =
+            if document.distillation.is_some() { Precision::Half } else { Precision::Single };
+        Ok(efficientad_weights::save_as(precision, path, KIND, &document, &tensors)?)
     }
 }
 

@@ -17,6 +17,11 @@ pub fn crop_at(image: &RgbImage, start: (u32, u32), size: (u32, u32)) -> RgbImag
     image::imageops::crop_imm(image, start.0, start.1, size.0, size.1).to_image()
 }
 
+/// The image with left and right exchanged.
+pub fn flip_horizontal(image: &RgbImage) -> RgbImage {
+    image::imageops::flip_horizontal(image)
+}
+
 /// Where the crop starts, in pixels of the image; negative for a border.
 fn offset(size: u32, crop: u32) -> i64 {
     let margin = i64::from(size) - i64::from(crop);

@@ -44,7 +44,7 @@ pub mod region;
 pub mod resize;
 
 pub use anomaly_map::AnomalyMap;
-pub use crop::{center_crop, crop_at};
+pub use crop::{center_crop, crop_at, flip_horizontal};
 pub use decode::{DecodeOptions, Orientation, decode, load};
 pub use error::{ImageError, PictureError, RegionError};
 pub use image::RgbImage;

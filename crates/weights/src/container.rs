@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use half::f16;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -22,6 +23,41 @@ const SEAL_END: usize = SEAL_START + SEAL_LENGTH;
 /// What stands in the checksum's place while it is computed.
 const SEAL_BLANK: &[u8; SEAL_LENGTH] = &[b'0'; SEAL_LENGTH];
 const ALIGNMENT: usize = 8;
+
+/// How a container's numbers are stored; they are read as `f32` either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// As they are, four bytes each.
+    Single,
+    /// Rounded to half precision, two bytes each.
+    Half,
+}
+
+impl Precision {
+    /// Bytes per number.
+    const fn size(self) -> usize {
+        match self {
+            Self::Single => 4,
+            Self::Half => 2,
+        }
+    }
+
+    /// What is read of a number that was stored so.
+    fn rounded(self, value: f32) -> f32 {
+        match self {
+            Self::Single => value,
+            Self::Half => f16::from_f32(value).to_f32(),
+        }
+    }
+
+    /// What safetensors calls it.
+    const fn dtype(self) -> &'static str {
+        match self {
+            Self::Single => "F32",
+            Self::Half => "F16",
+        }
+    }
+}
 
 /// What a container holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +80,21 @@ pub fn save<D: Serialize>(
     document: &D,
     tensors: &Tensors,
 ) -> Result<(), WeightsError> {
-    to_bytes(kind, document, tensors)
+    save_as(Precision::Single, path, kind, document, tensors)
+}
+
+/// As [`save`], with numbers of the given precision.
+///
+/// # Errors
+/// As [`save`]; a number beyond the range of half precision is [`Cause::NotFinite`] there.
+pub fn save_as<D: Serialize>(
+    precision: Precision,
+    path: &Path,
+    kind: &str,
+    document: &D,
+    tensors: &Tensors,
+) -> Result<(), WeightsError> {
+    encode(precision, kind, document, tensors)
         .and_then(|bytes| files::write(path, &bytes))
         .map_err(|cause| cause.in_file(path))
 }
@@ -70,13 +120,29 @@ pub fn to_bytes<D: Serialize>(
     document: &D,
     tensors: &Tensors,
 ) -> Result<Vec<u8>, Cause> {
-    check_tensors(tensors)?;
-    let header = header(kind, &document_text(document)?, tensors)?;
-    let mut bytes = Vec::with_capacity(LENGTH_SIZE + header.len() + data_size(tensors) as usize);
+    encode(Precision::Single, kind, document, tensors)
+}
+
+fn encode<D: Serialize>(
+    precision: Precision,
+    kind: &str,
+    document: &D,
+    tensors: &Tensors,
+) -> Result<Vec<u8>, Cause> {
+    check_tensors(precision, tensors)?;
+    let header = header(precision, kind, &document_text(document)?, tensors)?;
+    let data_size = data_size(precision, tensors) as usize;
+    let mut bytes = Vec::with_capacity(LENGTH_SIZE + header.len() + data_size);
     bytes.extend((header.len() as u64).to_le_bytes());
     bytes.extend(header.into_bytes());
     for (_, tensor) in tensors.iter() {
-        bytes.extend(tensor.data().iter().flat_map(|value| value.to_le_bytes()));
+        let values = tensor.data().iter();
+        match precision {
+            Precision::Single => bytes.extend(values.flat_map(|value| value.to_le_bytes())),
+            Precision::Half => {
+                bytes.extend(values.flat_map(|&value| f16::from_f32(value).to_le_bytes()));
+            }
+        }
     }
     seal(&mut bytes);
     Ok(bytes)
@@ -116,16 +182,17 @@ fn open<D: DeserializeOwned>(bytes: &[u8], kind: &str) -> Result<Contents<D>, Ca
     Ok(Contents { document, tensors })
 }
 
-fn check_tensors(tensors: &Tensors) -> Result<(), Cause> {
+fn check_tensors(precision: Precision, tensors: &Tensors) -> Result<(), Cause> {
     if tensors.get(METADATA).is_some() {
         return Err(Cause::ReservedName(METADATA.to_owned()));
     }
-    files::check_size(data_size(tensors).saturating_add((LENGTH_SIZE + MAX_HEADER_SIZE) as u64))?;
-    tensors.check_finite()
+    let header_size = (LENGTH_SIZE + MAX_HEADER_SIZE) as u64;
+    files::check_size(data_size(precision, tensors).saturating_add(header_size))?;
+    tensors.check_finite_after(|value| precision.rounded(value))
 }
 
-fn data_size(tensors: &Tensors) -> u64 {
-    tensors.iter().map(|(_, tensor)| 4 * tensor.data().len() as u64).sum()
+fn data_size(precision: Precision, tensors: &Tensors) -> u64 {
+    tensors.iter().map(|(_, tensor)| (precision.size() * tensor.data().len()) as u64).sum()
 }
 
 /// JSON with the keys of every object sorted, whatever the order in memory.
@@ -136,7 +203,13 @@ fn document_text<D: Serialize>(document: &D) -> Result<String, Cause> {
 }
 
 /// The header, with the checksum's place blank. The safetensors crate would write the metadata in random order.
-fn header(kind: &str, document: &str, tensors: &Tensors) -> Result<String, Cause> {
+fn header(
+    precision: Precision,
+    kind: &str,
+    document: &str,
+    tensors: &Tensors,
+) -> Result<String, Cause> {
+    let dtype = precision.dtype();
     let mut header = String::from_utf8_lossy(SEAL_PREFIX).into_owned();
     header.push_str(&String::from_utf8_lossy(SEAL_BLANK));
     header.push_str(&format!(
@@ -146,10 +219,10 @@ fn header(kind: &str, document: &str, tensors: &Tensors) -> Result<String, Cause
     ));
     let mut start = 0;
     for (name, tensor) in tensors.iter() {
-        let end = start + 4 * tensor.data().len();
+        let end = start + precision.size() * tensor.data().len();
         let (name, shape) = (quoted(name), serde_json::json!(tensor.shape()));
         header.push_str(&format!(
-            r#",{name}:{{"dtype":"F32","shape":{shape},"data_offsets":[{start},{end}]}}"#
+            r#",{name}:{{"dtype":"{dtype}","shape":{shape},"data_offsets":[{start},{end}]}}"#
         ));
         start = end;
     }

@@ -20,7 +20,9 @@ pub mod foreign;
 mod header;
 mod tensor;
 
-pub use container::{Contents, FORMAT_VERSION, OLDEST_VERSION, from_bytes, load, save, to_bytes};
+pub use container::{
+    Contents, FORMAT_VERSION, OLDEST_VERSION, Precision, from_bytes, load, save, save_as, to_bytes,
+};
 pub use error::{Cause, WeightsError};
 pub use files::MAX_FILE_SIZE;
 pub use header::MAX_HEADER_SIZE;

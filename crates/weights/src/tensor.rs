@@ -43,9 +43,9 @@ impl Tensor {
         self.data
     }
 
-    /// Position and value of the first NaN or infinity.
-    pub(crate) fn first_not_finite(&self) -> Option<(usize, f32)> {
-        self.data.iter().copied().enumerate().find(|(_, value)| !value.is_finite())
+    /// Position and value of the first number that `change` makes NaN or an infinity.
+    fn first_not_finite(&self, change: impl Fn(f32) -> f32) -> Option<(usize, f32)> {
+        self.data.iter().copied().enumerate().find(|&(_, value)| !change(value).is_finite())
     }
 
     /// The same values in one dimension.
@@ -119,8 +119,13 @@ impl Tensors {
     /// # Errors
     /// [`Cause::NotFinite`] for the first tensor that holds NaN or an infinity.
     pub(crate) fn check_finite(&self) -> Result<(), Cause> {
+        self.check_finite_after(|value| value)
+    }
+
+    /// As [`Tensors::check_finite`] of what `change` makes of the values.
+    pub(crate) fn check_finite_after(&self, change: impl Fn(f32) -> f32) -> Result<(), Cause> {
         for (name, tensor) in self.iter() {
-            if let Some((index, value)) = tensor.first_not_finite() {
+            if let Some((index, value)) = tensor.first_not_finite(&change) {
                 return Err(Cause::NotFinite { tensor: name.to_owned(), index, value });
             }
         }

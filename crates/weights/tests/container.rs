@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::fs;
 
-use efficientad_weights::{Cause, Contents, Tensor, Tensors, from_bytes, load, save, to_bytes};
+use efficientad_weights::{
+    Cause, Contents, Precision, Tensor, Tensors, from_bytes, load, save, save_as, to_bytes,
+};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +50,25 @@ fn content_returns_exactly() {
     assert_eq!(contents.tensors, tensors());
     let bias = contents.tensors.get("teacher.conv1.bias").unwrap().data();
     assert!(bias[1].is_sign_negative());
+}
+
+#[test]
+fn numbers_can_be_stored_in_half_precision() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("half.safetensors");
+    let with = |values: &[f32]| -> Tensors {
+        let tensor = Tensor::new([values.len()], values.to_vec()).unwrap();
+        [("a".to_owned(), tensor)].into_iter().collect()
+    };
+    save_as(Precision::Half, &path, KIND, &document(), &with(&[0.1, -2.5, 65_504.0])).unwrap();
+    let contents: Contents<Document> = load(&path, KIND).unwrap();
+    assert_eq!(contents.document, document());
+    assert_eq!(contents.tensors, with(&[0.099_975_586, -2.5, 65_504.0]));
+    let bytes = fs::read(&path).unwrap();
+    let dtype = SafeTensors::deserialize(&bytes).unwrap().tensor("a").unwrap().dtype();
+    assert_eq!(dtype, safetensors::Dtype::F16);
+    let error = save_as(Precision::Half, &path, KIND, &document(), &with(&[1.0, 65_520.0]));
+    assert!(matches!(error.unwrap_err().cause, Cause::NotFinite { index: 1, .. }));
 }
 
 #[test]

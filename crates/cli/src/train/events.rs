@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::effect::Effect;
 use crate::output;
-use crate::progress::StepReport;
+use crate::progress::{MeanLosses, StepReport};
 
 /// JSON Lines about the training. A reader who goes away does not stop it.
 pub struct Events {
@@ -20,7 +20,7 @@ pub struct Events {
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Event<'a> {
     /// Steps were done.
-    Step(&'a StepReport),
+    Step(&'a StepReport<MeanLosses>),
     /// The user stopped the training.
     Stopped { step: u64, checkpoint: &'a Path },
     /// The model is saved.

@@ -5,7 +5,6 @@ mod events;
 mod parent;
 mod plan;
 
-use std::env;
 use std::fs;
 use std::time::Instant;
 
@@ -16,7 +15,8 @@ use indicatif::HumanDuration;
 use crate::args::TrainArgs;
 use crate::interrupt::Interrupt;
 use crate::output::{self, Status};
-use crate::progress::{Progress, StepMeter, Style};
+use crate::progress::{MeanLosses, Progress, StepMeter, Style};
+use crate::resuming::resume_command;
 use crate::schedule::Schedule;
 use crate::training_data::Data;
 use effect::Effect;
@@ -61,7 +61,7 @@ struct Training<'a> {
     data: &'a Data,
     trainer: Trainer<'a>,
     progress: Progress,
-    meter: StepMeter,
+    meter: StepMeter<MeanLosses>,
     schedule: Schedule,
     events: Events,
     skipped: usize,
@@ -92,7 +92,7 @@ impl Training<'_> {
         }
         let interval = self.progress.step_interval();
         if let Some(report) = self.meter.add(step, &losses, interval) {
-            self.progress.step(&report);
+            self.progress.step(&report, &format!("{:.2} steps/s", report.steps_per_second));
             self.events.send(&Event::Step(&report));
         }
         if self.schedule.is_due(step) {
@@ -184,14 +184,4 @@ fn print_summary(
         output::note(format_args!("{skipped} unreadable images were skipped"));
     }
     Ok(())
-}
-
-/// The command that goes on where this one was stopped.
-fn resume_command() -> String {
-    let mut words: Vec<String> =
-        env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    if !words.iter().any(|word| word == "--resume") {
-        words.push("--resume".to_owned());
-    }
-    output::shell_command(words)
 }

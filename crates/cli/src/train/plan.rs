@@ -1,6 +1,5 @@
 //! What a training needs, checked.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +15,7 @@ use crate::args::{RecipeArgs, RegionArgs, TrainArgs, ViewArgs};
 use crate::machine;
 use crate::output::check_writable;
 use crate::progress::Progress;
+use crate::resuming::{self, checkpoint_of, refuse_checkpoint};
 use crate::schedule::Interval;
 use crate::training_data::{Data, DataPaths};
 
@@ -157,24 +157,6 @@ impl RegionFiles {
     }
 }
 
-/// The checkpoint's place: beside the model.
-fn checkpoint_of(out: &Path) -> PathBuf {
-    let mut name = OsString::from(out);
-    name.push(".checkpoint");
-    name.into()
-}
-
-fn refuse_checkpoint(checkpoint: &Path) -> Result<()> {
-    if checkpoint.exists() {
-        bail!(
-            "{}: an earlier training was stopped here; go on from it with --resume, or delete it \
-             to begin anew",
-            checkpoint.display()
-        );
-    }
-    Ok(())
-}
-
 fn teacher(file: Option<&Path>, size: Option<PdnSize>) -> Result<Teacher> {
     let Some(file) = file else {
         return Ok(Teacher::embedded(size.unwrap_or_default())?);
@@ -248,7 +230,7 @@ fn begun_training(checkpoint: &Path, out: &Path) -> Result<BegunTraining> {
     Ok(Trainer::begun(checkpoint)?)
 }
 
-/// A training goes on as it began.
+/// What `--resume` is given of the recipe, and what the training began with.
 fn refuse_contradictions(given: &RecipeArgs, view: &ViewArgs, recipe: &Recipe) -> Result<()> {
     let side = |size: InputSize| format!("{}x{}", size.height(), size.width());
     let pairs = [
@@ -267,16 +249,7 @@ fn refuse_contradictions(given: &RecipeArgs, view: &ViewArgs, recipe: &Recipe) -
             given_or_not(!recipe.position_weights),
         ),
     ];
-    let pairs = pairs.into_iter().chain(view_contradictions(view, recipe.view));
-    for (option, given, begun) in pairs {
-        if let Some(given) = given.filter(|given| *given != begun) {
-            bail!(
-                "the training to go on with began with {option} {begun}, not {given}; leave \
-                 {option} out, or delete the checkpoint to begin anew"
-            );
-        }
-    }
-    Ok(())
+    resuming::refuse_contradictions(pairs.into_iter().chain(view_contradictions(view, recipe.view)))
 }
 
 /// The value of an option that has none.

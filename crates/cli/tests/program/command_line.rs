@@ -10,7 +10,8 @@ fn refused(arguments: &[&str], texts: &[&str]) {
 #[test]
 fn help_teaches_and_version_is_told() {
     let help = run(["--help"]).success();
-    let commands = ["train", "predict", "watch", "eval", "calibrate", "info", "import", "bench"];
+    let commands =
+        ["train", "pretrain", "predict", "watch", "eval", "calibrate", "info", "import", "bench"];
     for text in commands.into_iter().chain(["Exit codes"]) {
         assert!(help.contains(text), "{help}");
     }

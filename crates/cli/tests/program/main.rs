@@ -10,6 +10,7 @@ mod export;
 mod fixture;
 mod import;
 mod judging;
+mod pretraining;
 mod report;
 mod schemas;
 mod training;

@@ -1,5 +1,6 @@
 //! Training: the same again, stopped and resumed, and what is in its way.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -13,13 +14,13 @@ use crate::fixture::{Sandbox, command, end, part, run, save, shared, training};
 use crate::schemas::assert_follows;
 
 #[track_caller]
-fn assert_same_file(a: &str, b: &str) {
+pub fn assert_same_file(a: &str, b: &str) {
     assert!(fs::read(a).unwrap() == fs::read(b).unwrap(), "{a} and {b} differ");
 }
 
 /// Waits until something is true, or fails the test after a minute.
 #[track_caller]
-fn wait_for(mut is_true: impl FnMut() -> bool) {
+pub fn wait_for(mut is_true: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_true() {
         assert!(start.elapsed() < Duration::from_secs(60), "it never happened");
@@ -32,7 +33,8 @@ fn is_writing(sandbox: &Sandbox) -> bool {
     sandbox.names().iter().any(|name| name.contains(".checkpoint.") && name.ends_with(".tmp"))
 }
 
-fn start(arguments: &[&str]) -> Child {
+/// Starts the program.
+pub fn start<S: AsRef<OsStr>>(arguments: &[S]) -> Child {
     command(arguments).spawn().unwrap()
 }
 

@@ -4,6 +4,7 @@ use super::layers::Layer;
 use crate::random::Random;
 use efficientad_kernels::{Conv2d, Cpu, hwio_from_oihw, oihw_from_hwio};
 use efficientad_weights::{Cause, Tensor, Tensors};
+use half::f16;
 
 /// Weights (kernel row × kernel column × input × output channel) and bias of a convolution.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +30,23 @@ impl Weights {
             }
         };
         Self(layers.iter().map(|layer| draw(layer, random)).collect())
+    }
+
+    /// All weights and biases rounded to the nearest number of half precision.
+    pub(crate) fn rounded_to_half(mut self) -> Self {
+        for ConvWeights { weight, bias } in &mut self.0 {
+            weight.iter_mut().chain(bias).for_each(|value| *value = f16::from_f32(*value).to_f32());
+        }
+        self
+    }
+
+    /// Zeros of the same shape.
+    pub(crate) fn zeros_like(&self) -> Self {
+        let zeros = |w: &ConvWeights| ConvWeights {
+            weight: vec![0.0; w.weight.len()],
+            bias: vec![0.0; w.bias.len()],
+        };
+        Self(self.0.iter().map(zeros).collect())
     }
 
     /// The convolutions of a network, ready to run.

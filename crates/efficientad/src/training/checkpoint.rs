@@ -119,7 +119,7 @@ impl Checkpoint {
     }
 }
 
-fn write_moments(
+pub(super) fn write_moments(
     moments: &[ConvMoments],
     layers: &[Layer],
     tensors: &mut Tensors,
@@ -136,7 +136,7 @@ fn write_moments(
     pick(|m| &m.second).write(layers, tensors, &format!("adam.second.{network}"))
 }
 
-fn read_moments(
+pub(super) fn read_moments(
     layers: &[Layer],
     tensors: &Tensors,
     network: &str,

@@ -48,15 +48,46 @@ impl TrainableConv {
         (&self.weight_gradient, self.gradient.bias_gradient())
     }
 
+    /// Adds the gradients of the last backward pass to `sum`.
+    pub(crate) fn add_gradient_to(&mut self, cpu: &Cpu, sum: &mut ConvWeights) {
+        /// Parameters that one task adds.
+        const CHUNK: usize = 1 << 14;
+        self.gradient.weight_gradient(cpu, &mut self.weight_gradient);
+        let gradient = &self.weight_gradient;
+        cpu.for_each_chunk(&mut sum.weight, CHUNK, |chunk, sum| {
+            sum.iter_mut().zip(&gradient[chunk * CHUNK..]).for_each(|(sum, value)| *sum += value);
+        });
+        let bias = sum.bias.iter_mut().zip(self.gradient.bias_gradient());
+        bias.for_each(|(sum, value)| *sum += value);
+    }
+
     /// One step of Adam by the gradients of the last backward pass.
     pub(crate) fn update(&mut self, cpu: &Cpu, adam: &Adam) {
         self.gradient.weight_gradient(cpu, &mut self.weight_gradient);
         let ConvWeights { weight, bias } = &mut self.weights;
         adam.update(cpu, weight, &self.weight_gradient, &mut self.moments.weight);
         adam.update(cpu, bias, self.gradient.bias_gradient(), &mut self.moments.bias);
+        self.use_weights(cpu);
+    }
+
+    /// One step of Adam by a gradient that was summed up.
+    pub(crate) fn update_by(&mut self, cpu: &Cpu, adam: &Adam, gradient: &ConvWeights) {
+        let ConvWeights { weight, bias } = &mut self.weights;
+        adam.update(cpu, weight, &gradient.weight, &mut self.moments.weight);
+        adam.update(cpu, bias, &gradient.bias, &mut self.moments.bias);
+        self.use_weights(cpu);
+    }
+
+    fn use_weights(&mut self, cpu: &Cpu) {
+        let ConvWeights { weight, bias } = &self.weights;
         self.conv.set_weights(cpu, weight, bias);
         self.gradient.set_weights(cpu, &self.conv, weight);
     }
+}
+
+/// The weights of a network's layers as they are now.
+pub(crate) fn weights(convs: &[TrainableConv]) -> Weights {
+    Weights(convs.iter().map(|conv| conv.weights.clone()).collect())
 }
 
 /// Makes a network's layers learn; the first one reads images, of which no gradient is wanted.

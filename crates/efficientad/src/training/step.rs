@@ -1,7 +1,7 @@
 //! One training step: features, losses, gradients, update.
 
 use super::autoencoder::TrainableAutoencoder;
-use super::conv::TrainableConv;
+use super::conv::weights;
 use super::dropout::Dropout;
 use super::features::FeatureCache;
 use super::inputs::StepInputs;
@@ -99,14 +99,12 @@ impl StepNetworks {
     /// Updates all weights by the gradients of the last losses.
     pub(crate) fn update(&mut self, adam: &Adam) {
         let cpu = self.workspace.cpu();
-        let convs = self.student.convs.iter_mut().chain(&mut self.autoencoder.convs);
+        let convs = self.student.pdn.convs.iter_mut().chain(&mut self.autoencoder.convs);
         cpu.run(|| convs.for_each(|conv| conv.update(cpu, adam)));
     }
 
     /// The weights of the student and the autoencoder as they are now.
     pub(crate) fn weights(&self) -> [Weights; 2] {
-        [&self.student.convs, &self.autoencoder.convs].map(|convs: &Vec<TrainableConv>| {
-            Weights(convs.iter().map(|conv| conv.weights.clone()).collect())
-        })
+        [weights(&self.student.pdn.convs), weights(&self.autoencoder.convs)]
     }
 }

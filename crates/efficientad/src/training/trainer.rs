@@ -169,7 +169,7 @@ impl<'a> Trainer<'a> {
         }
         let mut trainer = Self::assemble(cpu, progress, networks, data, options);
         let StepNetworks { student, autoencoder, .. } = &mut trainer.networks;
-        let convs = student.convs.iter_mut().chain(&mut autoencoder.convs);
+        let convs = student.pdn.convs.iter_mut().chain(&mut autoencoder.convs);
         let moments: Vec<ConvMoments> =
             student_moments.into_iter().chain(autoencoder_moments).collect();
         convs.zip(moments).for_each(|(conv, moments)| conv.moments = moments);
@@ -275,7 +275,7 @@ impl<'a> Trainer<'a> {
         let checkpoint = Checkpoint {
             progress: self.progress.clone(),
             networks: self.weights(),
-            student_moments: moments(&self.networks.student.convs),
+            student_moments: moments(&self.networks.student.pdn.convs),
             autoencoder_moments: moments(&self.networks.autoencoder.convs),
         };
         checkpoint.save(path)

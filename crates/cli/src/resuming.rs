@@ -1,0 +1,64 @@
+//! Trainings that go on where they were stopped.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use crate::output;
+
+/// The checkpoint's place: beside the file to be written in the end.
+pub fn checkpoint_of(out: &Path) -> PathBuf {
+    beside(out, ".checkpoint")
+}
+
+/// The path with something appended to its name.
+pub fn beside(out: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(out);
+    name.push(ending);
+    name.into()
+}
+
+/// A training that was stopped is not begun anew by accident.
+///
+/// # Errors
+/// When there is a checkpoint.
+pub fn refuse_checkpoint(checkpoint: &Path) -> Result<()> {
+    if checkpoint.exists() {
+        bail!(
+            "{}: an earlier training was stopped here; go on from it with --resume, or delete it \
+             to begin anew",
+            checkpoint.display()
+        );
+    }
+    Ok(())
+}
+
+/// A training goes on as it began.
+///
+/// # Errors
+/// When an option is given another value: the options' names, what is given and what they were.
+pub fn refuse_contradictions(
+    options: impl IntoIterator<Item = (&'static str, Option<String>, String)>,
+) -> Result<()> {
+    for (option, given, begun) in options {
+        if let Some(given) = given.filter(|given| *given != begun) {
+            bail!(
+                "the training to go on with began with {option} {begun}, not {given}; leave \
+                 {option} out, or delete the checkpoint to begin anew"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The command that goes on where this one was stopped.
+pub fn resume_command() -> String {
+    let mut words: Vec<String> =
+        env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    if !words.iter().any(|word| word == "--resume") {
+        words.push("--resume".to_owned());
+    }
+    output::shell_command(words)
+}

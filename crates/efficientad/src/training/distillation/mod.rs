@@ -1,0 +1,17 @@
+//! Distilling a teacher: a patch description network learns to predict the patch features of a
+//! classification network (paper, section 3.1 and appendix).
+
+mod checkpoint;
+mod distiller;
+mod provenance;
+mod quality;
+mod recipe;
+mod sample;
+
+pub use distiller::Distiller;
+pub use provenance::{Distillation, DistillationData};
+pub use quality::RSquared;
+pub use recipe::DistillationRecipe;
+pub use sample::{
+    COARSE_CHANNELS, DistillationSample, DistillationSource, FINE_CHANNELS, TARGET_SIDE,
+};

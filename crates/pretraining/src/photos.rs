@@ -1,0 +1,125 @@
+//! The photos in folders, and which of them are held back.
+
+use std::path::{Path, PathBuf};
+
+use efficientad_datasets::photos::Photos;
+use efficientad_datasets::{SplitMix64, fingerprint_named};
+use efficientad_images::{DecodeOptions, ImageError, RgbImage, load};
+
+use crate::error::PretrainingError;
+use crate::parallel::{self, Progress};
+use crate::samples::MIN_PHOTO_SIDE;
+
+/// Most photos that are held back.
+const MAX_HELD_BACK: usize = 64;
+/// One photo in so many is held back.
+const HELD_BACK_EVERY: usize = 20;
+
+/// A photo that can be used.
+#[derive(Clone, Debug)]
+pub(crate) struct Photo {
+    pub path: PathBuf,
+    /// Columns, rows.
+    pub size: (u32, u32),
+}
+
+impl Photo {
+    pub(crate) fn load(&self) -> Result<RgbImage, ImageError> {
+        load(&self.path, &DecodeOptions::default())
+    }
+}
+
+/// Photos to learn from, and photos to measure on.
+pub(crate) struct PhotoSet {
+    pub train: Vec<Photo>,
+    pub held_back: Vec<Photo>,
+    /// Names all of them and their content.
+    pub fingerprint: String,
+    /// What is wrong with the photos that can't be read.
+    pub unreadable: Vec<ImageError>,
+    /// Photos that are left out because a side is below [`MIN_PHOTO_SIDE`].
+    pub too_small: usize,
+}
+
+impl PhotoSet {
+    /// Decodes every photo in the folders and below them once.
+    pub(crate) fn open(
+        folders: &[PathBuf],
+        seed: u64,
+        threads: usize,
+        progress: &mut Progress<'_>,
+    ) -> Result<Self, PretrainingError> {
+        let mut named = Vec::new();
+        for (i, folder) in folders.iter().enumerate() {
+            let files = Photos::folder(folder)?.files().to_vec();
+            named.extend(files.into_iter().map(|path| (name(i, folder, &path), path)));
+        }
+        let measured =
+            parallel::each(threads, named.len(), progress, |number| measure(&named[number].1));
+        let (mut usable, mut unreadable, mut too_small) = (Vec::new(), Vec::new(), 0);
+        for ((name, path), size) in named.into_iter().zip(measured) {
+            match size {
+                Ok((width, height)) if width.min(height) < MIN_PHOTO_SIDE => too_small += 1,
+                Ok(size) => usable.push((name, Photo { path, size })),
+                Err(error) => unreadable.push(error),
+            }
+        }
+        if usable.len() < 2 {
+            return Err(PretrainingError::TooFewPhotos { usable: usable.len() });
+        }
+        let names = usable.iter().map(|(name, photo)| (name.clone(), photo.path.as_path()));
+        let fingerprint = fingerprint_named(names)?.to_string();
+        let photos = usable.into_iter().map(|(_, photo)| photo).collect();
+        let (train, held_back) = split(photos, seed);
+        Ok(Self { train, held_back, fingerprint, unreadable, too_small })
+    }
+}
+
+/// A photo's name, the same wherever its folder lies.
+fn name(folder_number: usize, folder: &Path, path: &Path) -> String {
+    let below = path.strip_prefix(folder).unwrap_or(path);
+    let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+    format!("{folder_number}/{}", parts.join("/"))
+}
+
+fn measure(path: &Path) -> Result<(u32, u32), ImageError> {
+    Ok(load(path, &DecodeOptions::default())?.dimensions())
+}
+
+/// Holds back one in twenty, but at least one and at most 64, drawn by `seed`.
+fn split(photos: Vec<Photo>, seed: u64) -> (Vec<Photo>, Vec<Photo>) {
+    let count = (photos.len() / HELD_BACK_EVERY).clamp(1, MAX_HELD_BACK);
+    let mut random = SplitMix64::new(seed);
+    let mut drawn: Vec<usize> = (0..photos.len()).collect();
+    for i in 0..count {
+        drawn.swap(i, i + random.below(photos.len() - i));
+    }
+    drawn.truncate(count);
+    let (mut train, mut held_back) = (Vec::new(), Vec::new());
+    for (number, photo) in photos.into_iter().enumerate() {
+        if drawn.contains(&number) { held_back.push(photo) } else { train.push(photo) }
+    }
+    (train, held_back)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_in_twenty_is_held_back() {
+        let photos = |n: usize| -> Vec<Photo> {
+            (0..n).map(|i| Photo { path: i.to_string().into(), size: (256, 256) }).collect()
+        };
+        for (n, expected) in [(2, 1), (39, 1), (40, 2), (10_000, 64)] {
+            let (train, held_back) = split(photos(n), 5);
+            assert_eq!((train.len(), held_back.len()), (n - expected, expected));
+        }
+        let names = |seed| {
+            let (_, held_back) = split(photos(100), seed);
+            held_back.into_iter().map(|photo| photo.path).collect::<Vec<_>>()
+        };
+        assert_eq!(names(1), names(1));
+        assert_ne!(names(1), names(2));
+    }
+}
