@@ -129,12 +129,12 @@ fn anomaly_map(graph: &mut Graph, model: &Model, image: &Maps) -> Maps {
     graph.node("Split", &[&student.name], &[of_teacher, of_autoencoder], channels);
     let quantiles = model.quantiles();
     let local = difference(graph, &teacher.name, of_teacher);
-    let local = normalized(graph, &local, &quantiles.student_teacher);
+    let local = normalized(graph, of_teacher, &local, &quantiles.student_teacher);
     let mut global = difference(graph, &autoencoder.name, of_autoencoder);
     if let Some(weights) = model.position_weights() {
-        global = weighed(graph, &global, weights);
+        global = weighed(graph, of_autoencoder, &global, weights);
     }
-    let global = normalized(graph, &global, &quantiles.student_autoencoder);
+    let global = normalized(graph, of_autoencoder, &global, &quantiles.student_autoencoder);
     graph.node("Add", &[&local, &global], &["map.features"], Vec::new());
     let border = MAP_BORDER as i64;
     let pads = [0, 0, border, border, 0, 0, border, border];
@@ -161,20 +161,20 @@ fn difference(graph: &mut Graph, target: &str, student: &str) -> String {
     mean
 }
 
-/// A map times its position weights.
-fn weighed(graph: &mut Graph, map: &str, weights: &PositionWeights) -> String {
-    let weighed = format!("{map}.weighed");
+/// The map of a half of the student times its position weights.
+fn weighed(graph: &mut Graph, half: &str, map: &str, weights: &PositionWeights) -> String {
+    let weighed = format!("{half}.weighed");
     let (height, width) = weights.size();
-    let weights = graph.floats(format!("{map}.weights"), &[1, 1, height, width], weights.values());
+    let weights = graph.floats(format!("{half}.weights"), &[1, 1, height, width], weights.values());
     graph.node("Mul", &[map, &weights], &[&weighed], Vec::new());
     weighed
 }
 
-/// A map normalised by its quantiles, times its share in the combined map.
-fn normalized(graph: &mut Graph, map: &str, quantiles: &MapQuantiles) -> String {
-    let [shifted, scaled] = ["shifted", "scaled"].map(|step| format!("{map}.{step}"));
-    let lower = graph.floats(format!("{map}.lower"), &[1, 1, 1, 1], &[quantiles.lower]);
-    let scale = graph.floats(format!("{map}.scale"), &[1, 1, 1, 1], &[SHARE * quantiles.scale()]);
+/// The map of a half of the student normalised by its quantiles, times its share in the combined map.
+fn normalized(graph: &mut Graph, half: &str, map: &str, quantiles: &MapQuantiles) -> String {
+    let [shifted, scaled] = ["shifted", "scaled"].map(|step| format!("{half}.{step}"));
+    let lower = graph.floats(format!("{half}.lower"), &[1, 1, 1, 1], &[quantiles.lower]);
+    let scale = graph.floats(format!("{half}.scale"), &[1, 1, 1, 1], &[SHARE * quantiles.scale()]);
     graph.node("Sub", &[map, &lower], &[&shifted], Vec::new());
     graph.node("Mul", &[&shifted, &scale], &[&scaled], Vec::new());
     scaled

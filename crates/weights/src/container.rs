@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn the_bytes_are_as_documented() {
         let header = concat!(
-            r#"{"__metadata__":{"sha256":"b5f9b67e6d8c29bb6658a9c28bce4c42bbdfb26254c86fd5d0096e58a257f637","#,
+            r#"{"__metadata__":{"sha256":"bef9367b74730781cf7971d5ae84b116acedfcea2c8292ba4b43d07afe117438","#,
             r#""format":"efficientad-model","format_version":"3","document":"{\"size\":\"S\"}"},"#,
             r#""a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"#,
             r#""b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#,
