@@ -82,6 +82,9 @@ class EfficientAd(nn.Module):
         for network in ("teacher", "student", "autoencoder"):
             load_layers(getattr(self, network), network, constants)
         self.teacher.requires_grad_(False)
+        # Of models that weigh places; 1 of those that do not.
+        weights = constants.get("student.of_autoencoder.weights")
+        self.weights = 1.0 if weights is None else torch.from_numpy(weights.copy())
         self.range_st, self.range_ae = (
             [constants[f"student.of_{which}.{end}"].item() for end in ("lower", "scale")]
             for which in ("teacher", "autoencoder")
@@ -90,7 +93,7 @@ class EfficientAd(nn.Module):
     def forward(self, image):
         student = self.student(image)
         map_st = (self.teacher(image) - student[:, :FEATURES]).pow(2).mean(1, keepdim=True)
-        map_ae = (self.autoencoder(image) - student[:, FEATURES:]).pow(2).mean(1, keepdim=True)
+        map_ae = (self.autoencoder(image) - student[:, FEATURES:]).pow(2).mean(1, keepdim=True) * self.weights
         return pad(normalise(map_st, *self.range_st) + normalise(map_ae, *self.range_ae), [4] * 4)
 
 
