@@ -185,12 +185,8 @@ pub struct TrainArgs {
     pub decode: DecodeArgs,
     #[command(flatten)]
     pub cpu: CpuArgs,
-    /// Print progress and result as JSON Lines.
-    #[arg(long)]
-    pub json: bool,
-    /// Show no progress.
-    #[arg(long, short)]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub report: ReportArgs,
 }
 
 /// Options of `pretrain`.
@@ -267,12 +263,8 @@ pub struct PretrainArgs {
     pub checkpoint_every: Interval,
     #[command(flatten)]
     pub cpu: CpuArgs,
-    /// Print progress and result as JSON Lines.
-    #[arg(long)]
-    pub json: bool,
-    /// Show no progress.
-    #[arg(long, short)]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub report: ReportArgs,
 }
 
 /// How pixels become the backbone's input.
@@ -306,6 +298,17 @@ impl PreprocessingArgs {
             std: self.std.unwrap_or(preset.std),
         }
     }
+}
+
+/// How a long run tells how far it is.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ReportArgs {
+    /// Print progress and result as JSON Lines.
+    #[arg(long)]
+    pub json: bool,
+    /// Show no progress.
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 /// The recipe of a training, as far as it is given.

@@ -4,7 +4,7 @@
 //!
 //! - [`Dataset::open`] recognises a folder's [`Layout`] and lists training, validation and [`TestImage`]s, sorted by
 //!   the bytes of their names and so in the same order on every machine.
-//! - [`hold_back`] splits validation images off the training images.
+//! - [`hold_back`] splits validation images off the training images, [`draw`] any places off any others.
 //! - [`fingerprint`] names the exact data a model was made from, [`file_fingerprint`] one exact file.
 //! - [`SplitMix64`] draws whatever is drawn at random.
 //! - [`photos`] chooses the natural photo for the penalty term of each training step.
@@ -25,4 +25,4 @@ pub use files::{IMAGE_EXTENSIONS, is_image};
 pub use fingerprint::{Fingerprint, file_fingerprint, fingerprint, fingerprint_named};
 pub use loco::{DefectSaturation, DefectsConfig, Region};
 pub use random::SplitMix64;
-pub use split::{DEFAULT_FRACTION, Split, hold_back};
+pub use split::{DEFAULT_FRACTION, Split, draw, hold_back};

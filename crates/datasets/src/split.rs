@@ -20,7 +20,7 @@ pub struct Split {
 /// Holds back `fraction` of the images, drawn at random: rounded to whole images, at least one, and at least one is
 /// left to train on. Both parts keep the order of `images`.
 ///
-/// The draw depends on nothing but the number of images and `seed` (a Fisher-Yates shuffle by SplitMix64), so the
+/// The draw depends on nothing but the number of images and `seed` ([`draw`]), so the
 /// same images in the same order are split alike on every machine.
 ///
 /// # Errors
@@ -44,8 +44,11 @@ pub fn hold_back(images: &[PathBuf], fraction: f64, seed: u64) -> Result<Split, 
     Ok(Split { train: part(false), validation: part(true) })
 }
 
-/// Marks `count` of `n` places.
-fn draw(n: usize, count: usize, seed: u64) -> Vec<bool> {
+/// Marks `count` of `n` places, drawn at random: a Fisher-Yates shuffle by SplitMix64.
+///
+/// # Panics
+/// When there are fewer places than that.
+pub fn draw(n: usize, count: usize, seed: u64) -> Vec<bool> {
     let mut random = SplitMix64::new(seed);
     let mut order: Vec<usize> = (0..n).collect();
     let mut marked = vec![false; n];

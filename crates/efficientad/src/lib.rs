@@ -21,6 +21,7 @@
 mod anomaly_map;
 pub mod benchmark;
 mod calibration;
+mod channels;
 mod continuation;
 mod detector;
 mod error;
@@ -44,6 +45,7 @@ mod view;
 
 pub use anomaly_map::{MAP_BORDER, Map};
 pub use calibration::{Calibration, MAX_CALIBRATION_IMAGES, MapQuantiles, Quantiles};
+pub use channels::ChannelSums;
 pub use continuation::{Continuation, ContinuationRecipe, OldImages};
 pub use detector::{Detector, Inspection};
 pub use efficientad_images::{RegionOfInterest, RgbImage};

@@ -1,5 +1,6 @@
 //! The teacher: a frozen network that describes patches, and its statistics over the good images.
 
+use crate::channels::ChannelSums;
 use crate::error::Error;
 use crate::network::{PdnSize, TEACHER_CHANNELS, Weights, pdn_layers};
 use crate::training::distillation::Distillation;
@@ -131,48 +132,23 @@ pub(crate) struct TeacherStatistics {
     pub std: Vec<f32>,
 }
 
-/// Sums over features from which the statistics come.
-pub(crate) struct StatisticsSums {
-    sum: Vec<f64>,
-    squares: Vec<f64>,
-    locations: f64,
-}
-
-impl StatisticsSums {
-    pub(crate) fn new() -> Self {
-        let zeros = vec![0.0; TEACHER_CHANNELS];
-        Self { sum: zeros.clone(), squares: zeros, locations: 0.0 }
-    }
-
-    /// Adds the features of an image: locations × 384.
-    pub(crate) fn add(&mut self, features: &[f32]) {
-        for location in features.chunks_exact(TEACHER_CHANNELS) {
-            let sums = self.sum.iter_mut().zip(&mut self.squares);
-            for ((sum, squares), &value) in sums.zip(location) {
-                let value = f64::from(value);
-                *sum += value;
-                *squares += value * value;
-            }
-            self.locations += 1.0;
-        }
-    }
-
+impl TeacherStatistics {
     /// Of images that are seen whole all have as many locations, so that the mean over images of
     /// their spatial means is the mean over all locations; likewise for the squared differences
     /// from the mean.
-    pub(crate) fn finish(&self) -> Result<TeacherStatistics, Error> {
-        let mean: Vec<f64> = self.sum.iter().map(|sum| sum / self.locations).collect();
-        let variance =
-            |channel: usize| self.squares[channel] / self.locations - mean[channel] * mean[channel];
-        let std: Vec<f32> = (0..mean.len()).map(|i| variance(i).max(0.0).sqrt() as f32).collect();
-        if let Some(channel) = std.iter().position(|&std| std < 1e-6) {
-            return Err(Error::ConstantTeacher { channel });
+    ///
+    /// # Errors
+    /// When a channel is the same everywhere.
+    pub(crate) fn of(sums: &ChannelSums) -> Result<Self, Error> {
+        let (mean, std) = sums.mean_and_std();
+        let rounded = |values: Vec<f64>| values.into_iter().map(|value| value as f32).collect();
+        let statistics = Self { mean: rounded(mean), std: rounded(std) };
+        match statistics.std.iter().position(|&std| std < 1e-6) {
+            Some(channel) => Err(Error::ConstantTeacher { channel }),
+            None => Ok(statistics),
         }
-        Ok(TeacherStatistics { mean: mean.into_iter().map(|mean| mean as f32).collect(), std })
     }
-}
 
-impl TeacherStatistics {
     /// Folds the normalisation (features − mean) / std into the teacher's last, linear layer.
     pub(crate) fn fold_into(&self, teacher: &Weights) -> Weights {
         let mut folded = teacher.clone();
@@ -213,9 +189,9 @@ mod tests {
         let images: Vec<Vec<f32>> = (0..3)
             .map(|i| (0..5 * TEACHER_CHANNELS).map(|j| ((i * 31 + j * 7) % 23) as f32).collect())
             .collect();
-        let mut sums = StatisticsSums::new();
+        let mut sums = ChannelSums::default();
         images.iter().for_each(|features| sums.add(features));
-        let statistics = sums.finish().unwrap();
+        let statistics = TeacherStatistics::of(&sums).unwrap();
         let channel = 17;
         let values: Vec<Vec<f64>> = images
             .iter()
@@ -233,10 +209,10 @@ mod tests {
 
     #[test]
     fn a_constant_channel_is_an_error() {
-        let mut sums = StatisticsSums::new();
+        let mut sums = ChannelSums::default();
         let mut features: Vec<f32> = (0..4 * TEACHER_CHANNELS).map(|i| (i % 7) as f32).collect();
         features.chunks_exact_mut(TEACHER_CHANNELS).for_each(|location| location[9] = 1.25);
         sums.add(&features);
-        assert!(matches!(sums.finish(), Err(Error::ConstantTeacher { channel: 9 })));
+        assert!(matches!(TeacherStatistics::of(&sums), Err(Error::ConstantTeacher { channel: 9 })));
     }
 }

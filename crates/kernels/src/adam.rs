@@ -42,6 +42,11 @@ impl Moments {
 }
 
 impl Adam {
+    /// The usual decays and epsilon: 0.9, 0.999 and 1e-8.
+    pub fn usual(learning_rate: f32, weight_decay: f32, step: u64) -> Self {
+        Self { learning_rate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay, step }
+    }
+
     /// Updates `parameters` and `moments` by `gradient`.
     ///
     /// # Panics

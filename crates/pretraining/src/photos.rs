@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use efficientad_datasets::photos::Photos;
-use efficientad_datasets::{SplitMix64, fingerprint_named};
+use efficientad_datasets::{draw, fingerprint_named};
 use efficientad_images::{DecodeOptions, ImageError, RgbImage, load};
 
 use crate::error::PretrainingError;
@@ -89,15 +89,10 @@ fn measure(path: &Path) -> Result<(u32, u32), ImageError> {
 /// Holds back one in twenty, but at least one and at most 64, drawn by `seed`.
 fn split(photos: Vec<Photo>, seed: u64) -> (Vec<Photo>, Vec<Photo>) {
     let count = (photos.len() / HELD_BACK_EVERY).clamp(1, MAX_HELD_BACK);
-    let mut random = SplitMix64::new(seed);
-    let mut drawn: Vec<usize> = (0..photos.len()).collect();
-    for i in 0..count {
-        drawn.swap(i, i + random.below(photos.len() - i));
-    }
-    drawn.truncate(count);
+    let drawn = draw(photos.len(), count, seed);
     let (mut train, mut held_back) = (Vec::new(), Vec::new());
-    for (number, photo) in photos.into_iter().enumerate() {
-        if drawn.contains(&number) { held_back.push(photo) } else { train.push(photo) }
+    for (photo, drawn) in photos.into_iter().zip(drawn) {
+        if drawn { held_back.push(photo) } else { train.push(photo) }
     }
     (train, held_back)
 }

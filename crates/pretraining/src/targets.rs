@@ -8,7 +8,8 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use efficientad::{
-    COARSE_CHANNELS, DistillationData, DistillationSample, DistillationSource, SourceError,
+    COARSE_CHANNELS, ChannelSums, DistillationData, DistillationSample, DistillationSource,
+    SourceError,
 };
 use efficientad_images::ImageError;
 use serde::Serialize;
@@ -22,7 +23,7 @@ use crate::photos::{Photo, PhotoSet};
 use crate::preprocessing::Preprocessing;
 use crate::record::Record;
 use crate::samples::{Augmentation, Cut, Sampler};
-use crate::statistics::{StatisticsSums, TargetStatistics};
+use crate::statistics::TargetStatistics;
 
 /// The first samples, so many, that targets are normalised by.
 const STATISTICS_SAMPLES: usize = 1024;
@@ -261,11 +262,12 @@ impl Targets {
     /// # Errors
     /// When the cache can't be read, or a channel of the targets is the same everywhere.
     pub fn samples(&self, samples: usize) -> Result<[TargetSamples<'_>; 2], PretrainingError> {
-        let mut sums = StatisticsSums::new();
+        let mut sums = ChannelSums::default();
         for number in 0..samples.min(STATISTICS_SAMPLES) {
-            sums.add(&self.record(&self.cache.train, number)?);
+            let record = self.record(&self.cache.train, number)?;
+            sums.add(&record.target(&TargetStatistics::none()));
         }
-        let statistics = sums.finish().map_err(|channel| {
+        let statistics = TargetStatistics::of(&sums).map_err(|channel| {
             let layer = usize::from(channel >= COARSE_CHANNELS.start);
             let layer = self.settings.layers[layer].clone();
             PretrainingError::ConstantTarget { channel, layer }

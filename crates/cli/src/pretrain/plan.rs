@@ -96,8 +96,8 @@ impl Plan {
             cache_bytes: (args.cache_size * f64::from(1 << 30)) as u64,
             checkpoint_every: args.checkpoint_every,
             cpu: machine::cpu(&args.cpu)?,
-            json: args.json,
-            quiet: args.quiet,
+            json: args.report.json,
+            quiet: args.report.quiet,
         })
     }
 

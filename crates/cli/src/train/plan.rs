@@ -102,8 +102,8 @@ impl Plan {
             start,
             checkpoint_every: args.checkpoint_every,
             cpu: machine::cpu(&args.cpu)?,
-            json: args.json,
-            quiet: args.quiet,
+            json: args.report.json,
+            quiet: args.report.quiet,
         })
     }
 

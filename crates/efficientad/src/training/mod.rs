@@ -10,6 +10,7 @@ mod features;
 mod inputs;
 mod losses;
 mod pdn;
+mod prefetch;
 mod step;
 mod student;
 mod trainer;

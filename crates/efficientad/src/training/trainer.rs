@@ -7,10 +7,12 @@ use super::dropout::Dropout;
 use super::features::FeatureCache;
 use super::inputs::{ImageOrder, StepInputs, StepLoader};
 use super::losses::Losses;
+use super::prefetch::while_loading;
 use super::step::{StepNetworks, StepWeights};
 use super::student::STUDENT_CHANNELS;
 use super::windows::for_each_window;
 use crate::calibration::check_count;
+use crate::channels::ChannelSums;
 use crate::continuation::{Continuation, ContinuationRecipe, OldImages};
 use crate::error::Error;
 use crate::inspection::{NetworkWeights, Networks};
@@ -21,12 +23,11 @@ use crate::progress::{Progress, Stage};
 use crate::random::{Purpose, Random};
 use crate::recipe::Recipe;
 use crate::source::{ImageCache, ImageSource, PhotoSource};
-use crate::teacher::{StatisticsSums, Teacher, TeacherStatistics};
+use crate::teacher::{Teacher, TeacherStatistics};
 use crate::view::Framing;
 use efficientad_kernels::{Adam, Cpu, Workspace};
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 
 /// What a model is trained on.
 pub struct TrainingData<'a> {
@@ -248,17 +249,16 @@ impl<'a> Trainer<'a> {
         let inputs = self.next.take().unwrap_or_else(|| self.loader.load(step))?;
         let Self { networks, features, loader, progress, .. } = self;
         let recipe = &progress.recipe;
-        let (losses, next) = thread::scope(|scope| {
-            let next = (step + 1 < recipe.steps).then(|| scope.spawn(|| loader.load(step + 1)));
+        let load_next = (step + 1 < recipe.steps).then_some(|| loader.load(step + 1));
+        let (losses, next) = while_loading(load_next, || {
             let dropout = Dropout { seed: recipe.seed, step };
             let losses = networks.losses(&inputs, features, Some(dropout));
             if losses.total().is_finite() {
                 networks.update(&adam(recipe, step));
             }
-            (losses, next.map(thread::ScopedJoinHandle::join))
+            losses
         });
-        self.next =
-            next.map(|loaded| loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        self.next = next;
         self.progress.steps_done = step + 1;
         if !losses.total().is_finite() {
             return Err(Error::Diverged { step: step + 1, losses });
@@ -336,14 +336,7 @@ impl TimedSteps {
 
 /// Adam at a step, counted from 0.
 fn adam(recipe: &Recipe, step: u64) -> Adam {
-    Adam {
-        learning_rate: recipe.learning_rate_at(step),
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-8,
-        weight_decay: recipe.weight_decay,
-        step: step + 1,
-    }
+    Adam::usual(recipe.learning_rate_at(step), recipe.weight_decay, step + 1)
 }
 
 fn check_counts(data: &TrainingData<'_>) -> Result<(), Error> {
@@ -387,13 +380,13 @@ pub(crate) fn teacher_statistics(
     let pdn = Pdn::new(cpu, teacher.size(), TEACHER_CHANNELS, &teacher.weights);
     let mut workspace = Workspace::new(Arc::clone(cpu));
     let mut maps = PdnMaps::default();
-    let mut sums = StatisticsSums::new();
+    let mut sums = ChannelSums::default();
     for_each_window(framing, images, Stage::TeacherStatistics, progress, |input, counted| {
         pdn.forward(&mut workspace, input.view(), &mut maps);
         let counted = Counted::marked(counted);
         sums.add(&counted.gather(maps.features.data(), TEACHER_CHANNELS));
     })?;
-    sums.finish()
+    TeacherStatistics::of(&sums)
 }
 
 /// How much student and autoencoder usually differ at each place, over all training images.

@@ -13,10 +13,10 @@ use crate::teacher::Teacher;
 use crate::training::checkpoint::moments;
 use crate::training::conv::weights;
 use crate::training::pdn::TrainablePdn;
+use crate::training::prefetch::while_loading;
 use efficientad_kernels::{Cpu, Tensor, Workspace};
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 
 /// Samples of a batch that are computed at once: it bounds the memory, and rounding depends on it.
 const AT_ONCE: usize = 4;
@@ -135,13 +135,11 @@ impl<'a> Distiller<'a> {
         };
         let following = (step + 1 < self.recipe().steps).then(|| self.samples_of(step + 1));
         let source = self.source;
-        let (loss, next) = thread::scope(|scope| {
-            let next = following.map(|samples| scope.spawn(move || load(source, &samples)));
-            let loss = Arc::clone(self.workspace.cpu()).run(|| self.learn(&batches, step));
-            (loss, next.map(thread::ScopedJoinHandle::join))
+        let load_next = following.map(|samples| move || load(source, &samples));
+        let (loss, next) = while_loading(load_next, || {
+            Arc::clone(self.workspace.cpu()).run(|| self.learn(&batches, step))
         });
-        self.next =
-            next.map(|loaded| loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        self.next = next;
         self.progress.steps_done = step + 1;
         if loss.is_finite() {
             Ok(loss)

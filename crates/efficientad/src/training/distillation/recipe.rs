@@ -44,14 +44,7 @@ impl DistillationRecipe {
 
     /// Adam at a step, counted from 0.
     pub(super) fn adam(&self, step: u64) -> Adam {
-        Adam {
-            learning_rate: self.learning_rate_at(step),
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-            weight_decay: self.weight_decay,
-            step: step + 1,
-        }
+        Adam::usual(self.learning_rate_at(step), self.weight_decay, step + 1)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::error::{Error, SourceError};
 use crate::network::{InputSize, TEACHER_CHANNELS, write_normalized};
 use efficientad_images::RgbImage;
-use efficientad_kernels::{Shape, Tensor};
+use efficientad_kernels::Tensor;
 use std::ops::Range;
 
 /// Rows and columns of a target: the centre of 64×64 locations, as a network without padding gives
@@ -53,7 +53,7 @@ impl Batch {
     pub(super) fn load(source: &dyn DistillationSource, samples: &[usize]) -> Result<Self, Error> {
         let input = InputSize::default();
         let mut images = Tensor::zeros(input.shape(samples.len()));
-        let mut targets = Tensor::zeros(target_shape(samples.len()));
+        let mut targets = Tensor::zeros(input.feature_shape(samples.len(), TEACHER_CHANNELS));
         for (i, &sample) in samples.iter().enumerate() {
             let DistillationSample { image, target } = source
                 .load(sample)
@@ -70,9 +70,4 @@ impl Batch {
         }
         Ok(Self { images, targets })
     }
-}
-
-/// Shape of the targets of `images` samples.
-pub(super) fn target_shape(images: usize) -> Shape {
-    InputSize::default().feature_shape(images, TEACHER_CHANNELS)
 }
