@@ -1,4 +1,4 @@
-//! The CPU as it is to be used.
+//! CPU and memory as they are to be used.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -22,3 +22,17 @@ pub fn cpu(args: &CpuArgs) -> Result<Arc<Cpu>> {
     let set = args.instruction_set.unwrap_or_else(InstructionSet::best);
     Ok(Arc::new(Cpu::new(threads(args), set)?))
 }
+
+/// Has large blocks of memory returned to the system as soon as they are free.
+///
+/// glibc would keep what reading a model took, for a thread that never needs it again.
+#[cfg(target_env = "gnu")]
+pub fn return_freed_memory() {
+    const LARGE: libc::c_int = 1 << 20;
+    // SAFETY: sets a number; a value that it does not like leaves everything as it is.
+    unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE) };
+}
+
+/// Other allocators do as they do.
+#[cfg(not(target_env = "gnu"))]
+pub fn return_freed_memory() {}

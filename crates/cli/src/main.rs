@@ -8,7 +8,7 @@
 //! | `predict`, `watch`, `eval`, `calibrate`, `info`, `import`, `export`, `bench` | one command each |
 //! | `interrupt`, `schedule`, `resuming` | Ctrl-C; when a checkpoint is due; how to go on from it |
 //! | `progress`, `output`, `table` | what is shown, and the exit codes |
-//! | `detector`, `machine` | the model to judge with; threads and instructions |
+//! | `detector`, `machine` | the model to judge with; threads, instructions and memory |
 
 mod args;
 mod bench;
@@ -44,6 +44,7 @@ use output::Status;
 const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
+    machine::return_freed_memory();
     match run(Cli::parse().command) {
         Ok(status) => status.code(),
         Err(error) if output::is_broken_pipe(&error) => Status::Done.code(),
