@@ -50,7 +50,6 @@ pub struct ModelInfo {
     /// What it was trained on; none if it was imported.
     pub data: Option<DataDescription>,
     /// How its training went on later, in order.
-    #[serde(default)]
     pub continuations: Vec<Continuation>,
     /// Images that the threshold was last taken from by [`Model::calibrated`]; none if from those
     /// held back from training.
@@ -209,7 +208,7 @@ impl Calibration {
         Ok(())
     }
 
-    /// Models that were never calibrated, or before scores were kept, have none.
+    /// Models that were never calibrated have none.
     fn read(tensors: &Tensors) -> Result<Option<Self>, Cause> {
         let Some(tensor) = tensors.get(SCORES) else { return Ok(None) };
         let count = tensor.data().len().clamp(1, MAX_CALIBRATION_IMAGES);
@@ -345,8 +344,7 @@ impl Model {
         &self.quantiles
     }
 
-    /// Scores of good images that it was not trained on; none if it was never calibrated, or by a
-    /// version that did not keep them.
+    /// Scores of good images that it was not trained on; none if it was never calibrated.
     pub fn calibration(&self) -> Option<&Calibration> {
         self.calibration.as_ref()
     }

@@ -13,15 +13,12 @@ pub struct Recipe {
     /// The size of the networks' input.
     pub input: InputSize,
     /// How images are shown to the networks.
-    #[serde(default)]
     pub view: View,
     /// Which part of the images is inspected; all of it if there is none.
-    #[serde(default)]
     pub region: Option<RegionOfInterest>,
     /// Whether the student–autoencoder map is weighed by what is usual at each place
     /// ([`crate::PositionWeights`]); the paper does not. Without effect on tiles, whose places are not
     /// places of the photo.
-    #[serde(default)]
     pub position_weights: bool,
     /// Number of steps of one image each; the paper takes 70,000.
     pub steps: u64,

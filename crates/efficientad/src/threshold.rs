@@ -117,28 +117,19 @@ pub struct Threshold {
     pub expected: Option<f64>,
 }
 
-/// What a model file holds of a threshold; the rest follows from it.
-///
-/// Files from before scores were kept hold `value` and `images` alone: a bound for normally distributed
-/// scores at a rate of 1 %.
+/// What the rest of a threshold follows from.
 #[derive(Deserialize)]
 struct StoredThreshold {
     value: f32,
-    images: usize,
-    #[serde(default)]
-    above: usize,
-    basis: Option<Basis>,
+    basis: Basis,
     false_reject: Option<FalseRejectRate>,
+    images: usize,
+    above: usize,
 }
 
 impl From<StoredThreshold> for Threshold {
     fn from(stored: StoredThreshold) -> Self {
-        let StoredThreshold { value, images, above, basis, false_reject } = stored;
-        let basis = basis.unwrap_or(if images < 2 { Basis::SingleImage } else { Basis::Normal });
-        let false_reject = match basis {
-            Basis::Given => None,
-            _ => Some(false_reject.unwrap_or_default()),
-        };
+        let StoredThreshold { value, basis, false_reject, images, above } = stored;
         Self::new(value, basis, false_reject, (above, images))
     }
 }
@@ -385,19 +376,13 @@ mod tests {
     }
 
     #[test]
-    fn thresholds_return_from_files_old_and_new() {
+    fn thresholds_return_from_files() {
         let calibration = Calibration::new((0..500).map(|i| i as f32).collect()).unwrap();
         let threshold = calibration.threshold(rate(0.01));
         let text = serde_json::to_string(&threshold).unwrap();
         assert_eq!(serde_json::from_str::<Threshold>(&text).unwrap(), threshold);
-        let old = r#"{"value":0.5,"images":20,"mean":0.1,"std":0.1,"largest":0.3}"#;
-        let old: Threshold = serde_json::from_str(old).unwrap();
-        assert_eq!((old.value, old.basis, old.above), (0.5, Basis::Normal, 0));
-        assert_eq!((old.false_reject, old.expected), (Some(rate(0.01)), Some(1.0 / 21.0)));
-        assert!(
-            serde_json::from_str::<Threshold>(r#"{"value":1,"images":1,"false_reject":1}"#)
-                .is_err()
-        );
+        let impossible = text.replace(r#""false_reject":0.01"#, r#""false_reject":1"#);
+        assert!(impossible != text && serde_json::from_str::<Threshold>(&impossible).is_err());
     }
 
     #[test]

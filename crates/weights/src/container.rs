@@ -10,10 +10,8 @@ use sha2::{Digest, Sha256};
 use crate::header::{LENGTH_SIZE, METADATA, SafetensorsFile};
 use crate::{Cause, MAX_HEADER_SIZE, Tensors, WeightsError, files};
 
-/// The version of the container that is written.
-pub const FORMAT_VERSION: u32 = 3;
-/// The first of the versions that are read.
-pub const OLDEST_VERSION: u32 = 1;
+/// The version of the container that is written and read.
+pub const FORMAT_VERSION: u32 = 4;
 
 /// Every container's header begins so: the checksum follows, at the same place in every version.
 const SEAL_PREFIX: &[u8] = br#"{"__metadata__":{"sha256":""#;
@@ -169,7 +167,7 @@ fn open<D: DeserializeOwned>(bytes: &[u8], kind: &str) -> Result<Contents<D>, Ca
     let found = file.text("format").ok_or(Cause::NotAContainer)?;
     check_seal(bytes)?;
     let version = file.text("format_version").unwrap_or_default();
-    if !(OLDEST_VERSION..=FORMAT_VERSION).any(|read| version == read.to_string()) {
+    if version != FORMAT_VERSION.to_string() {
         return Err(Cause::OtherVersion { found: version.to_owned() });
     }
     if found != kind {
@@ -308,8 +306,8 @@ mod tests {
     #[test]
     fn the_bytes_are_as_documented() {
         let header = concat!(
-            r#"{"__metadata__":{"sha256":"bef9367b74730781cf7971d5ae84b116acedfcea2c8292ba4b43d07afe117438","#,
-            r#""format":"efficientad-model","format_version":"3","document":"{\"size\":\"S\"}"},"#,
+            r#"{"__metadata__":{"sha256":"4264b4fd67abab8cb29d705cb0c7b9ea0db27589be26b028bbce91d6894f6577","#,
+            r#""format":"efficientad-model","format_version":"4","document":"{\"size\":\"S\"}"},"#,
             r#""a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"#,
             r#""b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#,
         );
@@ -323,14 +321,12 @@ mod tests {
 
     #[test]
     fn another_version_is_refused() {
-        let changed = |to| resealed(r#""format_version":"3""#, to);
-        for (version, name) in [(r#""format_version":"4""#, "4"), (r#""format_version":"0""#, "0")]
+        let changed = |to| resealed(r#""format_version":"4""#, to);
+        for (version, name) in [(r#""format_version":"5""#, "5"), (r#""format_version":"3""#, "3")]
         {
             let cause = refusal(&changed(version));
             assert!(matches!(cause, Cause::OtherVersion { found } if found == name));
         }
-        let earlier = changed(r#""format_version":"1""#);
-        assert!(from_bytes::<Value>(&earlier, KIND, "test").is_ok());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::{FORMAT_VERSION, OLDEST_VERSION};
+use crate::FORMAT_VERSION;
 
 /// A file that could not be read or written: which one, and why.
 #[derive(Debug, thiserror::Error)]
@@ -147,7 +147,7 @@ pub enum Cause {
     },
     /// A container of another version.
     #[error(
-        "its format has version {found}, this program reads {OLDEST_VERSION} to {FORMAT_VERSION}; use the program that wrote it, or a newer one"
+        "its format has version {found}, this program reads version {FORMAT_VERSION}; use the program that wrote it, or train again"
     )]
     OtherVersion {
         /// The version in the file.

@@ -49,12 +49,12 @@ fn a_flipped_byte_is_noticed() {
 fn another_version_is_named() {
     let sandbox = Sandbox::new();
     let mut bytes = model_bytes();
-    let version = br#""format_version":"3""#;
+    let version = br#""format_version":"4""#;
     let at = bytes.windows(version.len()).position(|part| part == version).unwrap();
-    bytes[at + version.len() - 2] = b'4';
+    bytes[at + version.len() - 2] = b'5';
     seal(&mut bytes);
     let path = sandbox.write("newer.model", &bytes);
-    refused(&path, "its format has version 4, this program reads 1 to 3; use the program that");
+    refused(&path, "its format has version 5, this program reads version 4; use the program that");
 }
 
 /// Writes the checksum anew, as `docs/model-file.md` defines it.
