@@ -1,25 +1,30 @@
 #!/usr/bin/env python3
-"""Trains and evaluates on inspection sets, and prints the table of the README.
+"""Trains and evaluates on inspection sets, and prints tables: the README's, of teachers, of photos.
 
     python3 bench/accuracy.py ../shared/data/inspection --out accuracy --steps 2000 10000 \\
         --mask-threshold magnetic_tile=128 --invert-masks paper_pa_bdp01_tl
+    … --steps 400 --teacher built-in a.teacher b.teacher
+    … --steps 400 --photos procedural none ../shared/data/natural
 
-Every set and number of steps is one training with the program's defaults (or --photos) and one
-evaluation. What is done is not done again, and a training that was cut short goes on from its
-checkpoint, so that the command can be stopped and repeated at any time. Results stay in
-OUT/<set>-<steps>-<photos>/ as results.json (of `efficientad eval`) and seconds.txt (of training).
+Every set, number of steps, teacher and kind of penalty photos is one training with the program's
+defaults for all else, and one evaluation; means are over the sets that have the number. What is done
+is not done again, and a training that was cut short goes on from its checkpoint, so that the command
+can be stopped and repeated at any time. Results stay in OUT/<set>-<steps>-<photos>-<teacher>/ as
+results.json (of `efficientad eval`) and seconds.txt (of training).
 """
 
 import argparse
+import itertools
 import json
 import pathlib
+import statistics
 import subprocess
 import time
 
 COLUMNS = ("image_auroc", "pixel_auroc", "aupro")
 
 
-def train(binary, dataset, steps, photos, folder):
+def train(binary, dataset, steps, teacher, photos, folder):
     """Trains until the model is there; adds the time it took to seconds.txt."""
     model = folder / "model"
     if model.exists():
@@ -27,6 +32,8 @@ def train(binary, dataset, steps, photos, folder):
     command = [binary, "train", dataset, "--out", model, "--steps", str(steps), "--seed", "0", "--quiet"]
     if photos != "procedural":
         command += ["--photos", photos]
+    if teacher != "built-in":
+        command += ["--teacher", teacher]
     if pathlib.Path(f"{model}.checkpoint").exists():
         command.append("--resume")
     seconds = folder / "seconds.txt"
@@ -49,13 +56,19 @@ def evaluate(binary, dataset, folder, mask_options):
     return json.loads(results.read_text())
 
 
+def row(cells, values, minutes):
+    values = ["–" if value is None else f"{100 * value:.1f}" for value in values]
+    print("| " + " | ".join([*cells, *values, f"{minutes:.0f} min"]) + " |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", type=pathlib.Path, help="folder of data sets")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder for models and results")
     parser.add_argument("--steps", type=int, nargs="+", default=[2000, 10000])
     parser.add_argument("--only", nargs="+", help="names of the sets to take; all if not given")
-    parser.add_argument("--photos", default="procedural", help="procedural, none, or a folder of photos")
+    parser.add_argument("--teacher", nargs="+", default=["built-in"], help="built-in, or teachers' files")
+    parser.add_argument("--photos", nargs="+", default=["procedural"], help="procedural, none, or folders of photos")
     parser.add_argument("--mask-threshold", nargs="+", default=[], metavar="SET=VALUE",
                         help="from which value on a mask's pixel is defect, where that is not 1")
     parser.add_argument("--invert-masks", nargs="+", default=[], metavar="SET",
@@ -64,22 +77,26 @@ def main():
     arguments = parser.parse_args()
     names = arguments.only or sorted(path.name for path in arguments.sets.iterdir() if path.is_dir())
     mask_thresholds = dict(pair.split("=") for pair in arguments.mask_threshold)
-    photos_name = pathlib.Path(arguments.photos).name
-    print("| set | steps | " + " | ".join(COLUMNS) + " | training |")
-    print("|---" * (len(COLUMNS) + 3) + "|")
-    for steps in arguments.steps:
+    print("| set | steps | teacher | photos | " + " | ".join(COLUMNS) + " | training |")
+    print("|---" * (len(COLUMNS) + 5) + "|")
+    for steps, teacher, photos in itertools.product(arguments.steps, arguments.teacher, arguments.photos):
+        variant = [f"{steps:,}", pathlib.Path(teacher).name, pathlib.Path(photos).name]
+        all_values, all_minutes = [], 0
         for name in names:
-            folder = arguments.out / f"{name}-{steps}-{photos_name}"
+            folder = arguments.out / f"{name}-{steps}-{variant[2]}-{variant[1]}"
             folder.mkdir(parents=True, exist_ok=True)
             dataset = arguments.sets / name
-            train(arguments.binary, dataset, steps, arguments.photos, folder)
+            train(arguments.binary, dataset, steps, teacher, photos, folder)
             mask_options = ["--mask-threshold", mask_thresholds.get(name, "1")]
             mask_options += ["--invert-masks"] if name in arguments.invert_masks else []
             results = evaluate(arguments.binary, dataset, folder, mask_options)
             values = [results.get(column) for column in COLUMNS]
-            cells = ["–" if value is None else f"{100 * value:.1f}" for value in values]
             minutes = float((folder / "seconds.txt").read_text()) / 60
-            print(f"| {name} | {steps:,} | " + " | ".join(cells) + f" | {minutes:.0f} min |", flush=True)
+            row([name, *variant], values, minutes)
+            all_values.append(values)
+            all_minutes += minutes
+        known = ([value for value in column if value is not None] for column in zip(*all_values))
+        row(["mean", *variant], [statistics.mean(column) if column else None for column in known], all_minutes)
 
 
 if __name__ == "__main__":
