@@ -102,7 +102,21 @@ pub fn save_as<D: Serialize>(
 /// # Errors
 /// As [`from_bytes`], and [`Cause::Missing`], [`Cause::NotAFile`], [`Cause::Read`].
 pub fn load<D: DeserializeOwned>(path: &Path, kind: &str) -> Result<Contents<D>, WeightsError> {
-    files::read(path).and_then(|bytes| open(&bytes, kind)).map_err(|cause| cause.in_file(path))
+    load_any(path, &[kind])
+}
+
+/// Reads a container of any of some kinds.
+///
+/// # Errors
+/// As [`load`]; of another kind, the first one is named as expected.
+///
+/// # Panics
+/// Without a kind.
+pub fn load_any<D: DeserializeOwned>(
+    path: &Path,
+    kinds: &[&str],
+) -> Result<Contents<D>, WeightsError> {
+    files::read(path).and_then(|bytes| open(&bytes, kinds)).map_err(|cause| cause.in_file(path))
 }
 
 /// The bytes of a container, the same for the same content.
@@ -158,10 +172,10 @@ pub fn from_bytes<D: DeserializeOwned>(
     kind: &str,
     name: &str,
 ) -> Result<Contents<D>, WeightsError> {
-    open(bytes, kind).map_err(|cause| cause.in_file(name))
+    open(bytes, &[kind]).map_err(|cause| cause.in_file(name))
 }
 
-fn open<D: DeserializeOwned>(bytes: &[u8], kind: &str) -> Result<Contents<D>, Cause> {
+fn open<D: DeserializeOwned>(bytes: &[u8], kinds: &[&str]) -> Result<Contents<D>, Cause> {
     files::check_size(bytes.len() as u64)?;
     let file = SafetensorsFile::parse(bytes)?;
     let found = file.text("format").ok_or(Cause::NotAContainer)?;
@@ -170,8 +184,8 @@ fn open<D: DeserializeOwned>(bytes: &[u8], kind: &str) -> Result<Contents<D>, Ca
     if version != FORMAT_VERSION.to_string() {
         return Err(Cause::OtherVersion { found: version.to_owned() });
     }
-    if found != kind {
-        return Err(Cause::OtherKind { found: found.to_owned(), expected: kind.to_owned() });
+    if !kinds.contains(&found) {
+        return Err(Cause::OtherKind { found: found.to_owned(), expected: kinds[0].to_owned() });
     }
     let document =
         serde_json::from_str(file.text("document").unwrap_or_default()).map_err(Cause::Document)?;

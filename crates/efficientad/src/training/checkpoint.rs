@@ -10,7 +10,7 @@ use crate::recipe::Recipe;
 use crate::training::STUDENT_CHANNELS;
 use crate::view::Framing;
 use efficientad_kernels::Moments;
-use efficientad_weights::{Cause, Contents, Tensors, WeightsError};
+use efficientad_weights::{Cause, Contents, Tensors};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -92,14 +92,8 @@ impl Checkpoint {
     }
 
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        let Contents { document, tensors } = match efficientad_weights::load(path, KIND) {
-            Err(WeightsError { cause: Cause::OtherKind { found, .. }, .. })
-                if found == CONTINUATION_KIND =>
-            {
-                efficientad_weights::load::<TrainingProgress>(path, CONTINUATION_KIND)?
-            }
-            loaded => loaded?,
-        };
+        let Contents { document, tensors } =
+            efficientad_weights::load_any::<TrainingProgress>(path, &[KIND, CONTINUATION_KIND])?;
         let framing = document.recipe.framing()?;
         Ok(Self::read(document, framing, &tensors).map_err(|cause| cause.in_file(path))?)
     }
