@@ -54,7 +54,7 @@ def defects(dataset, maps, threshold):
     """Both levels, and of every defect: its size in pixels, and the highest value of the map there."""
     largest, areas, found = [], [], []
     for photo in sorted((dataset / "test").rglob("*.*")):
-        tiff = maps / photo.relative_to(dataset / "test").with_suffix(".tiff")
+        tiff = maps / photo.relative_to(dataset).with_suffix(".tiff")
         if not tiff.exists():
             continue
         anomaly = np.array(Image.open(tiff))
@@ -96,8 +96,7 @@ def main():
             run([arguments.binary, "train", dataset, "--out", model, "--steps", arguments.steps,
                  "--input", arguments.input, "--seed", "0", "--quiet", *view, *resume])
         if not results.exists():
-            run([arguments.binary, "predict", model, dataset / "test", "--out", maps, "--json"])
-            results.write_text(run([arguments.binary, "eval", model, dataset, "--json",
+            results.write_text(run([arguments.binary, "eval", model, dataset, "--out", maps, "--json",
                                     "--mask-threshold", str(arguments.mask_threshold)]))
         values = json.loads(results.read_text())
         levels, found = defects(dataset, maps, arguments.mask_threshold)

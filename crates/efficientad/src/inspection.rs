@@ -70,7 +70,7 @@ impl Networks {
         let canvas = layout.canvas(&masked);
         let mut maps = PhotoMaps::new(Arc::clone(&layout));
         for window in layout.windows() {
-            let input = layout.show(&canvas, window);
+            let input = layout.padded(layout.cut(&canvas, window), window);
             maps.add(window, &self.compare_input(&normalized(&input)));
         }
         Ok(maps)

@@ -88,7 +88,7 @@ impl StepLoader<'_> {
             Some(window) => (photo.into_owned(), true, window),
             None => {
                 let window = layout.random_window(Random::new(self.seed, Purpose::Window, step));
-                (layout.show(&layout.canvas(&photo), window), false, window)
+                (layout.cut(&layout.canvas(&photo), window), false, window)
             }
         };
         let counted = Counted::marked(&layout.counted_in(window));
@@ -120,7 +120,7 @@ impl ImageOrder {
 
 /// What a step shows of its image.
 struct Shown {
-    /// The whole image, or what the window shows of its canvas.
+    /// The whole image, or what the window shows of it on the canvas.
     photo: RgbImage,
     whole: bool,
     counted: Counted,
@@ -131,11 +131,8 @@ struct Shown {
 impl Shown {
     /// The networks' input.
     fn input_of(&self, photo: &RgbImage) -> RgbImage {
-        if self.whole {
-            self.layout.show(&self.layout.canvas(photo), self.window)
-        } else {
-            photo.clone()
-        }
+        let part = if self.whole { self.layout.canvas(photo).into_owned() } else { photo.clone() };
+        self.layout.padded(part, self.window)
     }
 }
 

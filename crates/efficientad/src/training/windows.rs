@@ -33,7 +33,7 @@ pub(crate) fn for_each_window(
         for i in 0..taken {
             // Each image begins elsewhere, so that one window an image is not always the same.
             let window = windows[(i * windows.len() / taken + index) % windows.len()];
-            let input = layout.show(&canvas, window);
+            let input = layout.padded(layout.cut(&canvas, window), window);
             visit(&normalized(&input), &layout.counted_in(window));
         }
     }

@@ -4,15 +4,15 @@ use super::View;
 use crate::anomaly_map::MAP_BORDER;
 use crate::network::InputSize;
 use crate::random::Random;
-use efficientad_images::{RgbImage, resize_bilinear};
+use efficientad_images::{RgbImage, crop_at, resize_bilinear};
 use efficientad_kernels::Taps;
 use std::borrow::Cow;
 
 /// Pixels of the input that a cell of the maps stands for, along each axis. The patch description
 /// networks see the same at every multiple of it.
 const CELL: usize = 4;
-/// ImageNet's mean colour, which the networks read as (almost) zero: it stands around letterboxed
-/// photos, and in place of everything outside the region.
+/// ImageNet's mean colour, which the networks read as (almost) zero: it stands where a window
+/// reaches beyond the photo, and in place of everything outside the region.
 const FILL: [u8; 3] = [124, 116, 104];
 
 /// Where the networks look at photos of one size, and how their maps become one.
@@ -20,7 +20,6 @@ const FILL: [u8; 3] = [124, 116, 104];
 pub(crate) struct Layout {
     photo: (u32, u32),
     canvas: (u32, u32),
-    beyond: Beyond,
     input: InputSize,
     rows: Axis,
     columns: Axis,
@@ -28,13 +27,6 @@ pub(crate) struct Layout {
     counted: Vec<bool>,
     /// Which pixels of the photo are inside the region, if there is one.
     inside: Option<Vec<bool>>,
-}
-
-/// What windows show beyond the canvas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Beyond {
-    Fill,
-    Mirror,
 }
 
 /// What the networks see at once.
@@ -45,7 +37,7 @@ pub(crate) struct Window {
 }
 
 /// Where a window starts along an axis: a multiple of [`CELL`] pixels of the canvas, below 0 if it
-/// begins before the canvas.
+/// is padded before the canvas.
 type Start = i64;
 
 /// One of the canvas' axes.
@@ -75,16 +67,13 @@ impl Layout {
         inside: Option<Vec<bool>>,
     ) -> Self {
         let canvas = canvas(input, view, photo);
-        let (beyond, overlap) = match view {
-            View::Stretch | View::Letterbox => (Beyond::Fill, 0),
-            View::Tiles { size, overlap } => {
-                (Beyond::Mirror, overlap as usize * input.width() / size as usize)
-            }
+        let overlap = match view {
+            View::Stretch | View::Letterbox => 0,
+            View::Tiles { size, overlap } => overlap as usize * input.width() / size as usize,
         };
         let mut layout = Self {
             photo,
             canvas,
-            beyond,
             input,
             rows: Axis::new(canvas.1 as usize, input.height(), overlap),
             columns: Axis::new(canvas.0 as usize, input.width(), overlap),
@@ -230,37 +219,26 @@ impl Layout {
         Cow::Owned(resize_bilinear(photo, self.canvas.0, self.canvas.1))
     }
 
-    /// What a window shows: the canvas, and what stands beyond it.
-    pub(crate) fn show(&self, canvas: &RgbImage, window: Window) -> RgbImage {
-        let [columns, rows] = [(window.column, canvas.width()), (window.row, canvas.height())];
-        let (width, height) = (self.input.width() as u32, self.input.height() as u32);
-        let columns: Vec<Option<u32>> = self.pixels(columns, width).collect();
-        let mut input = RgbImage::from_pixel(width, height, FILL.into());
-        for (row, y) in input.rows_mut().zip(self.pixels(rows, height)) {
-            for (pixel, x) in row.zip(&columns) {
-                if let (Some(x), Some(y)) = (*x, y) {
-                    *pixel = *canvas.get_pixel(x, y);
-                }
-            }
-        }
-        input
+    /// What a window shows of the canvas, without padding.
+    pub(crate) fn cut(&self, canvas: &RgbImage, window: Window) -> RgbImage {
+        let start = [window.column, window.row].map(|start| start.max(0) as u32);
+        let size = (self.input.width() as u32, self.input.height() as u32);
+        crop_at(canvas, start.into(), size)
     }
 
-    /// The canvas' pixels that `count` pixels of a window show along an axis.
-    fn pixels(
-        &self,
-        (start, extent): (Start, u32),
-        count: u32,
-    ) -> impl Iterator<Item = Option<u32>> + use<> {
-        let (extent, beyond) = (i64::from(extent), self.beyond);
-        (start..start + i64::from(count)).map(move |at| match beyond {
-            _ if (0..extent).contains(&at) => Some(at as u32),
-            Beyond::Fill => None,
-            Beyond::Mirror => {
-                let at = at.rem_euclid(2 * extent);
-                Some(at.min(2 * extent - 1 - at) as u32)
-            }
-        })
+    /// What a window shows, padded to the input.
+    pub(crate) fn padded(&self, part: RgbImage, window: Window) -> RgbImage {
+        let (width, height) = (self.input.width() as u32, self.input.height() as u32);
+        if part.dimensions() == (width, height) {
+            return part;
+        }
+        let mut input = RgbImage::from_pixel(width, height, FILL.into());
+        let [left, top] = [window.column, window.row].map(|start| (-start).max(0) as usize);
+        let rows = part.chunks_exact(3 * part.width() as usize);
+        for (target, row) in input.chunks_exact_mut(3 * width as usize).skip(top).zip(rows) {
+            target[3 * left..][..row.len()].copy_from_slice(row);
+        }
+        input
     }
 }
 
@@ -281,18 +259,15 @@ fn canvas(input: InputSize, view: View, (width, height): (u32, u32)) -> (u32, u3
 }
 
 impl Axis {
-    /// Windows on `extent` pixels of the canvas that reach half of `overlap` beyond it, as far as a
-    /// window counts among its neighbours: one in the middle of it if they fit, otherwise some that
-    /// overlap by at least `overlap` pixels, the last one moved to fit.
+    /// Windows on `extent` pixels of the canvas: one in the middle of it if they fit, otherwise
+    /// some that overlap by at least `overlap` pixels, the last one moved to fit.
     fn new(extent: usize, window: usize, overlap: usize) -> Self {
-        let before = overlap / 2 / CELL * CELL;
-        let starts: Vec<Start> = match (extent + 2 * before).checked_sub(window + 1) {
+        let starts: Vec<Start> = match extent.checked_sub(window + 1) {
             None => vec![-((window - extent) as Start / 2 / CELL as Start * CELL as Start)],
             Some(_) => {
-                let last = (extent + 2 * before - window) / CELL * CELL;
+                let last = (extent - window) / CELL * CELL;
                 let step = (window - overlap) / CELL * CELL;
-                let starts = (0..last).step_by(step).chain([last]);
-                starts.map(|start| start as Start - before as Start).collect()
+                (0..last).step_by(step).chain([last]).map(|start| start as Start).collect()
             }
         };
         let mut axis = Self { cells: (extent / CELL).max(1), window, strips: Vec::new() };
@@ -402,22 +377,15 @@ mod tests {
 
     #[test]
     fn tiles_cover_the_photo_and_the_last_is_moved_to_fit() {
-        let layout = tiles((601, 190));
-        assert_eq!(starts(&layout.columns), [-32, 160, 352, 376]);
-        assert_eq!(starts(&layout.rows), [-32]);
-        assert_eq!(layout.grid(), (47, 150));
-        assert!(layout.counted().iter().all(|&counted| counted), "up to the photo's edges");
-        assert!(blended_ones(&layout).iter().all(|sum| (sum - 1.0).abs() < 1e-6));
-    }
-
-    #[test]
-    fn an_edge_lies_as_deep_in_a_tile_as_where_two_tiles_count_alike() {
-        let layout = tiles((601, 601));
-        let (first, second) = (&layout.columns.strips[0], &layout.columns.strips[1]);
-        let edge = (-first.start) as usize / CELL - MAP_BORDER;
-        let half = second.weights[edge - 1] + second.weights[edge];
-        assert!((half - 1.0).abs() < 1e-6, "{half}");
-        assert_eq!(first.weights[edge], 1.0);
+        let layout = tiles((601, 256));
+        assert_eq!(starts(&layout.columns), [0, 192, 344]);
+        assert_eq!(starts(&layout.rows), [0]);
+        assert_eq!(layout.grid(), (64, 150));
+        for (map, counted) in blended_ones(&layout).iter().zip(layout.counted()) {
+            assert!((map - f32::from(*counted)).abs() < 1e-6, "weights sum to 1: {map}");
+        }
+        let lost = layout.counted().iter().filter(|&&counted| !counted).count();
+        assert_eq!(lost, 64 * 150 - 56 * 142, "four cells at each border have no features");
     }
 
     #[test]
@@ -430,10 +398,8 @@ mod tests {
             let canvas = i64::from(layout.canvas.0);
             let starts = starts(&layout.rows);
             assert!(starts.iter().all(|start| start % 4 == 0), "{starts:?}");
+            assert!(canvas - (starts.last().unwrap() + 256) < 4, "{starts:?} of {canvas}");
             let overlap = i64::from(overlap) * 256 / i64::from(size);
-            let beyond = starts.last().unwrap() + 256 - canvas;
-            assert!(-starts[0] > overlap / 2 - 4, "{starts:?}");
-            assert!(beyond > overlap / 2 - 8, "{starts:?} of {canvas}");
             assert!(starts.windows(2).all(|pair| pair[0] + 256 - pair[1] >= overlap));
             assert!(
                 blended_ones(&layout).iter().all(|&sum| sum == 0.0 || (sum - 1.0).abs() < 1e-5)
@@ -443,43 +409,29 @@ mod tests {
 
     #[test]
     fn weights_change_smoothly_from_tile_to_tile() {
-        let layout = tiles((1024, 190));
+        let layout = tiles((1024, 256));
         let mut map = vec![0.0; layout.counted.len()];
         for (i, window) in layout.windows().into_iter().enumerate() {
             layout.blend(window, &[i as f32; 56 * 56], &mut map);
         }
-        let row = &map[30 * 256..31 * 256];
-        assert_eq!((row[0], *row.last().unwrap()), (0.0, 5.0));
+        let row = &map[30 * 256 + 4..31 * 256 - 4];
+        assert_eq!((row[0], *row.last().unwrap()), (0.0, 4.0));
         assert!(row.windows(2).all(|pair| (0.0..0.25).contains(&(pair[1] - pair[0]))), "{row:?}");
     }
 
     #[test]
-    fn a_photo_smaller_than_a_tile_is_mirrored_around() {
-        let layout = tiles((100, 50));
+    fn a_photo_smaller_than_a_tile_is_padded_around() {
+        let layout = tiles((200, 100));
         let window = layout.only_window().unwrap();
-        assert_eq!((window.column, window.row), (-76, -100));
-        let photo = RgbImage::from_fn(100, 50, |x, y| [x as u8, y as u8, 0].into());
-        let input = layout.show(&layout.canvas(&photo), window);
-        assert_eq!(input.dimensions(), (256, 256));
-        let shown = |x: u32, y: u32| [input.get_pixel(x, y)[0], input.get_pixel(x, y)[1]];
-        assert_eq!([shown(76, 100), shown(175, 149)], [[0, 0], [99, 49]]);
-        assert_eq!([shown(75, 99), shown(176, 150)], [[0, 0], [99, 49]], "the edge comes twice");
-        assert_eq!([shown(0, 51), shown(255, 199)], [[75, 48], [20, 0]]);
-        assert_eq!([shown(76, 49), shown(76, 0)], [[0, 49], [0, 0]], "and over again");
-        assert!(layout.counted().iter().all(|&counted| counted), "all of the photo has features");
-    }
-
-    #[test]
-    fn a_letterboxed_photo_is_padded_around() {
-        let layout = layout(View::Letterbox, (200, 100));
-        let window = layout.only_window().unwrap();
-        assert_eq!((window.column, window.row), (0, -64));
+        assert_eq!((window.column, window.row), (-28, -76));
         let photo = RgbImage::from_pixel(200, 100, [9; 3].into());
-        let input = layout.show(&layout.canvas(&photo), window);
+        let input = layout.padded(layout.cut(&layout.canvas(&photo), window), window);
+        assert_eq!(input.dimensions(), (256, 256));
         for (x, y, pixel) in input.enumerate_pixels() {
-            let shows = (64..192).contains(&y);
+            let shows = (28..228).contains(&x) && (76..176).contains(&y);
             assert_eq!(pixel.0, if shows { [9; 3] } else { FILL }, "{x}, {y}");
         }
+        assert!(layout.counted().iter().all(|&counted| counted), "all of the photo has features");
     }
 
     #[test]
@@ -527,19 +479,19 @@ mod tests {
         // Rows 96 to 99 of the input are 64 to 67 of the canvas, which is 2.5 times smaller.
         assert!((160..170).contains(&y) && (140..150).contains(&x), "{y}, {x}");
         let tiled = tiles((601, 400));
-        let (y, x) = peak(&tiled, Window { row: 160, column: 160 }, 20, 10);
-        assert!((256..260).contains(&y) && (216..220).contains(&x), "{y}, {x}");
+        let (y, x) = peak(&tiled, Window { row: 144, column: 192 }, 20, 10);
+        assert!((240..244).contains(&y) && (248..252).contains(&x), "{y}, {x}");
     }
 
     #[test]
-    fn random_windows_look_everywhere_that_tiles_do() {
-        let layout = tiles((601, 190));
+    fn random_windows_look_everywhere_and_never_beyond() {
+        let layout = tiles((601, 256));
         let starts: Vec<Start> = (0..300)
             .map(|step| layout.random_window(Random::new(0, Purpose::Window, step)).column)
             .collect();
-        assert!(starts.iter().all(|start| start % 4 == 0 && (-32..=376).contains(start)));
-        // Around a sixth of the cells at either end the window has to be moved.
-        for end in [-32, 376] {
+        assert!(starts.iter().all(|start| start % 4 == 0 && (0..=344).contains(start)));
+        // Around a third of the cells the window has to be moved, to either end.
+        for end in [0, 344] {
             let count = starts.iter().filter(|&&start| start == end).count();
             assert!((30..90).contains(&count), "{count} of 300 start at {end}");
         }
@@ -552,8 +504,7 @@ mod tests {
         let view = View::Tiles { size: 256, overlap: 64 };
         let framing = Framing::new(InputSize::default(), view, Some(region)).unwrap();
         let layout = framing.layout((1024, 512)).unwrap();
-        let windows = [736, 800].map(|column| Window { row: -32, column });
-        assert_eq!(layout.windows(), windows, "others are left out");
+        assert_eq!(layout.windows(), [Window { row: 0, column: 768 }], "others are left out");
         for step in 0..50 {
             let window = layout.random_window(Random::new(0, Purpose::Window, step));
             assert!(layout.counted_in(window).contains(&true), "{window:?}");
