@@ -1,7 +1,9 @@
 //! A graph as it grows: constants, and operations on maps.
 
-use crate::proto::{AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto, data_type};
 use efficientad::{Activation, TrainedLayer};
+use efficientad_onnx_format::{
+    AttributeProto, Bytes, GraphProto, NodeProto, TensorProto, ValueInfoProto, data_type,
+};
 
 /// A value of the graph: images × channels × height × width.
 #[derive(Clone, Debug)]
@@ -36,10 +38,16 @@ impl Graph {
         name: String,
         data_type: i32,
         dims: &[usize],
-        raw_data: Vec<u8>,
+        raw_data: Bytes,
     ) -> String {
         let dims = dims.iter().map(|&length| length as i64).collect();
-        self.constants.push(TensorProto { dims, data_type, name: name.clone(), raw_data });
+        self.constants.push(TensorProto {
+            dims,
+            data_type,
+            name: name.clone(),
+            raw_data,
+            ..Default::default()
+        });
         name
     }
 
@@ -58,6 +66,7 @@ impl Graph {
             name: outputs[0].to_owned(),
             op_type: operation.to_owned(),
             attribute: attributes,
+            domain: String::new(),
         });
     }
 

@@ -1,14 +1,14 @@
 //! The graph of an inspection: the three networks, their differences, one map, one score.
 
 use crate::graph::{Graph, Maps};
-use crate::proto::{
-    AttributeProto, Dimension, DimensionProto, GraphProto, ModelProto, OperatorSetIdProto,
-    StringStringEntryProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
-    data_type,
-};
 use crate::{InputKind, OPSET};
 use efficientad::{
     INPUT_MEAN, INPUT_STD, InputSize, MAP_BORDER, MapQuantiles, Model, PositionWeights,
+};
+use efficientad_onnx_format::{
+    AttributeProto, Dimension, DimensionProto, GraphProto, ModelProto, OperatorSetIdProto,
+    StringStringEntryProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
+    data_type,
 };
 
 /// Version of the file format that belongs to operators of version 13.

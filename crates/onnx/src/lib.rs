@@ -27,12 +27,11 @@
 
 mod graph;
 mod inspection;
-mod proto;
 #[cfg(test)]
 mod tests;
 
 use efficientad::Model;
-use prost::Message;
+use efficientad_onnx_format::Message;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use thiserror::Error;

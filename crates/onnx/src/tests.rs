@@ -1,10 +1,11 @@
 //! Files written, read again, and compared with the tensors that the model was made of.
 
-use crate::proto::{Dimension, GraphProto, ModelProto, TensorProto, ValueInfoProto, data_type};
 use crate::{ExportError, InputKind, save, to_bytes};
 use efficientad::{InputSize, Model, ModelInfo, PdnSize, Threshold};
+use efficientad_onnx_format::{
+    Dimension, GraphProto, Message, ModelProto, TensorProto, ValueInfoProto, data_type,
+};
 use efficientad_weights::{Tensor, Tensors};
-use prost::Message;
 use std::collections::HashSet;
 
 /// Output channels, input channels and kernel of each convolution, as `docs/model-file.md` has them.
