@@ -7,11 +7,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use efficientad_onnx_format::Bytes;
+use rten::{
+    DataType, Model, ModelOptions, RunError, RunOptions, ThreadPool, Value, ValueType, ValueView,
+};
+use rten_tensor::Layout;
 use sha2::{Digest, Sha256};
-use tract_onnx::prelude::*;
-use tract_onnx::tract_hir::infer::{Factoid, InferenceOp};
 
 use crate::error::PretrainingError;
+use crate::network::Network;
 use crate::patches::{COARSE_SIDE, FINE_SIDE};
 use crate::samples::BACKBONE_SIDE;
 
@@ -19,16 +23,22 @@ use crate::samples::BACKBONE_SIDE;
 pub const MAX_BACKBONE_BYTES: u64 = 1 << 30;
 /// Most names of layers in an error.
 const MAX_NAMES: usize = 40;
+/// What the network sees: photos, channels, rows, columns.
+const INPUT_SHAPE: [usize; 4] = [1, 3, BACKBONE_SIDE as usize, BACKBONE_SIDE as usize];
 /// Rows and columns that the two layers must have.
 const SIDES: [usize; 2] = [FINE_SIDE, COARSE_SIDE];
 
-type RawNetwork = InferenceModel;
+thread_local! {
+    /// The runtime computes on a pool of threads, if not told otherwise on one of all cores.
+    static ONE_THREAD: Arc<ThreadPool> = Arc::new(ThreadPool::with_num_threads(1));
+}
 
 /// A network that is run from its input, 1×3×512×512, to two of its tensors.
 pub struct Backbone {
     path: PathBuf,
     sha256: String,
-    plan: Arc<TypedRunnableModel>,
+    /// Nothing but what the two layers need; they are its outputs.
+    model: Model,
     channels: [usize; 2],
 }
 
@@ -39,7 +49,8 @@ pub(crate) struct LayerMaps {
 }
 
 impl Backbone {
-    /// Reads a network whose tensors of the names `layers` are 1×C×64×64 and 1×C×32×32.
+    /// Reads a network whose tensors of the names `layers` are 1×C×64×64 and 1×C×32×32, and runs it
+    /// once, on zeros.
     ///
     /// # Errors
     /// When the file can't be read, is no network that can be run, or lacks the layers.
@@ -47,11 +58,11 @@ impl Backbone {
         let bytes = read(path)?;
         let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         // What a file is made to look like by malice or mistake must not end the program.
-        let planned = catch_unwind(AssertUnwindSafe(|| plan(path, &bytes, layers)));
-        let (plan, channels) = planned.unwrap_or_else(|_| {
+        let loaded = catch_unwind(AssertUnwindSafe(|| load(path, bytes, layers)));
+        let (model, channels) = loaded.unwrap_or_else(|_| {
             Err(cannot_run(path, "the runtime gave up on it, as the message above says"))
         })?;
-        Ok(Self { path: path.to_owned(), sha256, plan, channels })
+        Ok(Self { path: path.to_owned(), sha256, model, channels })
     }
 
     /// Name of its file.
@@ -69,18 +80,18 @@ impl Backbone {
         self.channels
     }
 
-    /// Runs it on 3 × 512 × 512 numbers, on the calling thread.
+    /// Runs it on 3 × 512 × 512 numbers, on one thread, which the calling one waits for.
     pub(crate) fn run(&self, planes: &[f32]) -> Result<LayerMaps, PretrainingError> {
-        let side = BACKBONE_SIDE as usize;
-        let run = || -> TractResult<LayerMaps> {
-            let input = Tensor::from_shape(&[1, 3, side, side], planes)?;
-            let outputs = self.plan.run(tvec!(input.into()))?;
-            let map = |i: usize| -> TractResult<Vec<f32>> {
-                Ok(outputs[i].to_plain_array_view::<f32>()?.iter().copied().collect())
-            };
-            Ok(LayerMaps { fine: map(0)?, coarse: map(1)? })
+        let refuse = |reason: String| cannot_run(&self.path, &reason);
+        let maps = run(&self.model, planes).map_err(|error| refuse(error.to_string()))?;
+        let floats = |value: Value| match value.into_shape_vec::<f32, 4>() {
+            Ok((_, floats)) => Ok(floats),
+            Err(error) => Err(refuse(error.to_string())),
         };
-        run().map_err(|error| cannot_run(&self.path, &reason(&error)))
+        let mut maps = maps.into_iter().map(floats);
+        let mut next =
+            || maps.next().unwrap_or_else(|| Err(refuse("a layer is missing".to_owned())));
+        Ok(LayerMaps { fine: next()?, coarse: next()? })
     }
 }
 
@@ -97,86 +108,93 @@ fn read(path: &Path) -> Result<Vec<u8>, PretrainingError> {
     Ok(content)
 }
 
-fn plan(
+/// The part of a network that computes the layers, and their channels.
+fn load(
     path: &Path,
-    mut bytes: &[u8],
+    bytes: Vec<u8>,
     layers: &[String; 2],
-) -> Result<(Arc<TypedRunnableModel>, [usize; 2]), PretrainingError> {
-    let refuse = |error: TractError| cannot_run(path, &reason(&error));
-    let onnx = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
-    // Weights in other files are not followed.
-    let mut network = onnx.model_for_read(&mut bytes).map_err(refuse)?;
-    if network.inputs.len() != 1 {
-        let inputs = network.inputs.len();
-        return Err(cannot_run(path, &format!("it has {inputs} inputs where 1 is needed")));
+) -> Result<(Model, [usize; 2]), PretrainingError> {
+    let refuse = |reason: String| cannot_run(path, &reason);
+    let network = Network::read(Bytes::from(bytes)).map_err(refuse)?;
+    let tensors = network.tensors();
+    if let Some(layer) = layers.iter().find(|layer| !tensors.contains(&layer.as_str())) {
+        return Err(PretrainingError::NoLayer {
+            path: path.to_owned(),
+            layer: layer.clone(),
+            names: names(network),
+        });
     }
-    let side = BACKBONE_SIDE as usize;
-    network.set_input_fact(0, f32::fact([1, 3, side, side]).into()).map_err(refuse)?;
-    let outlets = outlets(path, &network, layers)?;
-    let network = network.with_output_outlets(&outlets).map_err(refuse)?;
-    let typed = network.clone().into_typed().map_err(refuse)?;
+    // Outputs are kept by the runtime's optimisation, other tensors need not be.
+    let part = network.cut(INPUT_SHAPE, &[&layers[0], &layers[1]]);
+    let model = Model::load(part).map_err(|error| refuse(error.to_string()))?;
+    let maps = run(&model, &zeros()).map_err(|error| refuse(error.to_string()))?;
     let mut channels = [0; 2];
     for i in 0..2 {
-        let fact = typed.output_fact(i).map_err(refuse)?;
-        channels[i] = match fact.shape.as_concrete() {
-            Some(&[1, channels, height, width])
-                if (height, width) == (SIDES[i], SIDES[i])
-                    && fact.datum_type == f32::datum_type() =>
-            {
-                channels
-            }
+        let (shape, numbers) = (maps[i].shape(), maps[i].dtype());
+        let floats = numbers == ValueType::Tensor(DataType::Float);
+        channels[i] = match *shape {
+            [1, channels, height, width] if floats && [height, width] == [SIDES[i]; 2] => channels,
             _ => {
+                let lengths: Vec<String> = shape.iter().map(ToString::to_string).collect();
+                let shape = lengths.join("×");
                 return Err(PretrainingError::LayerShape {
                     path: path.to_owned(),
                     layer: layers[i].clone(),
-                    found: format!("{:?}", fact.without_value()),
+                    found: if floats { shape } else { format!("{shape} ({numbers})") },
                     side: SIDES[i],
-                    stride: side / SIDES[i],
+                    stride: BACKBONE_SIDE as usize / SIDES[i],
                     names: names(network),
                 });
             }
         };
     }
-    let plan =
-        typed.into_optimized().and_then(|network| network.into_runnable()).map_err(refuse)?;
-    Ok((plan, channels))
+    Ok((model, channels))
 }
 
-/// Where the layers leave the network.
-fn outlets(
-    path: &Path,
-    network: &RawNetwork,
-    layers: &[String; 2],
-) -> Result<[OutletId; 2], PretrainingError> {
-    let find = |layer: &String| {
-        let node = || network.node_id_by_name(layer).ok().map(|node| OutletId::new(node, 0));
-        network.find_outlet_label(layer).or_else(node).ok_or_else(|| PretrainingError::NoLayer {
-            path: path.to_owned(),
-            layer: layer.clone(),
-            names: names(network.clone()),
-        })
+fn zeros() -> Vec<f32> {
+    vec![0.0; INPUT_SHAPE.iter().product()]
+}
+
+/// The outputs of a model that has one input.
+fn run(model: &Model, planes: &[f32]) -> Result<Vec<Value>, RunError> {
+    let input = ValueView::from_shape(INPUT_SHAPE, planes).expect("3 × 512 × 512 numbers");
+    let inputs = model.input_ids().iter().map(|&id| (id, input.clone().into())).collect();
+    let pool = ONE_THREAD.with(Arc::clone);
+    model.run(inputs, model.output_ids(), Some(RunOptions::default().with_thread_pool(Some(pool))))
+}
+
+/// The names of a network's tensors, and their shapes; or the operation that cannot be run.
+fn shapes(network: &Network) -> Result<Vec<(String, Vec<i32>)>, Option<String>> {
+    // Optimisation would make one constant of shapes that are the same.
+    let model = ModelOptions::with_all_ops()
+        .enable_optimization(false)
+        .load(network.shapes(INPUT_SHAPE))
+        .map_err(|error| error.node().map(str::to_owned))?;
+    let shapes = run(&model, &zeros())
+        .map_err(|error| error.node_path().first().copied().flatten().map(str::to_owned))?;
+    let shapes = shapes.into_iter().map(|shape| shape.into_shape_vec::<i32, 1>());
+    let shapes = shapes.map(|shape| shape.map_or_else(|_| Vec::new(), |(_, lengths)| lengths));
+    Ok(network.tensors().into_iter().map(str::to_owned).zip(shapes).collect())
+}
+
+/// The layers that would fit, as far as they can be run.
+fn names(mut network: Network) -> String {
+    let shapes = loop {
+        match shapes(&network) {
+            Ok(shapes) => break shapes,
+            // It may come after the layers of interest; what is known until then counts.
+            Err(Some(operation)) if network.truncate_at(&operation) => {}
+            Err(_) => break Vec::new(),
+        }
     };
-    Ok([find(&layers[0])?, find(&layers[1])?])
-}
-
-/// The layers that would fit, as far as their shapes can be found out.
-fn names(mut network: RawNetwork) -> String {
-    // Layers after the ones of interest may not take this size; what is known until then counts.
-    let _ = network.analyse(true);
     let lists = SIDES.map(|side| {
-        let fits = |node: &&Node<InferenceFact, Box<dyn InferenceOp>>| {
-            let shape = node.outputs.first().and_then(|output| output.fact.shape.concretize());
-            shape.is_some_and(|shape| {
-                let sides = shape.iter().rev().take(2).map(|dim| dim.to_i64().ok());
-                shape.len() == 4 && sides.into_iter().all(|found| found == Some(side as i64))
-            })
-        };
-        let label = |node: &Node<InferenceFact, Box<dyn InferenceOp>>| {
-            let label = network.outlet_label(OutletId::new(node.id, 0));
-            label.unwrap_or(&node.name).to_owned()
-        };
-        let names: BTreeSet<String> = network.nodes().iter().filter(fits).map(label).collect();
-        let shown: Vec<&str> = names.iter().take(MAX_NAMES).map(String::as_str).collect();
+        let fits = |shape: &[i32]| matches!(*shape, [1, _, height, width] if [height, width] == [side as i32; 2]);
+        let names: BTreeSet<&str> = shapes
+            .iter()
+            .filter(|(_, shape)| fits(shape))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let shown: Vec<&str> = names.iter().take(MAX_NAMES).copied().collect();
         match (names.len(), names.len().saturating_sub(MAX_NAMES)) {
             (0, _) => format!("none of {side}×{side} is known"),
             (_, 0) => format!("those of {side}×{side} are {}", shown.join(", ")),
@@ -188,11 +206,6 @@ fn names(mut network: RawNetwork) -> String {
 
 fn cannot_run(path: &Path, reason: &str) -> PretrainingError {
     PretrainingError::Backbone { path: path.to_owned(), reason: reason.to_owned() }
-}
-
-/// An error and its causes.
-fn reason(error: &TractError) -> String {
-    error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]
@@ -248,6 +261,21 @@ mod tests {
             for (found, expected) in layer.iter().step_by(*every).zip(values) {
                 assert!((found - expected).abs() < 1e-4 * largest, "{name}: {found} {expected}");
             }
+        }
+    }
+
+    #[test]
+    fn tensors_inside_have_their_own_numbers() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tiny_backbone.onnx");
+        let planes: Vec<f32> = (0..3 * 512 * 512).map(|i| (i % 251) as f32 / 250.0).collect();
+        let run = |layers: [&str; 2]| {
+            let backbone = Backbone::open(path.as_ref(), &layers.map(str::to_owned)).unwrap();
+            backbone.run(&planes).unwrap()
+        };
+        let (after, before) = (run(["fine", "coarse"]), run(["fine.sum", "coarse.sum"]));
+        for (after, before) in [(after.fine, before.fine), (after.coarse, before.coarse)] {
+            assert!(before.iter().any(|&sum| sum < 0.0) && before.iter().any(|&sum| sum > 0.0));
+            assert!(after.iter().zip(&before).all(|(&after, &sum)| after == sum.max(0.0)));
         }
     }
 

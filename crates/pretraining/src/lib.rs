@@ -4,6 +4,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | `backbone` | a classification network in ONNX, run up to two of its layers |
+//! | `network` | an ONNX file's graph, and parts of it |
 //! | `preprocessing` | pixels as the backbone wants them |
 //! | `patches` | the layers' maps as patch features of 384 numbers (paper, appendix) |
 //! | `photos` | the photos in folders, and which of them are held back |
@@ -21,6 +22,7 @@
 mod backbone;
 mod cache;
 mod error;
+mod network;
 mod parallel;
 mod patches;
 mod photos;

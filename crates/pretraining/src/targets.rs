@@ -28,7 +28,7 @@ use crate::statistics::TargetStatistics;
 /// The first samples, so many, that targets are normalised by.
 const STATISTICS_SAMPLES: usize = 1024;
 /// Version of the way from photos to targets: another one is another cache.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What targets are made from.
 #[derive(Clone, Debug)]

@@ -328,7 +328,7 @@ fn what_cannot_be_done_is_refused() {
         &backbone,
         "coarse,fine",
         &photos,
-        &["layer `coarse` has shape 1,24,32,32", "where 1×C×64×64 (stride 8) is needed"],
+        &["layer `coarse` has shape 1×24×32×32 where", "where 1×C×64×64 (stride 8) is needed"],
     );
     refused("nowhere.onnx", "a,b", &photos, &["nowhere.onnx: cannot be read"]);
     let empty = sandbox.path("empty");
