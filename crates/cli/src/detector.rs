@@ -15,6 +15,7 @@ use crate::output::note;
 /// # Errors
 /// When the file is no model, has no scores to take a threshold from, or threads can't be started.
 pub fn open(model: &Path, threshold: &ThresholdArgs, cpu: &CpuArgs) -> Result<Detector> {
+    machine::return_freed_memory();
     let mut detector = Detector::new(&Model::open(model)?, machine::cpu(cpu)?);
     if let Some(threshold) = threshold.threshold {
         detector.set_threshold(threshold);

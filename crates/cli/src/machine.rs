@@ -25,7 +25,8 @@ pub fn cpu(args: &CpuArgs) -> Result<Arc<Cpu>> {
 
 /// Has large blocks of memory returned to the system as soon as they are free.
 ///
-/// glibc would keep what reading a model took, for a thread that never needs it again.
+/// glibc would keep what reading a model took for a thread that never needs it again. Work that takes
+/// and frees large blocks all the time, such as running a backbone, becomes slower by it.
 #[cfg(target_env = "gnu")]
 pub fn return_freed_memory() {
     const LARGE: libc::c_int = 1 << 20;

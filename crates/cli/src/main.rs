@@ -44,7 +44,6 @@ use output::Status;
 const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
-    machine::return_freed_memory();
     match run(Cli::parse().command) {
         Ok(status) => status.code(),
         Err(error) if output::is_broken_pipe(&error) => Status::Done.code(),
