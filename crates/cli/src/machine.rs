@@ -23,17 +23,14 @@ pub fn cpu(args: &CpuArgs) -> Result<Arc<Cpu>> {
     Ok(Arc::new(Cpu::new(threads(args), set)?))
 }
 
-/// Has large blocks of memory returned to the system as soon as they are free.
+/// Has large blocks of memory returned to the system as soon as they are free, where glibc decides.
 ///
-/// glibc would keep what reading a model took for a thread that never needs it again. Work that takes
+/// It would keep what reading a model took for a thread that never needs it again. Work that takes
 /// and frees large blocks all the time, such as running a backbone, becomes slower by it.
-#[cfg(target_env = "gnu")]
 pub fn return_freed_memory() {
-    const LARGE: libc::c_int = 1 << 20;
+    #[cfg(target_env = "gnu")]
     // SAFETY: sets a number; a value that it does not like leaves everything as it is.
-    unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE) };
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 20)
+    };
 }
-
-/// Other allocators do as they do.
-#[cfg(not(target_env = "gnu"))]
-pub fn return_freed_memory() {}

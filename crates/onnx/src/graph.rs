@@ -66,7 +66,7 @@ impl Graph {
             name: outputs[0].to_owned(),
             op_type: operation.to_owned(),
             attribute: attributes,
-            domain: String::new(),
+            ..Default::default()
         });
     }
 
