@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Trains and evaluates on inspection sets, and prints tables: the README's, of teachers, of photos.
+"""Trains and evaluates on inspection sets, and prints tables: the README's, of recipes, of teachers, of photos.
 
     python3 bench/accuracy.py ../shared/data/inspection --out accuracy --steps 2000 10000 \\
         --mask-threshold magnetic_tile=128 --invert-masks paper_pa_bdp01_tl
+    … --steps 400 --recipe default fast --seed 0 1
     … --steps 400 --teacher built-in a.teacher b.teacher
     … --steps 400 --photos procedural none ../shared/data/natural
 
-Every set, number of steps, teacher and kind of penalty photos is one training with the program's
-defaults for all else, and one evaluation; means are over the sets that have the number. What is done
-is not done again, and a training that was cut short goes on from its checkpoint, so that the command
-can be stopped and repeated at any time. Results stay in OUT/<set>-<steps>-<photos>-<teacher>/ as
+Every set and combination of steps, recipe, teacher, penalty photos and seed is one training with the
+program's defaults for all else, and one evaluation; means are over the sets that have the number. What
+is done is not done again, and a training that was cut short goes on from its checkpoint, so that the
+command can be stopped and repeated at any time. Results stay in a folder of OUT for each, as
 results.json (of `efficientad eval`) and seconds.txt (of training).
 """
 
@@ -20,20 +21,41 @@ import pathlib
 import statistics
 import subprocess
 import time
+from typing import NamedTuple
 
 COLUMNS = ("image_auroc", "pixel_auroc", "aupro")
 
 
-def train(binary, dataset, steps, teacher, photos, folder):
+class Variant(NamedTuple):
+    """What trainings are compared by, in words of the program's options."""
+
+    steps: int
+    recipe: str
+    teacher: str
+    photos: str
+    seed: int
+
+    def options(self):
+        options = ["--steps", str(self.steps), "--seed", str(self.seed)]
+        if self.recipe != "default":
+            options += ["--recipe", self.recipe]
+        if self.teacher != "built-in":
+            options += ["--teacher", self.teacher]
+        if self.photos != "procedural":
+            options += ["--photos", self.photos]
+        return options
+
+    def cells(self):
+        teacher, photos = (pathlib.Path(value).stem for value in (self.teacher, self.photos))
+        return [f"{self.steps:,}", self.recipe, teacher, photos, str(self.seed)]
+
+
+def train(binary, dataset, variant, folder):
     """Trains until the model is there; adds the time it took to seconds.txt."""
     model = folder / "model"
     if model.exists():
         return
-    command = [binary, "train", dataset, "--out", model, "--steps", str(steps), "--seed", "0", "--quiet"]
-    if photos != "procedural":
-        command += ["--photos", photos]
-    if teacher != "built-in":
-        command += ["--teacher", teacher]
+    command = [binary, "train", dataset, "--out", model, "--quiet", *variant.options()]
     if pathlib.Path(f"{model}.checkpoint").exists():
         command.append("--resume")
     seconds = folder / "seconds.txt"
@@ -66,9 +88,11 @@ def main():
     parser.add_argument("sets", type=pathlib.Path, help="folder of data sets")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder for models and results")
     parser.add_argument("--steps", type=int, nargs="+", default=[2000, 10000])
-    parser.add_argument("--only", nargs="+", help="names of the sets to take; all if not given")
+    parser.add_argument("--recipe", nargs="+", default=["default"], help="default, fast, paper")
     parser.add_argument("--teacher", nargs="+", default=["built-in"], help="built-in, or teachers' files")
     parser.add_argument("--photos", nargs="+", default=["procedural"], help="procedural, none, or folders of photos")
+    parser.add_argument("--seed", type=int, nargs="+", default=[0])
+    parser.add_argument("--only", nargs="+", help="names of the sets to take; all if not given")
     parser.add_argument("--mask-threshold", nargs="+", default=[], metavar="SET=VALUE",
                         help="from which value on a mask's pixel is defect, where that is not 1")
     parser.add_argument("--invert-masks", nargs="+", default=[], metavar="SET",
@@ -77,26 +101,27 @@ def main():
     arguments = parser.parse_args()
     names = arguments.only or sorted(path.name for path in arguments.sets.iterdir() if path.is_dir())
     mask_thresholds = dict(pair.split("=") for pair in arguments.mask_threshold)
-    print("| set | steps | teacher | photos | " + " | ".join(COLUMNS) + " | training |")
-    print("|---" * (len(COLUMNS) + 5) + "|")
-    for steps, teacher, photos in itertools.product(arguments.steps, arguments.teacher, arguments.photos):
-        variant = [f"{steps:,}", pathlib.Path(teacher).name, pathlib.Path(photos).name]
+    print("| set | " + " | ".join([*Variant._fields, *COLUMNS]) + " | training |")
+    print("|---" * (len(Variant._fields) + len(COLUMNS) + 2) + "|")
+    values_of = (getattr(arguments, field) for field in Variant._fields)
+    for variant in itertools.starmap(Variant, itertools.product(*values_of)):
+        cells = variant.cells()
         all_values, all_minutes = [], 0
         for name in names:
-            folder = arguments.out / f"{name}-{steps}-{variant[2]}-{variant[1]}"
+            folder = arguments.out / "-".join([name, *cells]).replace(",", "")
             folder.mkdir(parents=True, exist_ok=True)
             dataset = arguments.sets / name
-            train(arguments.binary, dataset, steps, teacher, photos, folder)
+            train(arguments.binary, dataset, variant, folder)
             mask_options = ["--mask-threshold", mask_thresholds.get(name, "1")]
             mask_options += ["--invert-masks"] if name in arguments.invert_masks else []
             results = evaluate(arguments.binary, dataset, folder, mask_options)
             values = [results.get(column) for column in COLUMNS]
             minutes = float((folder / "seconds.txt").read_text()) / 60
-            row([name, *variant], values, minutes)
+            row([name, *cells], values, minutes)
             all_values.append(values)
             all_minutes += minutes
         known = ([value for value in column if value is not None] for column in zip(*all_values))
-        row(["mean", *variant], [statistics.mean(column) if column else None for column in known], all_minutes)
+        row(["mean", *cells], [statistics.mean(column) if column else None for column in known], all_minutes)
 
 
 if __name__ == "__main__":

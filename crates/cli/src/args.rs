@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use efficientad::{FalseRejectRate, InputSize, InstructionSet, ModelInfo, PdnSize};
+use efficientad::{FalseRejectRate, InputSize, InstructionSet, ModelInfo, PdnSize, Recipe};
 use efficientad_images::{DecodeOptions, Orientation};
 use efficientad_pretraining::{Augmentation, Preprocessing, Preset};
 
@@ -224,8 +224,12 @@ pub struct PretrainArgs {
     pub out: PathBuf,
     #[command(flatten)]
     pub preprocessing: PreprocessingArgs,
+    /// Begin with this teacher's weights instead of random ones: what it has learned, of this or
+    /// another backbone, need not be learned again.
+    #[arg(long, value_name = "TEACHER")]
+    pub init: Option<PathBuf>,
     /// Size of the teacher: small, or medium for more accuracy at three times the work
-    /// [default: small].
+    /// [default: that of --init, or small].
     #[arg(long, value_name = "small|medium", value_parser = parse_size)]
     pub size: Option<PdnSize>,
     /// Training steps, one batch each [default: 10000; the paper takes 60000].
@@ -322,23 +326,46 @@ pub struct RecipeArgs {
     /// or HxW [default: 256, or the tile's size].
     #[arg(long, value_name = "SIZE", value_parser = parse_input)]
     pub input: Option<InputSize>,
-    /// Training steps, one photo each [default: 10000, the paper takes 70000; with
-    /// --continue a quarter of the steps that MODEL was first trained for, 100 at least].
+    /// Which other defaults to take: `fast` for a first model in minutes, whose student begins with
+    /// the teacher's weights, or `paper` for the original; docs/recipes.md compares them.
+    #[arg(long, value_name = "fast|paper", hide_possible_values = true)]
+    pub recipe: Option<RecipeName>,
+    /// Training steps, one photo each [default: 10000, fast 400, paper 70000; with --continue a
+    /// quarter of the steps that MODEL was first trained for, 100 at least].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub steps: Option<u64>,
     /// Seed of everything random; the same seed gives the same model, bit for bit [default: 0; with
     /// --continue one more than the model's].
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Learning rate of the first 95 % of the steps [default: 0.0001; with --continue, but without
-    /// --old, 0.00001].
+    /// Learning rate of the first 95 % of the steps, or the highest of the fast recipe's half cosine
+    /// [default: 0.0001, fast 0.0003; with --continue, but without --old, 0.00001].
     #[arg(long, value_name = "X", value_parser = parse_positive)]
     pub learning_rate: Option<f32>,
-    /// Hold the autoencoder against the same standard everywhere, as the paper does. Otherwise what
-    /// it shows counts less where good training photos usually show more, as in corners (not of
-    /// tiles).
+    /// Hold the autoencoder against the same standard everywhere, as the paper's recipe does.
+    /// Otherwise what it shows counts less where good training photos usually show more, as in
+    /// corners (not of tiles).
     #[arg(long)]
     pub no_position_weights: bool,
+}
+
+/// Recipes but the default one, by their names.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum RecipeName {
+    /// Few steps.
+    Fast,
+    /// The original.
+    Paper,
+}
+
+impl RecipeName {
+    /// What trainings take that are told no more.
+    pub fn recipe(self) -> Recipe {
+        match self {
+            Self::Fast => Recipe::fast(),
+            Self::Paper => Recipe::paper(),
+        }
+    }
 }
 
 /// How photos are shown to the networks.

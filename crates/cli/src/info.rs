@@ -33,13 +33,7 @@ fn lines(model: &Model) -> Vec<String> {
         facts.push(("region", format!("{share:.1} % of {width}×{height} pixels (width×height)")));
     }
     match &info.recipe {
-        Some(recipe) => facts.push((
-            "training",
-            format!(
-                "{} steps, seed {}, learning rate {}, weight decay {}",
-                recipe.steps, recipe.seed, recipe.learning_rate, recipe.weight_decay
-            ),
-        )),
+        Some(recipe) => facts.push(("training", recipe.to_string())),
         None => facts.push(("training", "by another program".to_owned())),
     }
     if let Some(weights) = model.position_weights() {

@@ -29,6 +29,7 @@ mod resuming;
 mod schedule;
 mod sources;
 mod table;
+mod teacher_file;
 mod train;
 mod training_data;
 mod watch;

@@ -1,7 +1,7 @@
 //! Trainings that go on from a finished model, on images that came later (`docs/continuing.md`).
 
 use crate::model::{DataDescription, ModelInfo};
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Schedule};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -9,7 +9,8 @@ use std::fmt;
 /// [`FEWEST_STEPS`] (measured: `docs/continuing.md`).
 const STEPS_DIVISOR: u64 = 4;
 const FEWEST_STEPS: u64 = 100;
-/// Learning rate without old images: a tenth of the usual one forgets less (measured likewise).
+/// Learning rate with old images, and without: a tenth forgets less (measured likewise).
+const WITH_OLD_LEARNING_RATE: f32 = 1e-4;
 const NEW_ONLY_LEARNING_RATE: f32 = 1e-5;
 
 /// The constants of a continuation; all others are the model's.
@@ -51,8 +52,8 @@ pub struct OldImages {
 
 impl ContinuationRecipe {
     /// What a model is continued by together with old images: a quarter of the steps of its first
-    /// training, the learning rate of any training, and a seed that it was not trained with,
-    /// so that the random choices are others. `model` is the fingerprint of its file.
+    /// training, the paper's learning rate, and a seed that it was not trained with, so that the
+    /// random choices are others. `model` is the fingerprint of its file.
     pub fn with_old(model: String, info: &ModelInfo) -> Self {
         let default = Recipe::default();
         let trained = info.recipe.as_ref().unwrap_or(&default);
@@ -61,7 +62,7 @@ impl ContinuationRecipe {
             model,
             steps: (trained.steps / STEPS_DIVISOR).max(FEWEST_STEPS),
             seed: seed.map_or(0, |seed| seed.wrapping_add(1)),
-            learning_rate: Recipe::default().learning_rate,
+            learning_rate: WITH_OLD_LEARNING_RATE,
         }
     }
 
@@ -84,6 +85,8 @@ impl ContinuationRecipe {
             steps: self.steps,
             seed: self.seed,
             learning_rate: self.learning_rate,
+            schedule: Schedule::Drop,
+            student_start: trained.student_start,
             weight_decay: trained.weight_decay,
         }
     }

@@ -59,7 +59,7 @@ pub use network::{
 };
 pub use position::PositionWeights;
 pub use progress::{Progress, Stage};
-pub use recipe::Recipe;
+pub use recipe::{Recipe, Schedule, StudentStart};
 pub use regions::{Bounds, Centroid, MAX_REGIONS, Peak, Region, Regions};
 pub use source::{ImageSource, PhotoSource, penalty_crop};
 pub use teacher::Teacher;
@@ -67,7 +67,7 @@ pub use threshold::{Basis, CONFIDENCE, FalseRejectRate, Threshold};
 pub use trained::{TrainedLayer, TrainedNetworks};
 pub use training::distillation::{
     COARSE_CHANNELS, Distillation, DistillationData, DistillationRecipe, DistillationSample,
-    DistillationSource, Distiller, FINE_CHANNELS, RSquared, TARGET_SIDE,
+    DistillationSource, Distiller, FINE_CHANNELS, InitialTeacher, RSquared, TARGET_SIDE,
 };
 pub use training::{BegunTraining, Losses, TrainOptions, Trainer, TrainingData};
 pub use view::{MAX_TILE, MIN_TILE, MIN_TILE_OVERLAP, View, ViewError};

@@ -4,8 +4,80 @@ use crate::network::{InputSize, PdnSize};
 use crate::view::{Framing, View, ViewError};
 use efficientad_images::RegionOfInterest;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
-/// The constants of a training: the paper's, but for the number of steps and the position weights.
+/// How the learning rate goes over the steps of a training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// The same up to the last twentieth of the steps, and a tenth of it there: the paper's.
+    Drop,
+    /// Up in equal parts over the first twentieth of the steps, then down to 0 along half a cosine.
+    Cosine,
+}
+
+impl Schedule {
+    /// Of models from before there was a choice.
+    fn unsaid() -> Self {
+        Self::Drop
+    }
+
+    /// The share of the highest learning rate at step `step` of `steps`, counted from 0.
+    fn share(self, step: u64, steps: u64) -> f64 {
+        // In whole numbers, as 0.95 times the number of steps may round either way.
+        let (drop, warm_up) = (steps * 95 / 100, steps.div_ceil(20));
+        match self {
+            Self::Drop if step < drop => 1.0,
+            Self::Drop => 0.1,
+            Self::Cosine if step < warm_up => (step + 1) as f64 / warm_up as f64,
+            Self::Cosine => half_cosine((step - warm_up) as f64 / (steps - warm_up) as f64),
+        }
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Drop => "drop",
+            Self::Cosine => "cosine",
+        })
+    }
+}
+
+/// What the weights of a student's layers are before the first step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StudentStart {
+    /// Random: the paper's.
+    Random,
+    /// The teacher's, where both have the same layer (all but the last one of S and the last two of
+    /// M); the others are random.
+    Teacher,
+}
+
+impl StudentStart {
+    /// Of models from before there was a choice.
+    fn unsaid() -> Self {
+        Self::Random
+    }
+}
+
+impl fmt::Display for StudentStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Random => "random",
+            Self::Teacher => "the teacher's",
+        })
+    }
+}
+
+/// Falls from 1 at `part` 0 to 0 at `part` 1.
+pub(crate) fn half_cosine(part: f64) -> f64 {
+    f64::midpoint(1.0, (std::f64::consts::PI * part).cos())
+}
+
+/// The constants of a training; by default the paper's, but for the number of steps and the position
+/// weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
     /// Which patch description networks.
@@ -24,8 +96,14 @@ pub struct Recipe {
     pub steps: u64,
     /// Seed of all random choices.
     pub seed: u64,
-    /// Learning rate of Adam; a tenth of it in the last twentieth of the steps.
+    /// Highest learning rate of Adam.
     pub learning_rate: f32,
+    /// How the learning rate goes over the steps; in files that don't tell, it drops.
+    #[serde(default = "Schedule::unsaid")]
+    pub schedule: Schedule,
+    /// What the student begins with; in files that don't tell, random weights.
+    #[serde(default = "StudentStart::unsaid")]
+    pub student_start: StudentStart,
     /// This share of each weight is added to its gradient.
     pub weight_decay: f32,
 }
@@ -41,12 +119,43 @@ impl Default for Recipe {
             steps: 10_000,
             seed: 0,
             learning_rate: 1e-4,
+            schedule: Schedule::Drop,
+            student_start: StudentStart::Random,
             weight_decay: 1e-5,
         }
     }
 }
 
+/// How it trains, without what the networks see.
+impl fmt::Display for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { steps, seed, learning_rate, schedule, student_start, weight_decay, .. } = self;
+        write!(
+            f,
+            "{steps} steps, seed {seed}, learning rate {learning_rate} ({schedule}), weight decay \
+             {weight_decay}; the student began with {student_start} weights"
+        )
+    }
+}
+
 impl Recipe {
+    /// The paper's training: 70,000 steps, and a map that is held against the same standard
+    /// everywhere.
+    pub fn paper() -> Self {
+        Self { position_weights: false, steps: 70_000, ..Self::default() }
+    }
+
+    /// A model in minutes (measured: `docs/recipes.md`).
+    pub fn fast() -> Self {
+        Self {
+            steps: 400,
+            learning_rate: 3e-4,
+            schedule: Schedule::Cosine,
+            student_start: StudentStart::Teacher,
+            ..Self::default()
+        }
+    }
+
     /// How images become inputs of the networks.
     pub(crate) fn framing(&self) -> Result<Framing, ViewError> {
         Framing::new(self.input, self.view, self.region.clone())
@@ -59,9 +168,7 @@ impl Recipe {
 
     /// The learning rate of step `step`, counted from 0.
     pub(crate) fn learning_rate_at(&self, step: u64) -> f32 {
-        // In whole numbers, as 0.95 times the number of steps may round either way.
-        let drop = self.steps * 95 / 100;
-        if step < drop { self.learning_rate } else { 0.1 * self.learning_rate }
+        (f64::from(self.learning_rate) * self.schedule.share(step, self.steps)) as f32
     }
 }
 
@@ -70,10 +177,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_learning_rate_drops_in_the_last_twentieth() {
-        let recipe = Recipe { steps: 70_000, ..Recipe::default() };
+    fn the_papers_learning_rate_drops_in_the_last_twentieth() {
+        let recipe = Recipe::paper();
+        assert_eq!(recipe.learning_rate_at(0), 1e-4);
         assert_eq!(recipe.learning_rate_at(66_499), 1e-4);
         assert_eq!(recipe.learning_rate_at(66_500), 1e-5);
         assert_eq!(Recipe { steps: 1, ..recipe }.learning_rate_at(0), 1e-5);
+    }
+
+    #[test]
+    fn the_cosine_rises_over_a_twentieth_and_falls_to_almost_nothing() {
+        let recipe = Recipe { learning_rate: 1.0, steps: 100, ..Recipe::fast() };
+        let rates = (0..100).map(|step| recipe.learning_rate_at(step)).collect::<Vec<_>>();
+        assert_eq!(rates[..6], [0.2, 0.4, 0.6, 0.8, 1.0, 1.0]);
+        assert!(rates[5..].is_sorted_by(|earlier, later| earlier > later));
+        assert!((rates[52] - 0.508_27).abs() < 1e-5, "{}", rates[52]);
+        assert!(rates[99] > 0.0 && rates[99] < 1e-3);
+    }
+
+    #[test]
+    fn the_shortest_training_has_a_learning_rate() {
+        let recipe = Recipe { steps: 1, ..Recipe::fast() };
+        assert_eq!(recipe.learning_rate_at(0), recipe.learning_rate);
     }
 }

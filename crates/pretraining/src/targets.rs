@@ -290,6 +290,7 @@ impl Targets {
             augmentation: self.settings.augmentation.to_string(),
             sample_seed: self.settings.seed,
             samples,
+            initial: None,
         }
     }
 }

@@ -22,7 +22,7 @@ pub fn seconds_per_step(
     source: &dyn DistillationSource,
 ) -> Result<f64, Error> {
     let recipe = DistillationRecipe { steps: TIMED + 1, ..recipe.clone() };
-    let mut distiller = Distiller::new(cpu, recipe, data.clone(), source)?;
+    let mut distiller = Distiller::new(cpu, recipe, data.clone(), None, source)?;
     distiller.step()?;
     let started = Instant::now();
     (0..TIMED).try_for_each(|_| distiller.step().map(drop))?;

@@ -73,13 +73,7 @@ fn model(subject: &Subject<'_>) -> Result<Facts, ReportError> {
         rows.push(("Region of interest", extent));
     }
     match &info.recipe {
-        Some(recipe) => rows.push((
-            "Training",
-            format!(
-                "{} steps, seed {}, learning rate {}, weight decay {}",
-                recipe.steps, recipe.seed, recipe.learning_rate, recipe.weight_decay
-            ),
-        )),
+        Some(recipe) => rows.push(("Training", recipe.to_string())),
         None => rows.push(("Training", "by another program".to_owned())),
     }
     if let Some(data) = &info.data {

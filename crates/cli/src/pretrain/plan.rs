@@ -1,13 +1,15 @@
 //! What a pretraining needs, checked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use efficientad::{
-    Cpu, DistillationData, DistillationRecipe, DistillationSource, Distiller, PdnSize,
+    Cpu, DistillationData, DistillationRecipe, DistillationSource, Distiller, InitialTeacher,
+    PdnSize, Teacher,
 };
+use efficientad_datasets::file_fingerprint;
 use efficientad_pretraining::{Settings, Targets, seconds_per_step};
 
 use crate::args::PretrainArgs;
@@ -15,6 +17,7 @@ use crate::machine;
 use crate::output::check_writable;
 use crate::resuming::{beside, checkpoint_of, refuse_checkpoint, refuse_contradictions};
 use crate::schedule::Interval;
+use crate::teacher_file;
 
 /// Share of the time given that the cache is filled in, at most.
 const FILLING_SHARE: f64 = 0.5;
@@ -36,6 +39,8 @@ pub struct Plan {
     /// When to be ready.
     deadline: Option<Deadline>,
     cache_bytes: u64,
+    /// What to begin with instead of random weights.
+    initial: Option<(Teacher, InitialTeacher)>,
     /// How often to write a checkpoint.
     pub checkpoint_every: Interval,
     /// What to compute with.
@@ -71,12 +76,16 @@ impl Plan {
         }
         let begun =
             checkpoint.exists().then(|| Distiller::in_checkpoint(&checkpoint)).transpose()?;
+        let initial = args.init.as_deref().map(|path| initial(path, args.size)).transpose()?;
         let (recipe, begun) = match begun {
             Some((recipe, data)) => {
                 refuse_other_recipe(&args, &recipe)?;
                 (recipe, Some(data))
             }
-            None => (recipe_of(&args), None),
+            None => {
+                let initial_size = initial.as_ref().map(|(teacher, _)| teacher.size());
+                (recipe_of(&args, initial_size), None)
+            }
         };
         Ok(Self {
             settings: Settings {
@@ -93,6 +102,7 @@ impl Plan {
             recipe,
             begun,
             deadline: args.hours.map(|time| Deadline { started, time }),
+            initial,
             cache_bytes: (args.cache_size * f64::from(1 << 30)) as u64,
             checkpoint_every: args.checkpoint_every,
             cpu: machine::cpu(&args.cpu)?,
@@ -140,6 +150,8 @@ impl Plan {
         data: DistillationData,
         source: &'a dyn DistillationSource,
     ) -> Result<Distiller<'a>> {
+        let (teacher, initial) = self.initial.clone().unzip();
+        let data = DistillationData { initial, ..data };
         if self.begun.is_some() {
             return Ok(Distiller::resume(Arc::clone(&self.cpu), &self.checkpoint, &data, source)?);
         }
@@ -149,17 +161,27 @@ impl Plan {
             let left = time.saturating_sub(started.elapsed()).as_secs_f64();
             recipe.steps = ((left * (1.0 - SPARE_SHARE) / seconds) as u64).max(1);
         }
-        let distiller = Distiller::new(Arc::clone(&self.cpu), recipe, data, source)?;
+        let distiller =
+            Distiller::new(Arc::clone(&self.cpu), recipe, data, teacher.as_ref(), source)?;
         // A disk that is too small is better found now than after hours.
         distiller.save_checkpoint(&self.checkpoint)?;
         Ok(distiller)
     }
 }
 
-fn recipe_of(args: &PretrainArgs) -> DistillationRecipe {
+/// A teacher to begin with, and what the new one is to say of it.
+fn initial(path: &Path, size: Option<PdnSize>) -> Result<(Teacher, InitialTeacher)> {
+    let sha256 = file_fingerprint(path)?.to_string();
+    let teacher = teacher_file::open(path, size)?;
+    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let distillation = teacher.distillation().cloned().map(Box::new);
+    Ok((teacher, InitialTeacher { file, sha256, distillation }))
+}
+
+fn recipe_of(args: &PretrainArgs, initial: Option<PdnSize>) -> DistillationRecipe {
     let default = DistillationRecipe::default();
     DistillationRecipe {
-        size: args.size.unwrap_or(PdnSize::Small),
+        size: initial.or(args.size).unwrap_or(default.size),
         steps: args.steps.unwrap_or(default.steps),
         batch: args.batch.map_or(default.batch, usize::from),
         seed: args.seed.unwrap_or(default.seed),

@@ -70,6 +70,7 @@ fn refuse_options_of_the_model(path: &Path, args: &TrainArgs) -> Result<()> {
     let given = [
         ("--size", args.recipe.size.is_some()),
         ("--input", args.recipe.input.is_some()),
+        ("--recipe", args.recipe.recipe.is_some()),
         ("--no-position-weights", args.recipe.no_position_weights),
         ("--letterbox", args.view.letterbox),
         ("--tile", args.view.tile.is_some()),

@@ -11,12 +11,13 @@ use efficientad::{
 use efficientad_images::MarkedArea;
 
 use super::parent::{Parent, refuse_other_beginning};
-use crate::args::{RecipeArgs, RegionArgs, TrainArgs, ViewArgs};
+use crate::args::{RecipeArgs, RecipeName, RegionArgs, TrainArgs, ViewArgs};
 use crate::machine;
 use crate::output::check_writable;
 use crate::progress::Progress;
 use crate::resuming::{self, checkpoint_of, refuse_checkpoint};
 use crate::schedule::Interval;
+use crate::teacher_file;
 use crate::training_data::{Data, DataPaths};
 
 /// A training that can begin.
@@ -158,40 +159,33 @@ impl RegionFiles {
 }
 
 fn teacher(file: Option<&Path>, size: Option<PdnSize>) -> Result<Teacher> {
-    let Some(file) = file else {
-        return Ok(Teacher::embedded(size.unwrap_or_default())?);
-    };
-    let teacher = Teacher::open(file)?;
-    match size {
-        Some(size) if size != teacher.size() => bail!(
-            "{}: this teacher is {}, not {size}; leave out --size, or give another teacher",
-            file.display(),
-            teacher.size()
-        ),
-        _ => Ok(teacher),
+    match file {
+        Some(file) => teacher_file::open(file, size),
+        None => Ok(Teacher::embedded(size.unwrap_or_default())?),
     }
 }
 
 fn recipe_of(given: &RecipeArgs, view: &ViewArgs, size: PdnSize) -> Result<Recipe> {
-    let default = Recipe::default();
+    let recipe = with_options(given.recipe.map_or_else(Recipe::default, RecipeName::recipe), given);
     let input = match (given.input, view.tile) {
         (Some(input), _) => input,
         (None, Some(tile)) => input_of_tile(tile)?,
-        (None, None) => default.input,
+        (None, None) => recipe.input,
     };
     let view = view_of(view, input);
     view.check(input)?;
-    Ok(Recipe {
-        size,
-        input,
-        view,
-        region: None,
-        position_weights: !given.no_position_weights,
-        steps: given.steps.unwrap_or(default.steps),
-        seed: given.seed.unwrap_or(default.seed),
-        learning_rate: given.learning_rate.unwrap_or(default.learning_rate),
-        weight_decay: default.weight_decay,
-    })
+    Ok(Recipe { size, input, view, ..recipe })
+}
+
+/// A recipe with all constants of the training that are given.
+fn with_options(recipe: Recipe, given: &RecipeArgs) -> Recipe {
+    Recipe {
+        position_weights: recipe.position_weights && !given.no_position_weights,
+        steps: given.steps.unwrap_or(recipe.steps),
+        seed: given.seed.unwrap_or(recipe.seed),
+        learning_rate: given.learning_rate.unwrap_or(recipe.learning_rate),
+        ..recipe
+    }
 }
 
 /// Tiles go to the networks as they are, if the networks take that size.
@@ -248,8 +242,23 @@ fn refuse_contradictions(given: &RecipeArgs, view: &ViewArgs, recipe: &Recipe) -
             given.no_position_weights.then(|| given_or_not(true)),
             given_or_not(!recipe.position_weights),
         ),
+        (
+            "--recipe",
+            given.recipe.map(|name| course(&with_options(name.recipe(), given))),
+            course(recipe),
+        ),
     ];
     resuming::refuse_contradictions(pairs.into_iter().chain(view_contradictions(view, recipe.view)))
+}
+
+/// What recipes differ in.
+fn course(recipe: &Recipe) -> String {
+    let Recipe { steps, learning_rate, schedule, student_start, position_weights, .. } = recipe;
+    let weights = if *position_weights { "with" } else { "without" };
+    format!(
+        "{steps} steps at {learning_rate} ({schedule}), from {student_start} weights, {weights} \
+         position weights"
+    )
 }
 
 /// The value of an option that has none.

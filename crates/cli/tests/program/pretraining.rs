@@ -137,6 +137,27 @@ fn a_teacher_says_where_it_comes_from_and_trains_a_model() {
 }
 
 #[test]
+fn a_teacher_can_begin_with_another() {
+    let sandbox = Sandbox::new();
+    let Reference { teacher, cache, .. } = reference();
+    let again = sandbox.path("again");
+    // At no learning rate to speak of it stays as good as it was; with random weights it would not.
+    let still = ["--learning-rate", "1e-30", "--init", teacher, "--json"];
+    let events = run(with(pretraining(&again, cache), &still)).json_lines();
+    let distillation = &events.last().unwrap()["distillation"];
+    let initial = &distillation["data"]["initial"];
+    assert_eq!(initial["file"], "teacher.safetensors");
+    assert_eq!(initial["distillation"]["r_squared"], distillation["r_squared"]);
+    let sum = Command::new("sha256sum").arg(teacher).output().unwrap().stdout;
+    assert!(sum.starts_with(initial["sha256"].as_str().unwrap().as_bytes()));
+
+    let medium =
+        with(pretraining(&sandbox.path("m"), cache), &["--init", teacher, "--size", "medium"]);
+    let problem = "this teacher is small, not medium; leave out --size, or give another teacher";
+    run(medium).refused(&format!("{teacher}: {problem}"));
+}
+
+#[test]
 fn threads_change_nothing() {
     let sandbox = Sandbox::new();
     let out = sandbox.path("t");

@@ -161,6 +161,13 @@ fn a_checkpoint_is_neither_ignored_nor_bent() {
         "the training to go on with began with --no-position-weights not given, not given; leave \
          --no-position-weights out, or delete the checkpoint to begin anew",
     );
+    run([&train[..], &["--resume", "--recipe", "fast"]].concat()).expect(
+        2,
+        &[
+            "began with --recipe 3 steps at 0.0001 (drop), from random weights, ",
+            "; leave --recipe out",
+        ],
+    );
     run([&train[..], &["--resume", "--photos", "none"]].concat())
         .expect(2, &["this checkpoint belongs to other", "photos: procedural", "photos: none"]);
     save(&part(9), &format!("{photos}/9.png"));
@@ -188,6 +195,29 @@ fn losses_that_explode_stop_the_training() {
     let arguments = ["train", &photos, "--out", &out, "--steps", "60", "--learning-rate", "1e30"];
     run(arguments).expect(2, &["training diverged at step ", "the last checkpoint is kept in "]);
     assert_eq!(sandbox.names(), ["m.checkpoint", "photos"]);
+}
+
+#[test]
+fn recipes_can_be_chosen() {
+    let sandbox = Sandbox::new();
+    let photos = sandbox.good_photos("parts", 4);
+    let recipe_of = |name: &str, options: &[&str]| {
+        let out = sandbox.path(name);
+        run([&["train", &photos, "--out", &out][..], options].concat()).success();
+        let info = run(["info", &out, "--json"]).json_lines();
+        info[0]["recipe"].clone()
+    };
+    let paper = recipe_of("paper", &["--recipe", "paper", "--steps", "2"]);
+    let told = |recipe: &Value| {
+        let of = |field: &str| recipe[field].clone();
+        [of("schedule"), of("learning_rate"), of("position_weights")]
+    };
+    assert_eq!(told(&paper), serde_json::json!(["drop", 0.0001, false]).as_array().unwrap()[..]);
+    let fast = recipe_of("fast", &["--recipe", "fast", "--steps", "2"]);
+    assert_eq!((&fast["schedule"], &fast["student_start"]), (&"cosine".into(), &"teacher".into()));
+    let usual = recipe_of("usual", &["--steps", "2"]);
+    assert_eq!(usual["position_weights"], true);
+    assert_eq!((&usual["schedule"], &usual["student_start"]), (&"drop".into(), &"random".into()));
 }
 
 #[test]

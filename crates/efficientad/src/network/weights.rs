@@ -32,6 +32,16 @@ impl Weights {
         Self(layers.iter().map(|layer| draw(layer, random)).collect())
     }
 
+    /// Takes over the layers of another network that are the same in both.
+    pub(crate) fn take_over(&mut self, layers: &[Layer], other: &Self, other_layers: &[Layer]) {
+        let pairs = self.0.iter_mut().zip(layers).zip(other.0.iter().zip(other_layers));
+        for ((weights, layer), (other, other_layer)) in pairs {
+            if layer.conv == other_layer.conv {
+                *weights = other.clone();
+            }
+        }
+    }
+
     /// All weights and biases rounded to the nearest number of half precision.
     pub(crate) fn rounded_to_half(mut self) -> Self {
         for ConvWeights { weight, bias } in &mut self.0 {
@@ -96,4 +106,26 @@ impl Weights {
 fn oihw_shape(layer: &Layer) -> [usize; 4] {
     let conv = layer.conv;
     [conv.out_channels, conv.in_channels, conv.kernel, conv.kernel]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{PdnSize, pdn_layers};
+    use crate::random::Purpose;
+
+    #[test]
+    fn layers_that_both_networks_have_are_taken_over() {
+        for (size, same) in [(PdnSize::Small, 3), (PdnSize::Medium, 4)] {
+            let (student_layers, teacher_layers) = (pdn_layers(size, 768), pdn_layers(size, 384));
+            let drawn = |layers: &[Layer], seed| {
+                Weights::initialized(layers, &mut Random::new(seed, Purpose::StudentWeights, 0))
+            };
+            let (random, teacher) = (drawn(&student_layers, 0), drawn(&teacher_layers, 1));
+            let mut student = random.clone();
+            student.take_over(&student_layers, &teacher, &teacher_layers);
+            assert_eq!(student.0[..same], teacher.0[..same]);
+            assert_eq!(student.0[same..], random.0[same..]);
+        }
+    }
 }

@@ -21,7 +21,7 @@ use crate::network::{Pdn, PdnMaps, TEACHER_CHANNELS, Weights, autoencoder_layers
 use crate::position::{DifferenceSums, PositionWeights};
 use crate::progress::{Progress, Stage};
 use crate::random::{Purpose, Random};
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, StudentStart};
 use crate::source::{ImageCache, ImageSource, PhotoSource};
 use crate::teacher::{Teacher, TeacherStatistics};
 use crate::view::Framing;
@@ -108,12 +108,18 @@ impl<'a> Trainer<'a> {
         let draw = |layers: &[_], purpose| {
             Weights::initialized(layers, &mut Random::new(recipe.seed, purpose, 0))
         };
+        let student_layers = pdn_layers(recipe.size, STUDENT_CHANNELS);
+        let mut student = draw(&student_layers, Purpose::StudentWeights);
+        if recipe.student_start == StudentStart::Teacher {
+            let teacher_layers = pdn_layers(recipe.size, TEACHER_CHANNELS);
+            student.take_over(&student_layers, &teacher.weights, &teacher_layers);
+        }
         let networks = NetworkWeights {
             size: recipe.size,
             framing,
             teacher: teacher.weights,
             statistics,
-            student: draw(&pdn_layers(recipe.size, STUDENT_CHANNELS), Purpose::StudentWeights),
+            student,
             autoencoder: draw(&autoencoder_layers(), Purpose::AutoencoderWeights),
             position_weights: None,
         };

@@ -38,19 +38,29 @@ pub struct Distiller<'a> {
 }
 
 impl<'a> Distiller<'a> {
-    /// Begins a distillation.
+    /// Begins a distillation, with the weights of `initial`, which `data` tells of, or random ones.
     ///
     /// # Errors
-    /// When there are no samples, or the recipe has no steps or empty batches.
+    /// When there are no samples, the recipe has no steps or empty batches, or `initial` is of
+    /// another size.
     pub fn new(
         cpu: Arc<Cpu>,
         recipe: DistillationRecipe,
         data: DistillationData,
+        initial: Option<&Teacher>,
         source: &'a dyn DistillationSource,
     ) -> Result<Self, Error> {
-        let layers = pdn_layers(recipe.size, TEACHER_CHANNELS);
-        let mut random = Random::new(recipe.seed, Purpose::TeacherWeights, 0);
-        let weights = Weights::initialized(&layers, &mut random);
+        let weights = match initial {
+            Some(teacher) if teacher.size != recipe.size => {
+                return Err(Error::TeacherSize { teacher: teacher.size, recipe: recipe.size });
+            }
+            Some(teacher) => teacher.weights.clone(),
+            None => {
+                let layers = pdn_layers(recipe.size, TEACHER_CHANNELS);
+                let mut random = Random::new(recipe.seed, Purpose::TeacherWeights, 0);
+                Weights::initialized(&layers, &mut random)
+            }
+        };
         let program_version = program_version();
         let progress = Progress { recipe, data, steps_done: 0, program_version };
         Self::assemble(cpu, progress, &weights, source)
@@ -321,6 +331,7 @@ mod tests {
             augmentation: String::new(),
             sample_seed: 0,
             samples: SAMPLES,
+            initial: None,
         }
     }
 
@@ -355,7 +366,7 @@ mod tests {
 
     #[test]
     fn loss_and_gradient_are_those_of_the_mean_square_over_the_whole_batch() {
-        let mut distiller = Distiller::new(cpu(), recipe(1), data(), &Noise).unwrap();
+        let mut distiller = Distiller::new(cpu(), recipe(1), data(), None, &Noise).unwrap();
         let before = weights(&distiller.network.convs);
         let loss = distiller.step().unwrap();
         let values = (SAMPLES * 56 * 56 * TEACHER_CHANNELS) as f64;

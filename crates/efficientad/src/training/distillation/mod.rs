@@ -9,7 +9,7 @@ mod recipe;
 mod sample;
 
 pub use distiller::Distiller;
-pub use provenance::{Distillation, DistillationData};
+pub use provenance::{Distillation, DistillationData, InitialTeacher};
 pub use quality::RSquared;
 pub use recipe::DistillationRecipe;
 pub use sample::{

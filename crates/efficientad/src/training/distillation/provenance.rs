@@ -28,9 +28,27 @@ pub struct DistillationData {
     pub sample_seed: u64,
     /// Different samples.
     pub samples: usize,
+    /// The teacher that it began with; none if it began with random weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial: Option<InitialTeacher>,
+}
+
+/// A teacher that a distillation began with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InitialTeacher {
+    /// Name of its file.
+    pub file: String,
+    /// SHA-256 of its file, in hexadecimal.
+    pub sha256: String,
+    /// How it came about, if the file says so.
+    pub distillation: Option<Box<Distillation>>,
 }
 
 impl DistillationData {
+    fn initial_sha256(&self) -> &str {
+        self.initial.as_ref().map_or("none", |initial| &initial.sha256)
+    }
+
     /// The first field in which `other` differs: its name, the value here and there.
     pub(super) fn difference(&self, other: &Self) -> Option<(&'static str, String, String)> {
         let fields = |data: &Self| {
@@ -43,6 +61,7 @@ impl DistillationData {
                 ("augmentation", data.augmentation.clone()),
                 ("seed", data.sample_seed.to_string()),
                 ("number of samples", data.samples.to_string()),
+                ("initial teacher", data.initial_sha256().to_owned()),
             ]
         };
         let pairs = fields(self).into_iter().zip(fields(other));

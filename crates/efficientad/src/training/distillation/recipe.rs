@@ -1,6 +1,7 @@
 //! How a teacher is distilled.
 
 use crate::network::PdnSize;
+use crate::recipe::half_cosine;
 use efficientad_kernels::Adam;
 use serde::{Deserialize, Serialize};
 
@@ -37,9 +38,8 @@ impl Default for DistillationRecipe {
 impl DistillationRecipe {
     /// The learning rate of step `step`, counted from 0.
     fn learning_rate_at(&self, step: u64) -> f32 {
-        let part = step as f64 / self.steps as f64;
-        let cosine = (std::f64::consts::PI * part).cos();
-        (f64::from(self.learning_rate) * f64::midpoint(1.0, cosine)) as f32
+        let share = half_cosine(step as f64 / self.steps as f64);
+        (f64::from(self.learning_rate) * share) as f32
     }
 
     /// Adam at a step, counted from 0.
