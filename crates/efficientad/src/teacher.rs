@@ -45,8 +45,8 @@ impl Teacher {
             return Err(Error::NoEmbeddedTeacher(size));
         }
         let name = "the built-in teacher";
-        let pdn = foreign::from_bytes(SMALL, name)?;
-        Ok(Self::from_tensors(&pdn.into_prefixed("teacher.")).map_err(|e| e.in_file(name))?)
+        let contents = efficientad_weights::from_bytes::<Document>(SMALL, KIND, name)?;
+        Ok(Self::from_contents(contents).map_err(|cause| cause.in_file(name))?)
     }
 
     /// Reads a teacher: a file written by [`Teacher::save`], a whole model, or one of the foreign
@@ -55,17 +55,21 @@ impl Teacher {
     /// # Errors
     /// When the file can't be read or holds something else.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let (tensors, distillation) = match efficientad_weights::load::<Document>(path, KIND) {
-            Ok(Contents { tensors, document }) => (tensors, document.distillation),
+        let teacher = match efficientad_weights::load::<Document>(path, KIND) {
+            Ok(contents) => Self::from_contents(contents),
             Err(error) => match error.cause {
                 Cause::NotAContainer | Cause::PyTorchFile | Cause::OtherKind { .. } => {
-                    (Self::foreign_tensors(path)?, None)
+                    Self::from_tensors(&Self::foreign_tensors(path)?)
                 }
                 _ => return Err(error.into()),
             },
         };
-        let teacher = Self::from_tensors(&tensors).map_err(|cause| cause.in_file(path))?;
-        Ok(Self { distillation, ..teacher })
+        Ok(teacher.map_err(|cause| cause.in_file(path))?)
+    }
+
+    fn from_contents(contents: Contents<Document>) -> Result<Self, Cause> {
+        let Contents { tensors, document } = contents;
+        Ok(Self { distillation: document.distillation, ..Self::from_tensors(&tensors)? })
     }
 
     fn foreign_tensors(path: &Path) -> Result<Tensors, Error> {
@@ -173,6 +177,27 @@ mod tests {
         assert_eq!(Teacher::embedded(PdnSize::Small).unwrap().size(), PdnSize::Small);
         let error = Teacher::embedded(PdnSize::Medium).err().unwrap().to_string();
         assert!(error.contains("--teacher FILE"), "{error}");
+    }
+
+    #[test]
+    fn the_model_card_tells_what_the_built_in_teacher_says_of_itself() {
+        let card = include_str!("../../../docs/teacher.md").replace(',', "");
+        let teacher = Teacher::embedded(PdnSize::Small).unwrap();
+        let Distillation { data, recipe, r_squared, .. } = teacher.distillation().unwrap();
+        let initial = data.initial.as_ref().unwrap();
+        for told in [
+            data.backbone.clone(),
+            data.backbone_sha256.clone(),
+            initial.sha256.clone(),
+            format!("{} photos", data.photos),
+            format!("{} samples", data.samples),
+            format!("--steps {} --batch {} --seed {}", recipe.steps, recipe.batch, recipe.seed),
+            format!("R² {:.2} on {} photos", r_squared.all, data.held_back),
+            format!("{:.2} of the half from stride 8", r_squared.fine),
+            format!("{:.2} of that from stride 16", r_squared.coarse),
+        ] {
+            assert!(card.contains(&told), "{told} is missing");
+        }
     }
 
     #[test]
