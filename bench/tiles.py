@@ -77,6 +77,7 @@ def main():
     parser.add_argument("--tile", required=True)
     parser.add_argument("--input", default="256", help="the networks' input, for both (default: 256)")
     parser.add_argument("--steps", default="400")
+    parser.add_argument("--recipe", choices=["fast", "paper"], help="of both trainings (default: the program's default)")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="take every N-th test photo")
     parser.add_argument("--mask-threshold", type=int, default=1, help="from which value on a mask's pixel is defect")
     parser.add_argument("--small", type=float, default=16, metavar="PIXELS",
@@ -87,14 +88,15 @@ def main():
     dataset = subset(arguments.dataset, arguments.every, arguments.out / f"{name}-every-{arguments.every}")
     print("| | image AU-ROC | pixel AU-ROC | AU-PRO | small shown, by photos | others | small shown, by area | others |")
     print("|---" * 8 + "|")
+    recipe = ["--recipe", arguments.recipe] if arguments.recipe else []
     for kind, view in (("whole photos", []), ("tiles", ["--tile", arguments.tile])):
-        folder = arguments.out / f"{name}-{arguments.steps}-{kind.split()[0]}"
+        folder = arguments.out / f"{name}-{arguments.steps}-{arguments.recipe or 'default'}-{kind.split()[0]}"
         folder.mkdir(parents=True, exist_ok=True)
         model, results, maps = folder / "model", folder / "results.json", folder / "maps"
         if not model.exists():
             resume = ["--resume"] if pathlib.Path(f"{model}.checkpoint").exists() else []
             run([arguments.binary, "train", dataset, "--out", model, "--steps", arguments.steps,
-                 "--input", arguments.input, "--seed", "0", "--quiet", *view, *resume])
+                 "--input", arguments.input, "--seed", "0", "--quiet", *recipe, *view, *resume])
         if not results.exists():
             results.write_text(run([arguments.binary, "eval", model, dataset, "--out", maps, "--json",
                                     "--mask-threshold", str(arguments.mask_threshold)]))
