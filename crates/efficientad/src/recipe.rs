@@ -7,21 +7,17 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How the learning rate goes over the steps of a training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
     /// The same up to the last twentieth of the steps, and a tenth of it there: the paper's.
+    #[default]
     Drop,
     /// Up in equal parts over the first twentieth of the steps, then down to 0 along half a cosine.
     Cosine,
 }
 
 impl Schedule {
-    /// Of models from before there was a choice.
-    fn unsaid() -> Self {
-        Self::Drop
-    }
-
     /// The share of the highest learning rate at step `step` of `steps`, counted from 0.
     fn share(self, step: u64, steps: u64) -> f64 {
         // In whole numbers, as 0.95 times the number of steps may round either way.
@@ -45,21 +41,15 @@ impl fmt::Display for Schedule {
 }
 
 /// What the weights of a student's layers are before the first step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "lowercase")]
 pub enum StudentStart {
     /// Random: the paper's.
+    #[default]
     Random,
     /// The teacher's, where both have the same layer (all but the last one of S and the last two of
     /// M); the others are random.
     Teacher,
-}
-
-impl StudentStart {
-    /// Of models from before there was a choice.
-    fn unsaid() -> Self {
-        Self::Random
-    }
 }
 
 impl fmt::Display for StudentStart {
@@ -99,10 +89,10 @@ pub struct Recipe {
     /// Highest learning rate of Adam.
     pub learning_rate: f32,
     /// How the learning rate goes over the steps; in files that don't tell, it drops.
-    #[serde(default = "Schedule::unsaid")]
+    #[serde(default)]
     pub schedule: Schedule,
     /// What the student begins with; in files that don't tell, random weights.
-    #[serde(default = "StudentStart::unsaid")]
+    #[serde(default)]
     pub student_start: StudentStart,
     /// This share of each weight is added to its gradient.
     pub weight_decay: f32,

@@ -150,7 +150,8 @@ impl Plan {
         data: DistillationData,
         source: &'a dyn DistillationSource,
     ) -> Result<Distiller<'a>> {
-        let (teacher, initial) = self.initial.clone().unzip();
+        let initial = self.initial.as_ref();
+        let (teacher, initial) = initial.map(|(teacher, told)| (teacher, told.clone())).unzip();
         let data = DistillationData { initial, ..data };
         if self.begun.is_some() {
             return Ok(Distiller::resume(Arc::clone(&self.cpu), &self.checkpoint, &data, source)?);
@@ -161,8 +162,7 @@ impl Plan {
             let left = time.saturating_sub(started.elapsed()).as_secs_f64();
             recipe.steps = ((left * (1.0 - SPARE_SHARE) / seconds) as u64).max(1);
         }
-        let distiller =
-            Distiller::new(Arc::clone(&self.cpu), recipe, data, teacher.as_ref(), source)?;
+        let distiller = Distiller::new(Arc::clone(&self.cpu), recipe, data, teacher, source)?;
         // A disk that is too small is better found now than after hours.
         distiller.save_checkpoint(&self.checkpoint)?;
         Ok(distiller)
