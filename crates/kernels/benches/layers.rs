@@ -92,7 +92,7 @@ fn main() {
                     input: input.view(),
                     channels: 0..spec.out_channels,
                     output: output.view_mut(),
-                    signs: Some(&mut signs),
+                    signs: (activation != Activation::Linear).then_some(&mut signs),
                 },
             );
         });

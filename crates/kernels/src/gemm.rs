@@ -3,7 +3,7 @@
 //! Right-hand matrices and results are kept in panels of [`PANEL`] columns, each panel row-major:
 //! `[columns / PANEL][rows][PANEL]`. The left-hand matrix may lie in panels or in plain rows.
 
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, LINE, Simd};
 
 /// Columns of a panel.
 pub(crate) const PANEL: usize = 32;
@@ -59,9 +59,20 @@ pub(crate) struct PanelProduct<'a> {
     pub result: &'a mut [f32],
     /// Whether the product is added to the result or takes its place.
     pub accumulate: bool,
-    /// How far behind each element of the left-hand matrix lies one that the next product will
-    /// want, if there is a next one.
+    pub prefetch: Prefetch,
+}
+
+/// What a product asks to be brought near while it computes, as nothing on the way from the far
+/// caches would come in time by itself.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Prefetch {
+    /// How many floats from each element of the left-hand matrix lies one that the next product
+    /// wants.
     pub next_left: Option<usize>,
+    /// The same for the right-hand matrix.
+    pub next_right: Option<isize>,
+    /// Whether the result is far away.
+    pub result: bool,
 }
 
 impl Kernel for PanelProduct<'_> {
@@ -69,7 +80,7 @@ impl Kernel for PanelProduct<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { left, layout, rows, k, right, result, accumulate, next_left } = self;
+        let Self { left, layout, rows, k, right, result, accumulate, prefetch } = self;
         if rows == 0 || k == 0 {
             if !accumulate {
                 result[..rows * PANEL].fill(0.0);
@@ -90,7 +101,8 @@ impl Kernel for PanelProduct<'_> {
                     right: right.as_ptr(),
                     result: result.as_mut_ptr().add(row * PANEL),
                     accumulate,
-                    next_left,
+                    prefetch,
+                    rounds: row / S::ROWS * (PANEL / (2 * S::LANES)),
                 };
                 row += block.multiply(simd, rows - row);
             }
@@ -106,7 +118,9 @@ struct Block {
     right: *const f32,
     result: *mut f32,
     accumulate: bool,
-    next_left: Option<usize>,
+    prefetch: Prefetch,
+    /// How often the right-hand matrix was gone through before.
+    rounds: usize,
 }
 
 impl Block {
@@ -138,6 +152,19 @@ impl Block {
         ROWS
     }
 
+    /// The first line of the next right-hand matrix to prefetch during a round, and the floats from
+    /// one to the next: each round fetches a line for every row, until all have been.
+    #[inline(always)]
+    fn next_right(&self, round: usize) -> (*const f32, usize) {
+        match self.prefetch.next_right {
+            Some(next) if round < PANEL / LINE => {
+                let k = self.chunks * self.layout.chunk;
+                (self.right.wrapping_offset(next).wrapping_add(round * k * LINE), LINE)
+            }
+            _ => (self.right, 0),
+        }
+    }
+
     #[inline(always)]
     unsafe fn multiply_tile<S: Simd, const ROWS: usize>(&self, simd: S, column: usize) {
         // SAFETY: the caller's promise covers every offset below.
@@ -145,18 +172,28 @@ impl Block {
             let zero = simd.splat(0.0);
             let mut sums = [[zero; 2]; ROWS];
             let mut right = self.right.add(column);
+            let (mut next_right, line) = self.next_right(self.rounds + column / (2 * S::LANES));
+            if self.prefetch.result {
+                for row in 0..ROWS {
+                    for lane in (0..2 * S::LANES).step_by(LINE) {
+                        simd.prefetch(self.result.wrapping_add(row * PANEL + column + lane));
+                    }
+                }
+            }
             for chunk in 0..self.chunks {
                 let mut left = self.left.add(chunk * self.layout.chunk_stride);
-                if let Some(next) = self.next_left
+                if let Some(next) = self.prefetch.next_left
                     && column == 0
                 {
                     for row in 0..ROWS {
                         let next = left.wrapping_add(next + row * self.layout.row_stride);
-                        simd.prefetch(next);
-                        simd.prefetch(next.wrapping_add(16));
+                        simd.prefetch_to_second_level(next);
+                        simd.prefetch_to_second_level(next.wrapping_add(LINE));
                     }
                 }
                 for _ in 0..self.layout.chunk {
+                    simd.prefetch_to_second_level(next_right);
+                    next_right = next_right.wrapping_add(line);
                     let r0 = simd.load(right);
                     let r1 = simd.load(right.add(S::LANES));
                     for (row, sum) in sums.iter_mut().enumerate() {

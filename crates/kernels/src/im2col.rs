@@ -6,7 +6,7 @@
 use crate::activation::Activation;
 use crate::conv2d::{BackwardPass, ConvSpec, ForwardPass};
 use crate::cpu::{Cpu, Disjoint};
-use crate::gemm::{LeftLayout, PANEL, PanelProduct};
+use crate::gemm::{LeftLayout, PANEL, PanelProduct, Prefetch};
 use crate::simd::{Kernel, Simd};
 use crate::tensor::{Buffer, Shape, keep_positive, store_signs};
 use crate::winograd::WeightGradient;
@@ -208,7 +208,7 @@ impl Im2col {
                         right: &packed[(first_panel + panel) * patch * PANEL..],
                         result,
                         accumulate: false,
-                        next_left: None,
+                        prefetch: Prefetch::default(),
                     });
                 }
                 cpu.instruction_set().run(Epilogue {
@@ -317,7 +317,7 @@ impl Im2col {
                 right: &products[panel * locations * PANEL..],
                 result,
                 accumulate: true,
-                next_left: None,
+                prefetch: Prefetch::default(),
             });
         }
     }
@@ -343,7 +343,7 @@ impl Im2col {
                 right: &transposed[row * PANEL..],
                 result,
                 accumulate: false,
-                next_left: None,
+                prefetch: Prefetch::default(),
             });
         }
     }

@@ -56,6 +56,10 @@ impl Simd for Avx2 {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }
     #[inline(always)]
+    fn prefetch_to_second_level(self, address: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
+    }
+    #[inline(always)]
     fn relu(self, a: __m256) -> __m256 {
         unsafe { _mm256_max_ps(_mm256_setzero_ps(), a) }
     }

@@ -17,6 +17,9 @@ use std::str::FromStr;
 /// Floats of the widest vector.
 pub(crate) const MAX_LANES: usize = 16;
 
+/// Floats of a cache line.
+pub(crate) const LINE: usize = 16;
+
 /// A vector unit. A value of an implementing type proves that the CPU has it.
 pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// A register (or pair of registers) of [`Self::LANES`] floats.
@@ -46,9 +49,13 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// `a · b + c`, fused where the CPU can.
     fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
-    /// Asks for the cache line of `address`, which need not be valid, to be brought near.
+    /// Asks for the cache line of `address`, which need not be valid, to be brought into the
+    /// first-level cache.
     #[inline(always)]
     fn prefetch(self, _address: *const f32) {}
+    /// The same into the second-level cache.
+    #[inline(always)]
+    fn prefetch_to_second_level(self, _address: *const f32) {}
     /// `max(a, 0)`; NaN stays NaN.
     fn relu(self, a: Self::Vector) -> Self::Vector;
     /// `a / b`.

@@ -14,27 +14,24 @@ mod weights;
 use crate::activation::Activation;
 use crate::conv2d::{BackwardPass, ConvSpec, ForwardPass};
 use crate::cpu::{Cpu, Disjoint};
-use crate::gemm::{LeftLayout, PANEL, PanelProduct};
+use crate::gemm::{LeftLayout, PANEL, PanelProduct, Prefetch};
 use crate::tensor::{Buffer, Shape};
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::ops::Range;
 use tile::{Grid, POINT_ONE, Tile};
 use transforms::{
-    InputAdjoint, InputTransform, OutputAdjoint, OutputMaps, OutputTransform, Planes,
+    InputAdjoint, InputTransform, OutputAdjoint, OutputMaps, OutputTransform, Planes, RowTransform,
 };
 use weights::Channels;
 
-/// Floats of products (left sides and results) that a block of tiles may take where the transformed
-/// weights are small: then blocks that stay in the second-level cache are fastest.
-const SMALL_BLOCK_FLOATS: usize = 3 << 18;
-/// The same where weights are large: then they should be read as seldom as possible, and blocks
-/// need only stay in the third-level cache.
-const LARGE_BLOCK_FLOATS: usize = 6 << 20;
-/// Floats of transformed weights up to which they count as small.
-const SMALL_WEIGHTS: usize = 2 << 20;
-/// Floats of one panel's products with a part of a block: half of a second-level cache of 1 MiB.
-const PANEL_PRODUCTS_FLOATS: usize = 1 << 17;
+/// Floats of products (left sides, and results if they are kept) that a block of tiles may take:
+/// they should stay in the third-level cache.
+const BLOCK_FLOATS: usize = 6 << 20;
+/// Floats of one panel's products with a part of a block.
+const PANEL_PRODUCTS_FLOATS: usize = 1 << 18;
+/// Panels of weights at most that a task multiplies by the same left sides while these are near.
+const PANELS_PER_TASK: usize = 4;
 /// Tiles that the matrix product handles best come in multiples of this.
 const ROWS_MULTIPLE: usize = 12;
 /// Tiles that one task transforms.
@@ -43,8 +40,16 @@ const TILES_PER_TASK: usize = 8;
 const ZEROS_PER_TASK: usize = 1 << 16;
 
 thread_local! {
-    /// Products of a part of a block with one panel of the weights.
-    static PANEL_PRODUCTS: RefCell<Buffer> = RefCell::default();
+    static TASK_MEMORY: RefCell<TaskMemory> = RefCell::default();
+}
+
+/// What a forward task holds of its part of a block.
+#[derive(Default)]
+struct TaskMemory {
+    /// Products of one row of points with one panel of the weights.
+    products: Buffer,
+    /// For each panel, all rows of products, led back along the row.
+    rows: Buffer,
 }
 
 /// Memory that is used again by every convolution.
@@ -191,68 +196,63 @@ impl Winograd {
         let output = Disjoint::new(pass.output.data);
         let signs = pass.signs.map(|signs| Disjoint::new(signs.bytes_mut()));
         let output_maps = output_maps(output_shape, self.activation);
-        for block in self.blocks(&tiles, out_channels) {
+        for block in self.blocks(&tiles, self.channels.input + out_channels) {
             let left_planes = Planes { tiles: block.len(), channels: self.channels.input };
             scratch.left.grow(left_planes.len(self.points()));
             self.transform_input(cpu, pass.input.data, &grid, block, &mut scratch.left);
             let parts = self.parts(block.len());
-            cpu.for_each(out_channels / PANEL * parts.len(), |task| {
-                let panel = task / parts.len() * PANEL;
+            let groups = panel_groups(out_channels / PANEL, parts.len(), cpu.threads());
+            cpu.for_each(groups.len() * parts.len(), |task| {
+                let group = groups[task / parts.len()].clone();
                 let part = parts[task % parts.len()].clone();
                 let planes = Planes { tiles: part.len(), channels: PANEL };
-                PANEL_PRODUCTS.with_borrow_mut(|products| {
-                    products.grow(planes.len(self.points()));
-                    for point in 0..self.points() {
-                        let right = self.panels(point, &pass.channels).start;
-                        let left = left_planes.offset(part.start, 0);
-                        cpu.instruction_set().run(PanelProduct {
-                            left: &scratch.left[point * left_planes.stride()..][left..],
-                            layout: left_planes.layout(),
-                            rows: part.len(),
-                            k: self.channels.input,
-                            right: &transformed[right + panel * self.channels.input..],
-                            result: &mut products[point * planes.stride()..],
-                            accumulate: false,
-                            next_left: Some(left_planes.stride()),
+                let rows_len = planes.len(self.axis_points() * self.kind.outputs());
+                TASK_MEMORY.with_borrow_mut(|memory| {
+                    memory.rows.grow(group.len() * rows_len);
+                    let products = PartProducts {
+                        winograd: self,
+                        left: &scratch.left[left_planes.offset(part.start, 0)..],
+                        left_planes,
+                        planes,
+                        right: &transformed[self.panels(0, &pass.channels).start..],
+                    };
+                    products.rows(cpu, group.clone(), memory);
+                    for (panel, rows) in group.zip(memory.rows.chunks_exact(rows_len)) {
+                        with_maps!(self.kind, T, {
+                            cpu.instruction_set().run(OutputTransform::<T> {
+                                rows,
+                                bias: &bias[pass.channels.clone()],
+                                grid: &grid,
+                                tiles: &block[part.clone()],
+                                planes,
+                                first_channel: panel * PANEL,
+                                output_maps,
+                                output: &output,
+                                signs: signs.as_ref(),
+                                maps: PhantomData,
+                            });
                         });
                     }
-                    with_maps!(self.kind, T, {
-                        cpu.instruction_set().run(OutputTransform::<T> {
-                            products,
-                            bias: &bias[pass.channels.clone()],
-                            grid: &grid,
-                            tiles: &block[part],
-                            planes,
-                            first_channel: panel,
-                            output_maps,
-                            output: &output,
-                            signs: signs.as_ref(),
-                            maps: PhantomData,
-                        });
-                    });
                 });
             });
         }
     }
 
-    /// Cuts a block of tiles into parts whose products with one panel fit the second-level cache.
+    /// Cuts a block of tiles into parts whose products with one panel stay in the near caches.
     fn parts(&self, tiles: usize) -> Vec<Range<usize>> {
         let most = PANEL_PRODUCTS_FLOATS / (self.points() * PANEL);
         let parts = tiles.div_ceil(most / ROWS_MULTIPLE * ROWS_MULTIPLE);
         let size = tiles.div_ceil(parts).next_multiple_of(ROWS_MULTIPLE);
-        (0..tiles).step_by(size).map(|start| start..tiles.min(start + size)).collect()
+        ranges(tiles, size)
     }
 
-    /// Cuts tiles into blocks whose products fit the caches.
+    /// Cuts tiles into blocks whose products of `channels` channels fit the caches.
     fn blocks<'a>(
         &self,
         tiles: &'a [Tile],
-        out_channels: usize,
+        channels: usize,
     ) -> impl Iterator<Item = &'a [Tile]> + use<'a> {
-        let per_tile = self.points() * (self.channels.input + out_channels);
-        let small = self.transformed_len() <= SMALL_WEIGHTS;
-        let floats = if small { SMALL_BLOCK_FLOATS } else { LARGE_BLOCK_FLOATS };
-        let most = (floats / per_tile).max(TILES_PER_TASK);
+        let most = (BLOCK_FLOATS / (self.points() * channels)).max(TILES_PER_TASK);
         let blocks = tiles.len().div_ceil(most).max(1);
         let size = tiles.len().div_ceil(blocks).next_multiple_of(ROWS_MULTIPLE).max(1);
         tiles.chunks(size)
@@ -311,7 +311,8 @@ impl Winograd {
             return;
         }
         let output_maps = output_maps(pass.output_gradient.shape, self.activation);
-        for (index, block) in self.blocks(&tiles, channels.len()).enumerate() {
+        for (index, block) in self.blocks(&tiles, self.channels.input + channels.len()).enumerate()
+        {
             let left_planes = Planes { tiles: block.len(), channels: self.channels.input };
             let result_planes = Planes { tiles: block.len(), channels: channels.len() };
             scratch.left.grow(left_planes.len(self.points()));
@@ -382,6 +383,80 @@ impl Winograd {
     }
 }
 
+/// The matrix products of a forward pass for a part of a block.
+struct PartProducts<'a> {
+    winograd: &'a Winograd,
+    /// Left sides, from the part's first tile on.
+    left: &'a [f32],
+    left_planes: Planes,
+    planes: Planes,
+    /// Transformed weights, from the first panel on.
+    right: &'a [f32],
+}
+
+impl PartProducts<'_> {
+    /// Multiplies by a group of panels and leads each row of points back along the row, while its
+    /// products are near.
+    fn rows(&self, cpu: &Cpu, group: Range<usize>, memory: &mut TaskMemory) {
+        let axis = self.winograd.axis_points();
+        let rows_len = self.planes.len(axis * self.winograd.kind.outputs());
+        let TaskMemory { products, rows } = memory;
+        products.grow(self.planes.len(axis));
+        for row in 0..axis {
+            for (panel, rows) in group.clone().zip(rows.chunks_exact_mut(rows_len)) {
+                for column in 0..axis {
+                    self.multiply(cpu, &group, panel, [row, column], products);
+                }
+                with_maps!(self.winograd.kind, T, {
+                    cpu.instruction_set().run(RowTransform::<T> {
+                        products,
+                        planes: self.planes,
+                        row,
+                        rows,
+                        maps: PhantomData,
+                    });
+                });
+            }
+        }
+    }
+
+    /// The products of one point with one panel of a group.
+    fn multiply(
+        &self,
+        cpu: &Cpu,
+        group: &Range<usize>,
+        panel: usize,
+        [row, column]: [usize; 2],
+        products: &mut [f32],
+    ) {
+        let Channels { input, output } = self.winograd.channels;
+        let axis = self.winograd.axis_points();
+        let point = row * axis + column;
+        let right = |point: usize, panel: usize| point * input * output + panel * input * PANEL;
+        let next_right = if column + 1 < axis {
+            right(point + 1, panel)
+        } else if panel + 1 < group.end {
+            right(row * axis, panel + 1)
+        } else {
+            right(point + 1, group.start)
+        };
+        cpu.instruction_set().run(PanelProduct {
+            left: &self.left[point * self.left_planes.stride()..],
+            layout: self.left_planes.layout(),
+            rows: self.planes.tiles,
+            k: input,
+            right: &self.right[right(point, panel)..],
+            result: &mut products[column * self.planes.stride()..],
+            accumulate: false,
+            prefetch: Prefetch {
+                next_left: (panel == group.start).then_some(self.left_planes.stride()),
+                next_right: Some(next_right as isize - right(point, panel) as isize),
+                result: false,
+            },
+        });
+    }
+}
+
 /// Where a backward pass leaves the gradient of the weights.
 pub(crate) struct WeightGradient<'a> {
     /// Of the transformed weights: `[point][output / PANEL][input][PANEL]`.
@@ -430,7 +505,11 @@ impl BlockProducts<'_> {
                         // SAFETY: one task per point and panel.
                         result: unsafe { gradient.slice(offset, PANEL * PANEL) },
                         accumulate: self.accumulate,
-                        next_left: Some(left_stride),
+                        prefetch: Prefetch {
+                            next_left: None,
+                            next_right: (input_panel == 0).then_some((self.tiles * PANEL) as isize),
+                            result: true,
+                        },
                     });
                 }
             }
@@ -473,7 +552,11 @@ impl BlockProducts<'_> {
                     // SAFETY: one task per point and panel.
                     result: unsafe { left.slice(point * left_stride + panel * len, len) },
                     accumulate: false,
-                    next_left: Some(stride),
+                    prefetch: Prefetch {
+                        next_left: (panel == 0).then_some(stride),
+                        next_right: Some((outputs * PANEL) as isize),
+                        result: true,
+                    },
                 });
             }
         });
@@ -495,6 +578,18 @@ fn for_each_product(
         let start = i % parts * per_part;
         task(i / parts, start..panels.min(start + per_part));
     });
+}
+
+/// Cuts panels of weights into groups, one for each task of each of `parts`: large ones, as long as
+/// every thread has something to do.
+fn panel_groups(panels: usize, parts: usize, threads: usize) -> Vec<Range<usize>> {
+    let most = (panels * parts / (2 * threads)).clamp(1, PANELS_PER_TASK);
+    ranges(panels, panels.div_ceil(panels.div_ceil(most)))
+}
+
+/// Cuts `0..len` into ranges of `size`, the last one perhaps shorter.
+fn ranges(len: usize, size: usize) -> Vec<Range<usize>> {
+    (0..len).step_by(size).map(|start| start..len.min(start + size)).collect()
 }
 
 /// Runs `task` for ranges of tiles that cover `0..tiles`.

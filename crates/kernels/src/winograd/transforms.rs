@@ -10,7 +10,7 @@ use super::tile::{Grid, Tile, TileMaps, kernels_of_tiles, nth};
 use crate::activation::Activation;
 use crate::cpu::Disjoint;
 use crate::gemm::{LeftLayout, PANEL};
-use crate::simd::{Kernel, MAX_LANES, Simd};
+use crate::simd::{Kernel, LINE, MAX_LANES, Simd};
 use crate::tensor::{keep_positive, store_signs};
 use std::array::from_fn;
 use std::marker::PhantomData;
@@ -57,7 +57,7 @@ impl Planes {
             let products = &products[start..start + S::LANES];
             // SAFETY: the slice has LANES floats.
             *value = unsafe { simd.load(products.as_ptr()) };
-            simd.prefetch(products.as_ptr().wrapping_add(PANEL));
+            simd.prefetch(products.as_ptr().wrapping_add(2 * PANEL));
         }
         values
     }
@@ -271,9 +271,45 @@ impl OutputMaps {
     }
 }
 
+/// One row of `M A_Tᵀ` for some tiles and one panel of channels.
+pub(super) struct RowTransform<'a, T> {
+    /// The products `M` of the row's points.
+    pub products: &'a [f32],
+    pub planes: Planes,
+    /// Which of the rows of points.
+    pub row: usize,
+    /// Takes the row: planes by output column and row of points.
+    pub rows: &'a mut [f32],
+    pub maps: PhantomData<T>,
+}
+
+impl<T> RowTransform<'_, T> {
+    #[inline(always)]
+    fn tiles<S: Simd, const M: usize, const R: usize, const N: usize>(self, simd: S)
+    where
+        T: TileMaps<M, R, N>,
+    {
+        let Self { products, planes, row, rows, .. } = self;
+        for index in 0..planes.tiles {
+            for lane in (0..PANEL).step_by(S::LANES) {
+                let offset = planes.offset(index, lane);
+                let loaded = planes.load(simd, products, 0, offset);
+                let values = T::products_to_output(simd, loaded);
+                for (x, value) in values.into_iter().enumerate() {
+                    let start = (x * N + row) * planes.stride() + offset;
+                    let target = &mut rows[start..start + S::LANES];
+                    // SAFETY: the slice has LANES floats.
+                    unsafe { simd.store(target.as_mut_ptr(), value) };
+                }
+            }
+        }
+    }
+}
+
 /// `y = activation(A_T M A_Tᵀ + bias)` for some tiles and one panel of channels.
 pub(super) struct OutputTransform<'a, T> {
-    pub products: &'a [f32],
+    /// All rows of `M A_Tᵀ`, as [`RowTransform`] leaves them.
+    pub rows: &'a [f32],
     pub bias: &'a [f32],
     pub grid: &'a Grid,
     pub tiles: &'a [Tile],
@@ -297,23 +333,22 @@ impl<T> OutputTransform<'_, T> {
         assert_eq!((planes.tiles, planes.channels), (self.tiles.len(), PANEL));
         assert!(self.first_channel + PANEL <= output_maps.channels);
         assert_eq!(output_maps.channels, self.bias.len());
-        assert!(self.products.len() >= planes.len(N * N));
+        assert!(self.rows.len() >= planes.len(N * M));
         let pooled = output_maps.activation == Activation::ReluAvgPool;
         assert!(!pooled || M.is_multiple_of(2), "a tile must hold whole pooling windows");
-        let mut rows = [[simd.splat(0.0); M]; N];
         let mut outputs = [[simd.splat(0.0); M]; M];
         for (index, &tile) in self.tiles.iter().enumerate() {
             for lane in (0..PANEL).step_by(S::LANES) {
                 let offset = planes.offset(index, lane);
                 let channel = self.first_channel + lane;
-                for (y, row) in rows.iter_mut().enumerate() {
-                    let loaded = planes.load(simd, self.products, y * N, offset);
-                    *row = T::products_to_output(simd, loaded);
+                if lane == 0 && !pooled {
+                    self.prefetch_outputs::<S, M>(simd, tile);
                 }
                 // SAFETY: `channel + LANES <= channels`, the length of the bias.
                 let bias = unsafe { simd.load(self.bias.as_ptr().add(channel)) };
                 for x in 0..M {
-                    let column = T::products_to_output(simd, nth(simd, &rows, x));
+                    let loaded = planes.load(simd, self.rows, x * N, offset);
+                    let column = T::products_to_output(simd, loaded);
                     for (row, value) in outputs.iter_mut().zip(column) {
                         row[x] = simd.add(value, bias);
                     }
@@ -326,6 +361,19 @@ impl<T> OutputTransform<'_, T> {
                 } else {
                     self.write(simd, tile, channel, &outputs);
                 }
+            }
+        }
+    }
+
+    /// Brings the places of a tile's outputs near.
+    #[inline(always)]
+    fn prefetch_outputs<S: Simd, const M: usize>(&self, simd: S, tile: Tile) {
+        let output = self.output.pointer(0, 0);
+        for y in tile.row * M..self.output_maps.height.min((tile.row + 1) * M) {
+            for x in tile.column * M..self.output_maps.width.min((tile.column + 1) * M) {
+                let offset = self.output_maps.offset(tile.image, y, x) + self.first_channel;
+                simd.prefetch(output.wrapping_add(offset));
+                simd.prefetch(output.wrapping_add(offset + LINE));
             }
         }
     }
@@ -482,4 +530,4 @@ impl<T> OutputAdjoint<'_, T> {
     }
 }
 
-kernels_of_tiles!(InputTransform, InputAdjoint, OutputTransform, OutputAdjoint);
+kernels_of_tiles!(InputTransform, InputAdjoint, RowTransform, OutputTransform, OutputAdjoint);
