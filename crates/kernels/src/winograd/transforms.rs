@@ -341,8 +341,8 @@ impl<T> OutputTransform<'_, T> {
             for lane in (0..PANEL).step_by(S::LANES) {
                 let offset = planes.offset(index, lane);
                 let channel = self.first_channel + lane;
-                if lane == 0 && !pooled {
-                    self.prefetch_outputs::<S, M>(simd, tile);
+                if lane == 0 {
+                    self.prefetch_outputs(simd, tile, if pooled { M / 2 } else { M });
                 }
                 // SAFETY: `channel + LANES <= channels`, the length of the bias.
                 let bias = unsafe { simd.load(self.bias.as_ptr().add(channel)) };
@@ -365,12 +365,12 @@ impl<T> OutputTransform<'_, T> {
         }
     }
 
-    /// Brings the places of a tile's outputs near.
+    /// Brings the places of a tile's `side` × `side` outputs near.
     #[inline(always)]
-    fn prefetch_outputs<S: Simd, const M: usize>(&self, simd: S, tile: Tile) {
+    fn prefetch_outputs<S: Simd>(&self, simd: S, tile: Tile, side: usize) {
         let output = self.output.pointer(0, 0);
-        for y in tile.row * M..self.output_maps.height.min((tile.row + 1) * M) {
-            for x in tile.column * M..self.output_maps.width.min((tile.column + 1) * M) {
+        for y in tile.row * side..self.output_maps.height.min((tile.row + 1) * side) {
+            for x in tile.column * side..self.output_maps.width.min((tile.column + 1) * side) {
                 let offset = self.output_maps.offset(tile.image, y, x) + self.first_channel;
                 simd.prefetch(output.wrapping_add(offset));
                 simd.prefetch(output.wrapping_add(offset + LINE));
