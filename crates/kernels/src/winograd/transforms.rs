@@ -92,22 +92,25 @@ impl<T> InputTransform<'_, T> {
         assert_eq!((self.input.len(), channels), (shape.len(), self.planes.channels));
         let products = self.products.pointer(0, self.planes.len(N * N));
         let mut columns = [[simd.splat(0.0); N]; N];
-        for index in self.range {
-            let window = Window::<N>::new(self.grid, self.tiles[index]);
-            for channel in (0..channels).step_by(S::LANES) {
-                for (x, column) in columns.iter_mut().enumerate() {
-                    let ahead = if x + 1 >= R { M * channels } else { 0 };
-                    let loaded = window.load_column(simd, self.input, x, channel, ahead);
-                    *column = T::input_to_products(simd, loaded);
-                }
-                let offset = self.planes.offset(index, channel);
-                for y in 0..N {
-                    let row = T::input_to_products(simd, nth(simd, &columns, y));
-                    for (x, value) in row.into_iter().enumerate() {
-                        // SAFETY: inside the planes; only this task writes this tile.
-                        unsafe {
-                            let plane = products.add((y * N + x) * self.planes.stride());
-                            store_up_to(simd, plane.add(offset), value, channels - channel);
+        for panel in (0..channels).step_by(PANEL) {
+            for index in self.range.clone() {
+                let window = Window::<N>::new(self.grid, self.tiles[index]);
+                for channel in (panel..channels.min(panel + PANEL)).step_by(S::LANES) {
+                    for (x, column) in columns.iter_mut().enumerate() {
+                        let ahead = if x + 1 >= R { M * channels } else { 0 };
+                        let loaded = window.load_column(simd, self.input, x, channel, ahead);
+                        *column = T::input_to_products(simd, loaded);
+                    }
+                    let offset = self.planes.offset(index, channel);
+                    for y in 0..N {
+                        let row = T::input_to_products(simd, nth(simd, &columns, y));
+                        for (x, value) in row.into_iter().enumerate() {
+                            // SAFETY: inside the planes; only this task writes this tile.
+                            unsafe {
+                                let plane = products.add((y * N + x) * self.planes.stride());
+                                store_up_to(simd, plane.add(offset), value, channels - channel);
+                                simd.prefetch(plane.wrapping_add(offset + PANEL));
+                            }
                         }
                     }
                 }
@@ -478,24 +481,27 @@ impl<T> OutputAdjoint<'_, T> {
         assert_eq!(output_maps.channels, planes.channels);
         let products = self.products.pointer(0, planes.len(N * N));
         let mut rows = [[simd.splat(0.0); N]; M];
-        for index in self.range.clone() {
-            let tile = self.tiles[index];
-            for channel in (0..output_maps.channels).step_by(S::LANES) {
-                for (dy, row) in rows.iter_mut().enumerate() {
-                    let mut loaded = [simd.splat(0.0); M];
-                    for (dx, value) in loaded.iter_mut().enumerate() {
-                        *value = self.gradient(simd, tile, [dy, dx], channel);
+        for panel in (0..output_maps.channels).step_by(PANEL) {
+            for index in self.range.clone() {
+                let tile = self.tiles[index];
+                for channel in (panel..panel + PANEL).step_by(S::LANES) {
+                    for (dy, row) in rows.iter_mut().enumerate() {
+                        let mut loaded = [simd.splat(0.0); M];
+                        for (dx, value) in loaded.iter_mut().enumerate() {
+                            *value = self.gradient(simd, tile, [dy, dx], channel);
+                        }
+                        *row = T::products_to_output_adjoint(simd, loaded);
                     }
-                    *row = T::products_to_output_adjoint(simd, loaded);
-                }
-                let offset = planes.offset(index, channel);
-                for x in 0..N {
-                    let values = T::products_to_output_adjoint(simd, nth(simd, &rows, x));
-                    for (y, value) in values.into_iter().enumerate() {
-                        // SAFETY: inside the planes; only this task writes this tile.
-                        unsafe {
-                            let plane = products.add((y * N + x) * planes.stride());
-                            simd.store(plane.add(offset), value);
+                    let offset = planes.offset(index, channel);
+                    for x in 0..N {
+                        let values = T::products_to_output_adjoint(simd, nth(simd, &rows, x));
+                        for (y, value) in values.into_iter().enumerate() {
+                            // SAFETY: inside the planes; only this task writes this tile.
+                            unsafe {
+                                let plane = products.add((y * N + x) * planes.stride());
+                                simd.store(plane.add(offset), value);
+                                simd.prefetch(plane.wrapping_add(offset + PANEL));
+                            }
                         }
                     }
                 }
