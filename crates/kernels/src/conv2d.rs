@@ -215,6 +215,8 @@ pub struct Conv2dGradient {
     spec: ConvSpec,
     method: Method,
     transposed: Buffer,
+    /// Plain weights with the roles of input and output channels swapped.
+    swapped: Buffer,
     packed: Buffer,
     bias: Vec<f32>,
 }
@@ -236,21 +238,24 @@ impl Conv2dGradient {
             spec: conv.spec,
             method,
             transposed: Buffer::zeros(if input_gradient { len } else { 0 }),
+            swapped: Buffer::default(),
             packed: Buffer::zeros(len),
             bias: vec![0.0; conv.spec.out_channels],
         };
-        gradient.set_weights(cpu, conv, weights);
+        gradient.set_weights(cpu, weights);
         gradient
     }
 
-    /// Follows a change of the weights; call it after [`Conv2d::set_weights`].
-    pub fn set_weights(&mut self, cpu: &Cpu, conv: &Conv2d, weights: &[f32]) {
+    /// Follows a change of the weights.
+    pub fn set_weights(&mut self, cpu: &Cpu, weights: &[f32]) {
         if self.transposed.is_empty() {
             return;
         }
         match &self.method {
             Method::Winograd(winograd) => {
-                winograd.transpose_weights(cpu, &conv.packed, &mut self.transposed);
+                self.swapped.grow(weights.len());
+                let room = &mut self.swapped[..weights.len()];
+                winograd.transform_transposed(cpu, weights, room, &mut self.transposed);
             }
             Method::Im2col(im2col) => im2col.pack_transposed(cpu, weights, &mut self.transposed),
         }

@@ -81,7 +81,7 @@ impl TrainableConv {
     fn use_weights(&mut self, cpu: &Cpu) {
         let ConvWeights { weight, bias } = &self.weights;
         self.conv.set_weights(cpu, weight, bias);
-        self.gradient.set_weights(cpu, &self.conv, weight);
+        self.gradient.set_weights(cpu, weight);
     }
 }
 

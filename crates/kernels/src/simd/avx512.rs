@@ -32,6 +32,14 @@ impl Simd for Avx512 {
         unsafe { _mm512_storeu_ps(target, value) }
     }
     #[inline(always)]
+    unsafe fn store_far(self, target: *mut f32, value: __m512) {
+        unsafe { _mm512_stream_ps(target, value) }
+    }
+    #[inline(always)]
+    fn finish_far_stores(self) {
+        unsafe { _mm_sfence() }
+    }
+    #[inline(always)]
     fn splat(self, value: f32) -> __m512 {
         unsafe { _mm512_set1_ps(value) }
     }

@@ -39,6 +39,19 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// `target` must be writable for `LANES` floats.
     unsafe fn store(self, target: *mut f32, value: Self::Vector);
+    /// Stores `LANES` floats that will not be wanted soon past the caches, where the CPU can write
+    /// whole lines so. [`Self::finish_far_stores`] must follow before anyone reads them.
+    ///
+    /// # Safety
+    /// `target` must be writable for `LANES` floats, and aligned to them.
+    #[inline(always)]
+    unsafe fn store_far(self, target: *mut f32, value: Self::Vector) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store(target, value) }
+    }
+    /// Makes all stores of [`Self::store_far`] visible.
+    #[inline(always)]
+    fn finish_far_stores(self) {}
     /// `value` in every lane.
     fn splat(self, value: f32) -> Self::Vector;
     /// `a + b`.

@@ -150,9 +150,21 @@ impl Winograd {
         });
     }
 
-    /// Transposes transformed weights for the backward pass.
-    pub(crate) fn transpose_weights(&self, cpu: &Cpu, transformed: &[f32], transposed: &mut [f32]) {
-        weights::transpose(cpu, self.points(), self.channels, transformed, transposed);
+    /// Transforms plain weights with the roles of input and output channels swapped, for the
+    /// backward pass. `room` is for as many floats as there are weights.
+    pub(crate) fn transform_transposed(
+        &self,
+        cpu: &Cpu,
+        weights: &[f32],
+        room: &mut [f32],
+        transformed: &mut [f32],
+    ) {
+        let Channels { input, output } = self.channels;
+        weights::transpose(cpu, weights, self.channels, room);
+        let swapped = Channels { input: output, output: input };
+        with_maps!(self.kind, T, {
+            weights::transform::<T>(cpu, room, swapped, transformed);
+        });
     }
 
     /// The gradient of the plain weights from that of the transformed ones.

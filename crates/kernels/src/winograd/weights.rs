@@ -8,6 +8,10 @@ use crate::cpu::{Cpu, Disjoint};
 use crate::gemm::PANEL;
 use crate::simd::{Kernel, Simd};
 use std::marker::PhantomData;
+use std::ops::Range;
+
+/// Floats of transformed weights that may be found in a cache when they are next wanted.
+const NEAR_WEIGHTS: usize = 2 << 20;
 
 /// Channels of a convolution, those of the output a multiple of [`PANEL`].
 #[derive(Clone, Copy)]
@@ -29,13 +33,41 @@ impl Channels {
             + input * PANEL
             + output % PANEL
     }
+
+    /// How many blocks of at most [`PANEL`] input channels by a panel of output channels there are.
+    fn blocks(self) -> usize {
+        self.input.div_ceil(PANEL) * (self.output / PANEL)
+    }
+
+    fn block(self, index: usize) -> ChannelBlock {
+        let rows = self.input.div_ceil(PANEL);
+        let input = index % rows * PANEL;
+        ChannelBlock {
+            inputs: input..self.input.min(input + PANEL),
+            first_output: index / rows * PANEL,
+        }
+    }
 }
 
-/// `U = G g Gᵀ` for one input channel.
+/// Channels that lie together in each point's matrix: a task's share.
+struct ChannelBlock {
+    inputs: Range<usize>,
+    first_output: usize,
+}
+
+impl ChannelBlock {
+    /// Each input channel with the first of each `lanes` output channels.
+    fn vectors(self, lanes: usize) -> impl Iterator<Item = (usize, usize)> {
+        let outputs = (self.first_output..self.first_output + PANEL).step_by(lanes);
+        self.inputs.flat_map(move |input| outputs.clone().map(move |output| (input, output)))
+    }
+}
+
+/// `U = G g Gᵀ` for a block of channels.
 pub(super) struct Transform<'a, T> {
     weights: &'a [f32],
     channels: Channels,
-    input: usize,
+    block: ChannelBlock,
     /// `[point][output / PANEL][input][PANEL]`.
     transformed: &'a Disjoint<'a, f32>,
     maps: PhantomData<T>,
@@ -47,11 +79,12 @@ impl<T> Transform<'_, T> {
     where
         T: TileMaps<M, R, N>,
     {
-        let Self { weights, channels, input, .. } = self;
+        let Self { weights, channels, block, .. } = self;
         assert_eq!(weights.len(), R * R * channels.input * channels.output);
         let target = self.transformed.pointer(0, channels.points_len(N * N));
         let tap = channels.input * channels.output;
-        for output in (0..channels.output).step_by(S::LANES) {
+        let far = channels.points_len(N * N) > NEAR_WEIGHTS;
+        for (input, output) in block.vectors(S::LANES) {
             let source = input * channels.output + output;
             let mut columns = [[simd.splat(0.0); N]; R];
             for (x, column) in columns.iter_mut().enumerate() {
@@ -67,20 +100,27 @@ impl<T> Transform<'_, T> {
                 let row = T::kernel_to_products(simd, nth(simd, &columns, y));
                 for (x, value) in row.into_iter().enumerate() {
                     let offset = channels.forward(y * N + x, input, output);
-                    // SAFETY: inside the buffer; only this task writes this input channel.
-                    unsafe { simd.store(target.add(offset), value) }
+                    // SAFETY: inside the buffer; only this task writes this block.
+                    unsafe {
+                        if far {
+                            simd.store_far(target.add(offset), value);
+                        } else {
+                            simd.store(target.add(offset), value);
+                        }
+                    }
                 }
             }
         }
+        simd.finish_far_stores();
     }
 }
 
-/// `dg = Gᵀ dU G` for one input channel.
+/// `dg = Gᵀ dU G` for a block of channels.
 pub(super) struct Adjoint<'a, T> {
     /// `[point][output / PANEL][input][PANEL]`.
     transformed: &'a [f32],
     channels: Channels,
-    input: usize,
+    block: ChannelBlock,
     gradient: &'a Disjoint<'a, f32>,
     maps: PhantomData<T>,
 }
@@ -91,10 +131,10 @@ impl<T> Adjoint<'_, T> {
     where
         T: TileMaps<M, R, N>,
     {
-        let Self { transformed, channels, input, .. } = self;
+        let Self { transformed, channels, block, .. } = self;
         let tap = channels.input * channels.output;
         let gradient = self.gradient.pointer(0, R * R * tap);
-        for output in (0..channels.output).step_by(S::LANES) {
+        for (input, output) in block.vectors(S::LANES) {
             let mut rows = [[simd.splat(0.0); R]; N];
             for (y, row) in rows.iter_mut().enumerate() {
                 let mut points = [simd.splat(0.0); N];
@@ -110,7 +150,7 @@ impl<T> Adjoint<'_, T> {
                 let values = T::kernel_to_products_adjoint(simd, nth(simd, &rows, x));
                 for (y, value) in values.into_iter().enumerate() {
                     let offset = (y * R + x) * tap + input * channels.output + output;
-                    // SAFETY: inside the buffer; only this task writes this input channel.
+                    // SAFETY: inside the buffer; only this task writes this block.
                     unsafe { simd.store(gradient.add(offset), value) }
                 }
             }
@@ -127,11 +167,11 @@ where
     for<'a> Transform<'a, T>: Kernel<Output = ()>,
 {
     let transformed = Disjoint::new(transformed);
-    cpu.for_each(channels.input, |input| {
+    cpu.for_each(channels.blocks(), |block| {
         cpu.instruction_set().run(Transform::<T> {
             weights,
             channels,
-            input,
+            block: channels.block(block),
             transformed: &transformed,
             maps: PhantomData,
         });
@@ -145,40 +185,28 @@ where
     for<'a> Adjoint<'a, T>: Kernel<Output = ()>,
 {
     let gradient = Disjoint::new(gradient);
-    cpu.for_each(channels.input, |input| {
+    cpu.for_each(channels.blocks(), |block| {
         cpu.instruction_set().run(Adjoint::<T> {
             transformed,
             channels,
-            input,
+            block: channels.block(block),
             gradient: &gradient,
             maps: PhantomData,
         });
     });
 }
 
-/// Swaps the roles of input and output channels: `[point][output / PANEL][input][PANEL]` to
-/// `[point][input / PANEL][output][PANEL]`.
-pub(super) fn transpose(
-    cpu: &Cpu,
-    points: usize,
-    channels: Channels,
-    from: &[f32],
-    to: &mut [f32],
-) {
-    let plane = channels.input * channels.output;
-    assert_eq!((from.len(), to.len()), (points * plane, points * plane));
-    cpu.for_each_chunk(to, channels.output * PANEL, |panel, to| {
-        let (point, input_panel) =
-            (panel / (channels.input / PANEL), panel % (channels.input / PANEL));
-        let from = &from[point * plane..][..plane];
-        for output_panel in 0..channels.output / PANEL {
-            let block = &from[(output_panel * channels.input + input_panel * PANEL) * PANEL..]
-                [..PANEL * PANEL];
-            let target = &mut to[output_panel * PANEL * PANEL..][..PANEL * PANEL];
-            for (output, row) in target.chunks_exact_mut(PANEL).enumerate() {
-                for (input, value) in row.iter_mut().enumerate() {
-                    *value = block[input * PANEL + output];
-                }
+/// Swaps the roles of input and output channels of plain weights: kernel row × kernel column ×
+/// output × input channel.
+pub(super) fn transpose(cpu: &Cpu, weights: &[f32], channels: Channels, transposed: &mut [f32]) {
+    let Channels { input: inputs, output: outputs } = channels;
+    assert_eq!(weights.len(), transposed.len());
+    cpu.for_each_chunk(transposed, PANEL * inputs, |chunk, transposed| {
+        let (tap, first) = (chunk * PANEL / outputs, chunk * PANEL % outputs);
+        let weights = &weights[tap * inputs * outputs..][..inputs * outputs];
+        for (input, row) in weights.chunks_exact(outputs).enumerate() {
+            for (output, value) in row[first..first + PANEL].iter().enumerate() {
+                transposed[output * inputs + input] = *value;
             }
         }
     });
