@@ -143,6 +143,7 @@ impl<T> Adjoint<'_, T> {
                     let values = &transformed[offset..offset + S::LANES];
                     // SAFETY: the slice has LANES floats.
                     *value = unsafe { simd.load(values.as_ptr()) };
+                    simd.prefetch(values.as_ptr().wrapping_add(2 * PANEL));
                 }
                 *row = T::kernel_to_products_adjoint(simd, points);
             }
