@@ -208,7 +208,7 @@ impl Winograd {
         let output = Disjoint::new(pass.output.data);
         let signs = pass.signs.map(|signs| Disjoint::new(signs.bytes_mut()));
         let output_maps = output_maps(output_shape, self.activation);
-        for block in self.blocks(&tiles, self.channels.input + out_channels) {
+        for block in self.blocks(&tiles, self.channels.input) {
             let left_planes = Planes { tiles: block.len(), channels: self.channels.input };
             scratch.left.grow(left_planes.len(self.points()));
             self.transform_input(cpu, pass.input.data, &grid, block, &mut scratch.left);
