@@ -239,8 +239,8 @@ fn refuse_contradictions(given: &RecipeArgs, view: &ViewArgs, recipe: &Recipe) -
         ),
         (
             "--no-position-weights",
-            given.no_position_weights.then(|| given_or_not(true)),
-            given_or_not(!recipe.position_weights),
+            given.no_position_weights.then(|| on_or_off(true)),
+            on_or_off(!recipe.position_weights),
         ),
         (
             "--recipe",
@@ -262,8 +262,8 @@ fn course(recipe: &Recipe) -> String {
 }
 
 /// The value of an option that has none.
-fn given_or_not(given: bool) -> String {
-    if given { "given" } else { "not given" }.to_owned()
+fn on_or_off(given: bool) -> String {
+    if given { "on" } else { "off" }.to_owned()
 }
 
 /// What is given of a view, and what the training began with.
@@ -280,8 +280,8 @@ fn view_contradictions(
         ("--overlap", given.overlap.map(|overlap| overlap.to_string()), overlap),
         (
             "--letterbox",
-            given.letterbox.then(|| given_or_not(true)),
-            given_or_not(view == View::Letterbox),
+            given.letterbox.then(|| on_or_off(true)),
+            on_or_off(view == View::Letterbox),
         ),
     ]
 }

@@ -158,7 +158,7 @@ fn a_checkpoint_is_neither_ignored_nor_bent() {
         ));
     }
     run([&train[..], &["--resume", "--no-position-weights"]].concat()).refused(
-        "the training to go on with began with --no-position-weights not given, not given; leave \
+        "the training to go on with began with --no-position-weights off, not on; leave \
          --no-position-weights out, or delete the checkpoint to begin anew",
     );
     run([&train[..], &["--resume", "--recipe", "fast"]].concat()).expect(
