@@ -44,7 +44,7 @@ fn tiles_and_region_are_remembered_and_a_stopped_training_goes_on_alike() {
          checkpoint to begin anew",
     );
     run([&resumed[..], &["--letterbox"]].concat())
-        .expect(2, &["began with --letterbox not given, not given; leave --letterbox out"]);
+        .expect(2, &["began with --letterbox off, not on; leave --letterbox out"]);
     run([&resumed[..], &["--exclude", &left]].concat())
         .expect(2, &["the training to go on with began with another region"]);
     run(resumed).success();
