@@ -21,6 +21,7 @@ import pathlib
 import statistics
 import subprocess
 import time
+import zlib
 from typing import NamedTuple
 
 COLUMNS = ("image_auroc", "pixel_auroc", "aupro")
@@ -48,6 +49,13 @@ class Variant(NamedTuple):
     def cells(self):
         teacher, photos = (pathlib.Path(value).stem for value in (self.teacher, self.photos))
         return [f"{self.steps:,}", self.recipe, teacher, photos, str(self.seed)]
+
+    def folder(self, name):
+        """Of a set; teachers of one name are told apart by their contents."""
+        steps, recipe, teacher, photos, seed = self.cells()
+        if self.teacher != "built-in":
+            teacher += f"-{zlib.crc32(pathlib.Path(self.teacher).read_bytes()):08x}"
+        return "-".join([name, steps.replace(",", ""), recipe, teacher, photos, seed])
 
 
 def train(binary, dataset, variant, folder):
@@ -108,7 +116,7 @@ def main():
         cells = variant.cells()
         all_values, all_minutes = [], 0
         for name in names:
-            folder = arguments.out / "-".join([name, *cells]).replace(",", "")
+            folder = arguments.out / variant.folder(name)
             folder.mkdir(parents=True, exist_ok=True)
             dataset = arguments.sets / name
             train(arguments.binary, dataset, variant, folder)
