@@ -5,6 +5,10 @@
 //! the transformed weights (one matrix product per point), transform back. Source: A. Lavin and
 //! S. Gray, *Fast Algorithms for Convolutional Neural Networks*, CVPR 2016. The backward pass is the
 //! adjoint of the same three steps.
+//!
+//! The products are small and the weights large, so that the way to the caches is what counts: each
+//! product fetches what the next one needs, a row of points is led back while its products are near,
+//! and a task takes several panels of weights for the left sides it has.
 
 mod maps;
 mod tile;
