@@ -326,11 +326,11 @@ pub struct RecipeArgs {
     /// or HxW [default: 256, or the tile's size].
     #[arg(long, value_name = "SIZE", value_parser = parse_input)]
     pub input: Option<InputSize>,
-    /// Which other defaults to take: `fast` for a first model in minutes, whose student begins with
-    /// the teacher's weights, or `paper` for the original; docs/recipes.md compares them.
+    /// Which other defaults to take: `fast` for a first look in minutes, or `paper` for the original
+    /// training; docs/recipes.md compares them.
     #[arg(long, value_name = "fast|paper", hide_possible_values = true)]
     pub recipe: Option<RecipeName>,
-    /// Training steps, one photo each [default: 10000, fast 400, paper 70000; with --continue a
+    /// Training steps, one photo each [default: 2000, fast 400, paper 70000; with --continue a
     /// quarter of the steps that MODEL was first trained for, 100 at least].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub steps: Option<u64>,
@@ -338,8 +338,8 @@ pub struct RecipeArgs {
     /// --continue one more than the model's].
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Learning rate of the first 95 % of the steps, or the highest of the fast recipe's half cosine
-    /// [default: 0.0001, fast 0.0003; with --continue, but without --old, 0.00001].
+    /// Highest learning rate of the half cosine, or that of the first 95 % of the paper's steps
+    /// [default: 0.0003, paper 0.0001; with --continue 0.0001, without --old 0.00001].
     #[arg(long, value_name = "X", value_parser = parse_positive)]
     pub learning_rate: Option<f32>,
     /// Hold the autoencoder against the same standard everywhere, as the paper's recipe does.

@@ -173,6 +173,6 @@ mod tests {
         assert_eq!(fingerprints, ["first", "second"]);
         let short = Recipe { steps: 3, ..Recipe::default() };
         assert_eq!(of(&trained(Some(short))).steps, 100);
-        assert_eq!((of(&trained(None)).steps, of(&trained(None)).seed), (2_500, 0));
+        assert_eq!((of(&trained(None)).steps, of(&trained(None)).seed), (500, 0));
     }
 }
