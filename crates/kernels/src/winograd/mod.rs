@@ -222,18 +222,17 @@ impl Winograd {
                 let group = groups[task / parts.len()].clone();
                 let part = parts[task % parts.len()].clone();
                 let planes = Planes { tiles: part.len(), channels: PANEL };
-                let rows_len = planes.len(self.axis_points() * self.kind.outputs());
+                let products = PartProducts {
+                    winograd: self,
+                    left: &scratch.left[left_planes.offset(part.start, 0)..],
+                    left_planes,
+                    planes,
+                    right: &transformed[self.panels(0, &pass.channels).start..],
+                };
                 TASK_MEMORY.with_borrow_mut(|memory| {
-                    memory.rows.grow(group.len() * rows_len);
-                    let products = PartProducts {
-                        winograd: self,
-                        left: &scratch.left[left_planes.offset(part.start, 0)..],
-                        left_planes,
-                        planes,
-                        right: &transformed[self.panels(0, &pass.channels).start..],
-                    };
                     products.rows(cpu, group.clone(), memory);
-                    for (panel, rows) in group.zip(memory.rows.chunks_exact(rows_len)) {
+                    let rows = memory.rows.chunks_exact(products.rows_len());
+                    for (panel, rows) in group.zip(rows) {
                         with_maps!(self.kind, T, {
                             cpu.instruction_set().run(OutputTransform::<T> {
                                 rows,
@@ -411,15 +410,20 @@ struct PartProducts<'a> {
 }
 
 impl PartProducts<'_> {
+    /// Floats of all rows of a panel's products, led back along the row.
+    fn rows_len(&self) -> usize {
+        self.planes.len(self.winograd.axis_points() * self.winograd.kind.outputs())
+    }
+
     /// Multiplies by a group of panels and leads each row of points back along the row, while its
     /// products are near.
     fn rows(&self, cpu: &Cpu, group: Range<usize>, memory: &mut TaskMemory) {
         let axis = self.winograd.axis_points();
-        let rows_len = self.planes.len(axis * self.winograd.kind.outputs());
         let TaskMemory { products, rows } = memory;
         products.grow(self.planes.len(axis));
+        rows.grow(group.len() * self.rows_len());
         for row in 0..axis {
-            for (panel, rows) in group.clone().zip(rows.chunks_exact_mut(rows_len)) {
+            for (panel, rows) in group.clone().zip(rows.chunks_exact_mut(self.rows_len())) {
                 for column in 0..axis {
                     self.multiply(cpu, &group, panel, [row, column], products);
                 }
