@@ -219,8 +219,10 @@ impl Winograd {
             let parts = self.parts(block.len());
             let groups = panel_groups(out_channels / PANEL, parts.len(), cpu.threads());
             cpu.for_each(groups.len() * parts.len(), |task| {
-                let group = groups[task / parts.len()].clone();
-                let part = parts[task % parts.len()].clone();
+                // Neighbouring tasks, which are mostly of one thread, share a part: the left sides
+                // that this thread has made, where there are several parts.
+                let part = parts[task / groups.len()].clone();
+                let group = groups[task % groups.len()].clone();
                 let planes = Planes { tiles: part.len(), channels: PANEL };
                 let products = PartProducts {
                     winograd: self,
