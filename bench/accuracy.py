@@ -6,12 +6,14 @@
     … --steps 400 --recipe default fast --seed 0 1
     … --steps 400 --teacher built-in a.teacher b.teacher
     … --steps 400 --photos procedural none ../shared/data/natural
+    … --steps 400 2000 10000 --seed 0 1 --plot learning.svg
 
 Every set and combination of steps, recipe, teacher, penalty photos and seed is one training with the
 program's defaults for all else, and one evaluation; means are over the sets that have the number. What
 is done is not done again, and a training that was cut short goes on from its checkpoint, so that the
 command can be stopped and repeated at any time. Results stay in a folder of OUT for each, as
-results.json (of `efficientad eval`) and seconds.txt (of training).
+results.json (of `efficientad eval`) and seconds.txt (of training). --plot draws the numbers over the
+steps; it needs matplotlib.
 """
 
 import argparse
@@ -91,6 +93,32 @@ def row(cells, values, minutes):
     print("| " + " | ".join([*cells, *values, f"{minutes:.0f} min"]) + " |", flush=True)
 
 
+def plot(file, results):
+    """Learning curves: a panel for each number, a colour for each set, a line for each variant of a set."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, panels = pyplot.subplots(1, len(COLUMNS), figsize=(4 * len(COLUMNS), 3.4), layout="constrained")
+    names = list(dict.fromkeys(name for name, _, _ in results))
+    for panel, column in zip(panels, range(len(COLUMNS))):
+        lines = {}
+        for name, variant, values in results:
+            if values[column] is not None:
+                line = lines.setdefault((name, variant._replace(steps=0)), [])
+                line.append((variant.steps, 100 * values[column]))
+        labelled = set()
+        for (name, _), points in lines.items():
+            label = None if name in labelled else name.replace("_", " ")
+            labelled.add(name)
+            panel.plot(*zip(*sorted(points)), marker="o", markersize=3, color=f"C{names.index(name)}", label=label)
+        panel.set(xscale="log", xlabel="steps", ylabel=f"{COLUMNS[column].replace('_', ' ')}, %")
+        panel.grid(alpha=0.3)
+    panels[0].legend(fontsize="small")
+    figure.savefig(file)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", type=pathlib.Path, help="folder of data sets")
@@ -105,12 +133,14 @@ def main():
                         help="from which value on a mask's pixel is defect, where that is not 1")
     parser.add_argument("--invert-masks", nargs="+", default=[], metavar="SET",
                         help="sets whose masks show defects dark")
+    parser.add_argument("--plot", type=pathlib.Path, metavar="FILE", help="draw learning curves")
     parser.add_argument("--binary", default="target/release/efficientad")
     arguments = parser.parse_args()
     names = arguments.only or sorted(path.name for path in arguments.sets.iterdir() if path.is_dir())
     mask_thresholds = dict(pair.split("=") for pair in arguments.mask_threshold)
     print("| set | " + " | ".join([*Variant._fields, *COLUMNS]) + " | training |")
     print("|---" * (len(Variant._fields) + len(COLUMNS) + 2) + "|")
+    results_of_all = []
     values_of = (getattr(arguments, field) for field in Variant._fields)
     for variant in itertools.starmap(Variant, itertools.product(*values_of)):
         cells = variant.cells()
@@ -127,9 +157,12 @@ def main():
             minutes = float((folder / "seconds.txt").read_text()) / 60
             row([name, *cells], values, minutes)
             all_values.append(values)
+            results_of_all.append((name, variant, values))
             all_minutes += minutes
         known = ([value for value in column if value is not None] for column in zip(*all_values))
         row(["mean", *cells], [statistics.mean(column) if column else None for column in known], all_minutes)
+    if arguments.plot:
+        plot(arguments.plot, results_of_all)
 
 
 if __name__ == "__main__":
