@@ -102,17 +102,16 @@ def plot(file, results):
 
     figure, panels = pyplot.subplots(1, len(COLUMNS), figsize=(4 * len(COLUMNS), 3.4), layout="constrained")
     names = list(dict.fromkeys(name for name, _, _ in results))
-    for panel, column in zip(panels, range(len(COLUMNS))):
-        lines = {}
-        for name, variant, values in results:
-            if values[column] is not None:
-                line = lines.setdefault((name, variant._replace(steps=0)), [])
-                line.append((variant.steps, 100 * values[column]))
-        labelled = set()
-        for (name, _), points in lines.items():
-            label = None if name in labelled else name.replace("_", " ")
-            labelled.add(name)
-            panel.plot(*zip(*sorted(points)), marker="o", markersize=3, color=f"C{names.index(name)}", label=label)
+    for column, panel in enumerate(panels):
+        for number, name in enumerate(names):
+            lines = {}
+            for of, variant, values in results:
+                if of == name and values[column] is not None:
+                    point = (variant.steps, 100 * values[column])
+                    lines.setdefault(variant._replace(steps=0), []).append(point)
+            for line, points in enumerate(lines.values()):
+                label = None if line else name.replace("_", " ")
+                panel.plot(*zip(*sorted(points)), marker="o", markersize=3, color=f"C{number}", label=label)
         panel.set(xscale="log", xlabel="steps", ylabel=f"{COLUMNS[column].replace('_', ' ')}, %")
         panel.grid(alpha=0.3)
     panels[0].legend(fontsize="small")
@@ -140,11 +139,11 @@ def main():
     mask_thresholds = dict(pair.split("=") for pair in arguments.mask_threshold)
     print("| set | " + " | ".join([*Variant._fields, *COLUMNS]) + " | training |")
     print("|---" * (len(Variant._fields) + len(COLUMNS) + 2) + "|")
-    results_of_all = []
+    results = []
     values_of = (getattr(arguments, field) for field in Variant._fields)
     for variant in itertools.starmap(Variant, itertools.product(*values_of)):
         cells = variant.cells()
-        all_values, all_minutes = [], 0
+        all_minutes = 0
         for name in names:
             folder = arguments.out / variant.folder(name)
             folder.mkdir(parents=True, exist_ok=True)
@@ -152,17 +151,17 @@ def main():
             train(arguments.binary, dataset, variant, folder)
             mask_options = ["--mask-threshold", mask_thresholds.get(name, "1")]
             mask_options += ["--invert-masks"] if name in arguments.invert_masks else []
-            results = evaluate(arguments.binary, dataset, folder, mask_options)
-            values = [results.get(column) for column in COLUMNS]
+            measured = evaluate(arguments.binary, dataset, folder, mask_options)
+            values = [measured.get(column) for column in COLUMNS]
             minutes = float((folder / "seconds.txt").read_text()) / 60
             row([name, *cells], values, minutes)
-            all_values.append(values)
-            results_of_all.append((name, variant, values))
+            results.append((name, variant, values))
             all_minutes += minutes
+        all_values = (values for _, of, values in results if of == variant)
         known = ([value for value in column if value is not None] for column in zip(*all_values))
         row(["mean", *cells], [statistics.mean(column) if column else None for column in known], all_minutes)
     if arguments.plot:
-        plot(arguments.plot, results_of_all)
+        plot(arguments.plot, results)
 
 
 if __name__ == "__main__":
