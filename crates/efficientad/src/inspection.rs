@@ -3,7 +3,7 @@
 use crate::anomaly_map::{DifferenceMaps, PhotoMaps};
 use crate::error::Error;
 use crate::network::{
-    Autoencoder, AutoencoderMaps, Pdn, PdnMaps, PdnSize, TEACHER_CHANNELS, Weights, normalized,
+    Autoencoder, AutoencoderMaps, HiddenMaps, Pdn, PdnSize, TEACHER_CHANNELS, Weights, normalized,
 };
 use crate::position::PositionWeights;
 use crate::teacher::TeacherStatistics;
@@ -34,8 +34,10 @@ pub(crate) struct Networks {
     teacher: Pdn,
     student: Pdn,
     autoencoder: Autoencoder,
-    teacher_maps: PdnMaps,
-    student_maps: PdnMaps,
+    /// Of the teacher, then of the student.
+    hidden: HiddenMaps,
+    teacher_features: Tensor,
+    student_features: Tensor,
     autoencoder_maps: AutoencoderMaps,
     position_weights: Option<PositionWeights>,
 }
@@ -51,8 +53,9 @@ impl Networks {
             student: Pdn::new(&cpu, weights.size, STUDENT_CHANNELS, &weights.student),
             autoencoder: Autoencoder::new(&cpu, &weights.autoencoder),
             workspace: Workspace::new(cpu),
-            teacher_maps: PdnMaps::default(),
-            student_maps: PdnMaps::default(),
+            hidden: HiddenMaps::default(),
+            teacher_features: Tensor::default(),
+            student_features: Tensor::default(),
             autoencoder_maps: AutoencoderMaps::default(),
             position_weights: weights.position_weights.clone(),
         }
@@ -93,16 +96,16 @@ impl Networks {
     }
 
     fn compare_on_pool(&mut self, input: &Tensor) -> DifferenceMaps {
-        let workspace = &mut self.workspace;
-        self.teacher.forward(workspace, input.view(), &mut self.teacher_maps);
-        self.student.forward(workspace, input.view(), &mut self.student_maps);
+        let (workspace, hidden) = (&mut self.workspace, &mut self.hidden);
+        self.teacher.forward(workspace, input.view(), hidden, &mut self.teacher_features);
+        self.student.forward(workspace, input.view(), hidden, &mut self.student_features);
         let maps = &mut self.autoencoder_maps;
         self.autoencoder.forward(workspace, input.view(), self.framing.input(), maps);
         let mut differences = DifferenceMaps::compare(
             workspace.cpu(),
             self.framing.input().feature_size(),
-            self.teacher_maps.features.data(),
-            self.student_maps.features.data(),
+            self.teacher_features.data(),
+            self.student_features.data(),
             maps.features().data(),
         );
         if let Some(weights) = &self.position_weights {

@@ -4,7 +4,7 @@
 use crate::anomaly_map::{DifferenceMaps, PhotoMaps};
 use crate::calibration::{MapQuantiles, Quantiles};
 use crate::network::{
-    Autoencoder, AutoencoderMaps, ConvWeights, InputSize, Layer, Pdn, PdnMaps, PdnSize,
+    Autoencoder, AutoencoderMaps, ConvWeights, HiddenMaps, InputSize, Layer, Pdn, PdnSize,
     TEACHER_CHANNELS, Weights, autoencoder_layers, pdn_layers,
 };
 use crate::teacher::TeacherStatistics;
@@ -102,13 +102,14 @@ impl Fixture {
         let networks =
             [(TEACHER_CHANNELS, self.normalized_teacher()), (STUDENT_CHANNELS, self.student())];
         networks.map(|(channels, weights)| {
-            let mut maps = PdnMaps::default();
+            let mut features = Tensor::default();
             Pdn::new(&cpu, self.size, channels, &weights).forward(
                 &mut Workspace::new(Arc::clone(&cpu)),
                 image.view(),
-                &mut maps,
+                &mut HiddenMaps::default(),
+                &mut features,
             );
-            maps.features
+            features
         })
     }
 

@@ -14,5 +14,5 @@ pub use input::{INPUT_MEAN, INPUT_STD, InputSize, InputSizeError, MAX_INPUT, MIN
 pub(crate) use input::{normalized, write_normalized};
 pub(crate) use layers::{Layer, autoencoder_layers, pdn_layers};
 pub use layers::{PdnSize, TEACHER_CHANNELS};
-pub(crate) use pdn::{HiddenMaps, Pdn, PdnMaps, forward_hidden};
+pub(crate) use pdn::{HiddenMaps, Pdn, forward_hidden};
 pub(crate) use weights::{ConvWeights, Weights};

@@ -12,20 +12,13 @@ pub(crate) struct Pdn {
     convs: Vec<Conv2d>,
 }
 
-/// The outputs of all layers but the last, and the signs that their backward passes need.
+/// The outputs of all layers but the last, and the signs that their backward passes need; memory
+/// that the next pass on inputs of the same shape uses again, also one of another network.
 #[derive(Default)]
 pub(crate) struct HiddenMaps {
     pub maps: Vec<Tensor>,
     /// Empty where no backward pass follows.
     pub signs: Vec<SignMask>,
-}
-
-/// All that a forward pass writes; memory is used again by the next pass of the same shape.
-#[derive(Default)]
-pub(crate) struct PdnMaps {
-    pub hidden: HiddenMaps,
-    /// The features: images × height × width × channels.
-    pub features: Tensor,
 }
 
 impl HiddenMaps {
@@ -81,28 +74,30 @@ impl Pdn {
         Self { convs: weights.convolutions(cpu, &layers), layers }
     }
 
-    /// Describes images (normalised, images × height × width × 3).
+    /// Describes images (normalised, images × height × width × 3) by `features` (images × height ×
+    /// width × channels).
     pub(crate) fn forward(
         &self,
         workspace: &mut Workspace,
         input: TensorView<'_>,
-        maps: &mut PdnMaps,
+        hidden: &mut HiddenMaps,
+        features: &mut Tensor,
     ) {
-        let shape = maps.hidden.prepare(&self.layers, input.shape, false);
-        forward_hidden(&self.layers, self.convs.iter(), workspace, input, &mut maps.hidden);
+        let shape = hidden.prepare(&self.layers, input.shape, false);
+        forward_hidden(&self.layers, self.convs.iter(), workspace, input, hidden);
         let last = self.convs.len() - 1;
         let spec = self.convs[last].spec();
         let (height, width) = spec.conv_size(shape.height, shape.width);
-        let features = Shape { height, width, channels: spec.out_channels, ..shape };
-        if maps.features.shape() != features {
-            maps.features = Tensor::zeros(features);
+        let output = Shape { height, width, channels: spec.out_channels, ..shape };
+        if features.shape() != output {
+            *features = Tensor::zeros(output);
         }
         self.convs[last].forward(
             workspace,
             ForwardPass {
-                input: maps.hidden.maps[last - 1].view(),
+                input: hidden.maps[last - 1].view(),
                 channels: 0..spec.out_channels,
-                output: maps.features.view_mut(),
+                output: features.view_mut(),
                 signs: None,
             },
         );

@@ -7,8 +7,8 @@ use super::features::FeatureCache;
 use super::inputs::StepInputs;
 use super::losses::{Losses, TeacherFeatures, autoencoder_losses, hard_loss, penalty};
 use super::student::TrainableStudent;
-use crate::network::{InputSize, Pdn, PdnMaps, PdnSize, TEACHER_CHANNELS, Weights};
-use efficientad_kernels::{Adam, Workspace};
+use crate::network::{HiddenMaps, InputSize, Pdn, PdnSize, TEACHER_CHANNELS, Weights};
+use efficientad_kernels::{Adam, Tensor, TensorView, Workspace};
 use std::sync::Arc;
 
 /// Weights that a step starts from; the teacher's are those with the normalisation folded in.
@@ -24,7 +24,8 @@ pub(crate) struct StepWeights<'a> {
 pub(crate) struct StepNetworks {
     pub workspace: Workspace,
     teacher: Pdn,
-    teacher_maps: PdnMaps,
+    teacher_hidden: HiddenMaps,
+    teacher_features: Tensor,
     pub student: TrainableStudent,
     pub autoencoder: TrainableAutoencoder,
 }
@@ -34,11 +35,22 @@ impl StepNetworks {
         let cpu = workspace.cpu();
         Self {
             teacher: Pdn::new(cpu, weights.size, TEACHER_CHANNELS, weights.normalized_teacher),
-            teacher_maps: PdnMaps::default(),
+            teacher_hidden: HiddenMaps::default(),
+            teacher_features: Tensor::default(),
             student: TrainableStudent::new(cpu, weights.size, weights.student),
             autoencoder: TrainableAutoencoder::new(cpu, weights.input, weights.autoencoder),
             workspace,
         }
+    }
+
+    /// Has the teacher describe an image.
+    fn describe(&mut self, image: TensorView<'_>) {
+        self.teacher.forward(
+            &mut self.workspace,
+            image,
+            &mut self.teacher_hidden,
+            &mut self.teacher_features,
+        );
     }
 
     /// Computes losses and gradients of a step.
@@ -50,8 +62,8 @@ impl StepNetworks {
     ) -> Losses {
         Arc::clone(self.workspace.cpu()).run(|| {
             if !inputs.image.is_some_and(|image| features.has(image)) {
-                self.teacher.forward(&mut self.workspace, inputs.plain(), &mut self.teacher_maps);
-                features.insert(inputs.image, self.teacher_maps.features.data());
+                self.describe(inputs.plain());
+                features.insert(inputs.image, self.teacher_features.data());
             }
             self.losses_given(features.get(inputs.image), inputs, dropout)
         })
@@ -67,8 +79,8 @@ impl StepNetworks {
     where
         [T]: TeacherFeatures,
     {
+        self.describe(inputs.jittered());
         let workspace = &mut self.workspace;
-        self.teacher.forward(workspace, inputs.jittered(), &mut self.teacher_maps);
         self.student.forward(workspace, inputs.batch.view());
         self.autoencoder.forward(workspace, inputs.jittered(), dropout);
 
@@ -81,7 +93,7 @@ impl StepNetworks {
             });
         let penalty = inputs.has_photo().then(|| penalty(cpu, teacher_half.images_mut(1..2).data));
         let (prediction, gradient) = self.autoencoder.features_and_gradient();
-        let teacher = counted.gather(self.teacher_maps.features.data(), TEACHER_CHANNELS);
+        let teacher = counted.gather(self.teacher_features.data(), TEACHER_CHANNELS);
         let prediction = counted.gather(prediction.data(), TEACHER_CHANNELS);
         let student = self.student.autoencoder_half.data_mut();
         let (autoencoder, student_autoencoder) =

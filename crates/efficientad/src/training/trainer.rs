@@ -17,7 +17,7 @@ use crate::continuation::{Continuation, ContinuationRecipe, OldImages};
 use crate::error::Error;
 use crate::inspection::{NetworkWeights, Networks};
 use crate::model::{DataDescription, Model};
-use crate::network::{Pdn, PdnMaps, TEACHER_CHANNELS, Weights, autoencoder_layers, pdn_layers};
+use crate::network::{HiddenMaps, Pdn, TEACHER_CHANNELS, Weights, autoencoder_layers, pdn_layers};
 use crate::position::{DifferenceSums, PositionWeights};
 use crate::progress::{Progress, Stage};
 use crate::random::{Purpose, Random};
@@ -25,7 +25,7 @@ use crate::recipe::{Recipe, StudentStart};
 use crate::source::{ImageCache, ImageSource, PhotoSource};
 use crate::teacher::{Teacher, TeacherStatistics};
 use crate::view::Framing;
-use efficientad_kernels::{Adam, Cpu, Workspace};
+use efficientad_kernels::{Adam, Cpu, Tensor, Workspace};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -385,12 +385,12 @@ pub(crate) fn teacher_statistics(
 ) -> Result<TeacherStatistics, Error> {
     let pdn = Pdn::new(cpu, teacher.size(), TEACHER_CHANNELS, &teacher.weights);
     let mut workspace = Workspace::new(Arc::clone(cpu));
-    let mut maps = PdnMaps::default();
+    let (mut hidden, mut features) = (HiddenMaps::default(), Tensor::default());
     let mut sums = ChannelSums::default();
     for_each_window(framing, images, Stage::TeacherStatistics, progress, |input, counted| {
-        pdn.forward(&mut workspace, input.view(), &mut maps);
+        pdn.forward(&mut workspace, input.view(), &mut hidden, &mut features);
         let counted = Counted::marked(counted);
-        sums.add(&counted.gather(maps.features.data(), TEACHER_CHANNELS));
+        sums.add(&counted.gather(features.data(), TEACHER_CHANNELS));
     })?;
     TeacherStatistics::of(&sums)
 }

@@ -295,7 +295,7 @@ impl SampleOrder {
 mod tests {
     use super::*;
     use crate::error::SourceError;
-    use crate::network::{Pdn, PdnMaps};
+    use crate::network::{HiddenMaps, Pdn};
     use crate::training::distillation::DistillationSample;
     use efficientad_images::RgbImage;
     use efficientad_kernels::InstructionSet;
@@ -352,9 +352,9 @@ mod tests {
         let (mut sums, mut squares) = (vec![0.0; TEACHER_CHANNELS], 0.0);
         for sample in 0..SAMPLES {
             let batch = Batch::load(&Noise, &[sample]).unwrap();
-            let mut maps = PdnMaps::default();
-            pdn.forward(&mut workspace, batch.images.view(), &mut maps);
-            let pairs = maps.features.data().iter().zip(batch.targets.data());
+            let (mut hidden, mut features) = (HiddenMaps::default(), Tensor::default());
+            pdn.forward(&mut workspace, batch.images.view(), &mut hidden, &mut features);
+            let pairs = features.data().iter().zip(batch.targets.data());
             for (i, (feature, target)) in pairs.enumerate() {
                 let difference = f64::from(*feature) - f64::from(*target);
                 sums[i % TEACHER_CHANNELS] += difference;

@@ -2,8 +2,8 @@
 
 use super::sample::{Batch, COARSE_CHANNELS, DistillationSource, FINE_CHANNELS};
 use crate::error::Error;
-use crate::network::{Pdn, PdnMaps, PdnSize, TEACHER_CHANNELS, Weights};
-use efficientad_kernels::Workspace;
+use crate::network::{HiddenMaps, Pdn, PdnSize, TEACHER_CHANNELS, Weights};
+use efficientad_kernels::{Tensor, Workspace};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
@@ -39,12 +39,12 @@ impl RSquared {
         source: &dyn DistillationSource,
     ) -> Result<Self, Error> {
         let pdn = Pdn::new(workspace.cpu(), size, TEACHER_CHANNELS, weights);
-        let mut maps = PdnMaps::default();
+        let (mut hidden, mut features) = (HiddenMaps::default(), Tensor::default());
         let mut sums = Sums::default();
         for sample in 0..source.len() {
             let batch = Batch::load(source, &[sample])?;
-            pdn.forward(workspace, batch.images.view(), &mut maps);
-            sums.add(maps.features.data(), batch.targets.data());
+            pdn.forward(workspace, batch.images.view(), &mut hidden, &mut features);
+            sums.add(features.data(), batch.targets.data());
         }
         Ok(sums.finish())
     }
