@@ -10,24 +10,14 @@ middle square, and the quarters of that at twice the scale.
 
 import argparse
 import pathlib
-import subprocess
 
+import debian
 from PIL import Image
 
 PACKAGES = ("lomiri-wallpapers-16.04", "lomiri-wallpapers-20.04")
 PHOTOS = "usr/share/backgrounds/*_by_*.jpg"
 SIDE = 256
 LIMIT = 2_000_000
-
-
-def unpack(package, downloads):
-    """The folder of a package's files."""
-    folder = downloads / package
-    if not folder.exists():
-        subprocess.run(["apt-get", "download", "-q", package], cwd=downloads, check=True)
-        (archive,) = downloads.glob(f"{package}_*.deb")
-        subprocess.run(["dpkg-deb", "-x", archive, folder], check=True)
-    return folder
 
 
 def squares(image):
@@ -46,10 +36,9 @@ def main():
     parser.add_argument("--downloads", type=pathlib.Path, default=pathlib.Path("target/wallpapers"), metavar="DIR")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    arguments.downloads.mkdir(parents=True, exist_ok=True)
     photos = {}
     for package in PACKAGES:
-        photos |= {path.stem: path for path in unpack(package, arguments.downloads).glob(PHOTOS)}
+        photos |= {path.stem: path for path in debian.unpack(package, arguments.downloads).glob(PHOTOS)}
     if not photos:
         raise SystemExit("the packages hold no photos where they are looked for")
     files = []

@@ -225,7 +225,7 @@ pub struct PretrainArgs {
     #[command(flatten)]
     pub preprocessing: PreprocessingArgs,
     /// Begin with this teacher's weights instead of random ones: what it has learned, of this or
-    /// another backbone, need not be learned again.
+    /// another backbone, need not be learned again. A small one can begin a medium one, too.
     #[arg(long, value_name = "TEACHER")]
     pub init: Option<PathBuf>,
     /// Size of the teacher: small, or medium for more accuracy at three times the work

@@ -17,7 +17,6 @@ use crate::machine;
 use crate::output::check_writable;
 use crate::resuming::{beside, checkpoint_of, refuse_checkpoint, refuse_contradictions};
 use crate::schedule::Interval;
-use crate::teacher_file;
 
 /// Share of the time given that the cache is filled in, at most.
 const FILLING_SHARE: f64 = 0.5;
@@ -169,10 +168,17 @@ impl Plan {
     }
 }
 
-/// A teacher to begin with, and what the new one is to say of it.
+/// A teacher to begin one of `size` with, and what that one is to say of it.
 fn initial(path: &Path, size: Option<PdnSize>) -> Result<(Teacher, InitialTeacher)> {
     let sha256 = file_fingerprint(path)?.to_string();
-    let teacher = teacher_file::open(path, size)?;
+    let teacher = Teacher::open(path)?;
+    if (teacher.size(), size) == (PdnSize::Medium, Some(PdnSize::Small)) {
+        bail!(
+            "{}: this teacher is medium, and can't become a small one; leave out --size, or give a \
+             small one",
+            path.display()
+        );
+    }
     let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let distillation = teacher.distillation().cloned().map(Box::new);
     Ok((teacher, InitialTeacher { file, sha256, distillation }))
@@ -181,7 +187,7 @@ fn initial(path: &Path, size: Option<PdnSize>) -> Result<(Teacher, InitialTeache
 fn recipe_of(args: &PretrainArgs, initial: Option<PdnSize>) -> DistillationRecipe {
     let default = DistillationRecipe::default();
     DistillationRecipe {
-        size: initial.or(args.size).unwrap_or(default.size),
+        size: args.size.or(initial).unwrap_or(default.size),
         steps: args.steps.unwrap_or(default.steps),
         batch: args.batch.map_or(default.batch, usize::from),
         seed: args.seed.unwrap_or(default.seed),

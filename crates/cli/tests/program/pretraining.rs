@@ -151,10 +151,19 @@ fn a_teacher_can_begin_with_another() {
     let sum = Command::new("sha256sum").arg(teacher).output().unwrap().stdout;
     assert!(sum.starts_with(initial["sha256"].as_str().unwrap().as_bytes()));
 
-    let medium =
-        with(pretraining(&sandbox.path("m"), cache), &["--init", teacher, "--size", "medium"]);
-    let problem = "this teacher is small, not medium; leave out --size, or give another teacher";
-    run(medium).refused(&format!("{teacher}: {problem}"));
+    let medium = sandbox.path("m");
+    let grown = ["--learning-rate", "1e-30", "--init", teacher, "--size", "medium", "--json"];
+    let events = run(with(pretraining(&medium, cache), &grown)).json_lines();
+    let distillation = &events.last().unwrap()["distillation"];
+    assert_eq!(distillation["recipe"]["size"], "medium");
+    let r_squared = |distillation: &Value| distillation["r_squared"]["all"].as_f64().unwrap();
+    let (small, grown) =
+        (r_squared(&distillation["data"]["initial"]["distillation"]), r_squared(distillation));
+    assert!((grown - small).abs() < 0.01, "{grown} {small}");
+
+    let small = with(pretraining(&again, cache), &["--init", &medium, "--size", "small"]);
+    let problem = "this teacher is medium, and can't become a small one; leave out --size, or give a small one";
+    run(small).refused(&format!("{medium}: {problem}"));
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! Distillation from the first step to the teacher.
 
 use super::checkpoint::{Checkpoint, Progress};
+use super::growth::grown;
 use super::provenance::{Distillation, DistillationData};
 use super::quality::RSquared;
 use super::recipe::DistillationRecipe;
 use super::sample::{Batch, DistillationSource};
 use crate::error::Error;
 use crate::model::program_version;
-use crate::network::{TEACHER_CHANNELS, Weights, pdn_layers};
+use crate::network::{PdnSize, TEACHER_CHANNELS, Weights, pdn_layers};
 use crate::random::{Purpose, Random};
 use crate::teacher::Teacher;
 use crate::training::checkpoint::moments;
@@ -38,11 +39,12 @@ pub struct Distiller<'a> {
 }
 
 impl<'a> Distiller<'a> {
-    /// Begins a distillation, with the weights of `initial`, which `data` tells of, or random ones.
+    /// Begins a distillation, with the weights of `initial`, which `data` tells of, or random ones. A
+    /// small teacher can begin a medium one.
     ///
     /// # Errors
-    /// When there are no samples, the recipe has no steps or empty batches, or `initial` is of
-    /// another size.
+    /// When there are no samples, the recipe has no steps or empty batches, or a medium teacher is to
+    /// begin a small one.
     pub fn new(
         cpu: Arc<Cpu>,
         recipe: DistillationRecipe,
@@ -51,10 +53,11 @@ impl<'a> Distiller<'a> {
         source: &'a dyn DistillationSource,
     ) -> Result<Self, Error> {
         let weights = match initial {
-            Some(teacher) if teacher.size != recipe.size => {
-                return Err(Error::TeacherSize { teacher: teacher.size, recipe: recipe.size });
-            }
-            Some(teacher) => teacher.weights.clone(),
+            Some(teacher) => match (teacher.size, recipe.size) {
+                (from, to) if from == to => teacher.weights.clone(),
+                (PdnSize::Small, PdnSize::Medium) => grown(&teacher.weights, recipe.seed),
+                (teacher, recipe) => return Err(Error::TeacherSize { teacher, recipe }),
+            },
             None => {
                 let layers = pdn_layers(recipe.size, TEACHER_CHANNELS);
                 let mut random = Random::new(recipe.seed, Purpose::TeacherWeights, 0);

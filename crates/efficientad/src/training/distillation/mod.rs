@@ -3,6 +3,7 @@
 
 mod checkpoint;
 mod distiller;
+mod growth;
 mod provenance;
 mod quality;
 mod recipe;
