@@ -3,10 +3,10 @@
 
     python3 tools/open_photos.py OUT [--downloads DIR]
 
-Needs `apt-get`, `dpkg-deb` and Pillow, downloads 1.5 GB and keeps some 150 MB. The photos are those of wallpapers, and
-the surfaces (brick, metal, wood, cloth, ground) that games are covered with, under CC0, CC BY, CC BY-SA, and a few of
-mate-backgrounds under the GPL: `copyright` of each package names them. What isn't a photo is left out by its looks:
-normal maps by their colours, masks and height maps because they are grey, near-uniform images.
+Needs `apt-get`, `dpkg-deb` and Pillow, downloads 1.5 GB and keeps 192 MB. The photos are those of wallpapers, and the
+surfaces (brick, metal, wood, cloth, ground) that games are covered with: most under CC BY-SA, others under CC0, CC BY or
+the GPL, as `copyright` of each package tells. What isn't a photo is left out by its looks: normal maps by their colours,
+masks and height maps because they are grey, near-uniform images.
 """
 
 import argparse
