@@ -10,5 +10,7 @@ def unpack(package, downloads):
         downloads.mkdir(parents=True, exist_ok=True)
         subprocess.run(["apt-get", "download", "-q", package], cwd=downloads, check=True)
         (archive,) = downloads.glob(f"{package}_*.deb")
-        subprocess.run(["dpkg-deb", "-x", archive, folder], check=True)
+        partial = downloads / f"{package}.partial"
+        subprocess.run(["dpkg-deb", "-x", archive, partial], check=True)
+        partial.rename(folder)
     return folder

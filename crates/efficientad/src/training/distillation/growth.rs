@@ -5,7 +5,7 @@ use crate::random::{Purpose, Random};
 use efficientad_kernels::ConvSpec;
 
 /// What is added to features so that they pass the medium network's last ReLU, and taken away behind
-/// it. Targets have deviation 1 and features less: few are below −2.
+/// it: two standard deviations of the targets.
 const SHIFT: f32 = 2.0;
 
 /// Weights of the medium network that describes photos as the small one of these `weights` does, but
