@@ -29,7 +29,6 @@ mod resuming;
 mod schedule;
 mod sources;
 mod table;
-mod teacher_file;
 mod train;
 mod training_data;
 mod watch;

@@ -17,7 +17,6 @@ use crate::output::check_writable;
 use crate::progress::Progress;
 use crate::resuming::{self, checkpoint_of, refuse_checkpoint};
 use crate::schedule::Interval;
-use crate::teacher_file;
 use crate::training_data::{Data, DataPaths};
 
 /// A training that can begin.
@@ -158,10 +157,19 @@ impl RegionFiles {
     }
 }
 
+/// The teacher of a file, which must be of the size that is asked for, if one is; or the built-in one.
 fn teacher(file: Option<&Path>, size: Option<PdnSize>) -> Result<Teacher> {
-    match file {
-        Some(file) => teacher_file::open(file, size),
-        None => Ok(Teacher::embedded(size.unwrap_or_default())?),
+    let Some(file) = file else {
+        return Ok(Teacher::embedded(size.unwrap_or_default())?);
+    };
+    let teacher = Teacher::open(file)?;
+    match size {
+        Some(size) if size != teacher.size() => bail!(
+            "{}: this teacher is {}, not {size}; leave out --size, or give another teacher",
+            file.display(),
+            teacher.size()
+        ),
+        _ => Ok(teacher),
     }
 }
 
