@@ -166,12 +166,7 @@ def prepare(arguments, size):
     model = folder / f"{size}.model"
     if not model.exists():
         print(f"{size}: training a model, which takes some minutes", file=sys.stderr)
-        command = [arguments.binary, "train", DATA, "--out", model, "--steps", TRAINING_STEPS, "--quiet"]
-        if size == "medium":  # no medium teacher comes with the program
-            weights, teacher = folder / "medium.pth", folder / "medium.teacher"
-            peers_sides.write_random_teacher(size, weights)
-            run(arguments.binary, "import", weights, "--out", teacher)
-            command += ["--size", size, "--teacher", teacher]
+        command = [arguments.binary, "train", DATA, "--out", model, "--size", size, "--steps", TRAINING_STEPS, "--quiet"]
         if Path(f"{model}.checkpoint").exists():
             command.append("--resume")
         run(*command)

@@ -108,15 +108,6 @@ def normalise(raw, lower, scale):
     return (raw - lower) * scale
 
 
-def write_random_teacher(size, file):
-    torch.manual_seed(1)
-    teacher = patch_description_network(size, FEATURES)
-    for module in teacher:
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
-    torch.save(teacher.state_dict(), file)
-
-
 # --- Images and graphs --------------------------------------------------------------------------------------------
 
 

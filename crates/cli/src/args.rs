@@ -172,7 +172,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DIR|none", value_parser = parse_photos)]
     pub photos: Option<PhotosArg>,
     /// Pretrained teacher: a file of this program, of nelson1425/EfficientAD or of anomalib
-    /// [default: the built-in small one].
+    /// [default: the built-in one of the size].
     #[arg(long, value_name = "FILE")]
     pub teacher: Option<PathBuf>,
     /// Go on from MODEL.checkpoint, where an earlier run of this command was stopped.
@@ -319,7 +319,7 @@ pub struct ReportArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub struct RecipeArgs {
     /// Size of teacher and student: small, or medium for more accuracy at three times the work
-    /// [default: the teacher's].
+    /// [default: the teacher's, or small].
     #[arg(long, value_name = "small|medium", value_parser = parse_size)]
     pub size: Option<PdnSize>,
     /// Height and width of the networks' input, which photos or tiles are resized to: one number,

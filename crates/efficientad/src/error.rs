@@ -67,12 +67,6 @@ pub enum Error {
          calibrate it with photos of good parts (efficientad calibrate)"
     )]
     NoCalibration,
-    /// No teacher of this size is part of the program.
-    #[error(
-        "no teacher of size {0} is built in: give one with --teacher FILE (for example \
-         teacher_{0}.pth of nelson1425/EfficientAD, or anomalib's pretrained_teacher_{0}.pth)"
-    )]
-    NoEmbeddedTeacher(PdnSize),
     /// A file holds networks, but not a teacher.
     #[error("{}: this is not a teacher: {found}; a teacher has 384 output channels", .path.display())]
     NotATeacher {

@@ -11,8 +11,9 @@ use std::path::Path;
 
 /// Kind of a teacher's file.
 const KIND: &str = "efficientad-teacher";
-/// The teacher that every program has: PDN-S, see `docs/teacher.md`.
+/// The teachers that every program has, see `docs/teacher.md`.
 const SMALL: &[u8] = include_bytes!("../assets/teacher_small.safetensors");
+const MEDIUM: &[u8] = include_bytes!("../assets/teacher_medium.safetensors");
 
 /// A pretrained patch description network with 384 output channels.
 #[derive(Clone)]
@@ -36,16 +37,17 @@ impl Teacher {
         Self { size, weights, distillation: None }
     }
 
-    /// The teacher that is part of the program.
+    /// The teacher of this size that is part of the program.
     ///
     /// # Errors
-    /// When there is none of this size.
+    /// When its bytes in the program are damaged.
     pub fn embedded(size: PdnSize) -> Result<Self, Error> {
-        if size != PdnSize::Small {
-            return Err(Error::NoEmbeddedTeacher(size));
-        }
         let name = "the built-in teacher";
-        let contents = efficientad_weights::from_bytes::<Document>(SMALL, KIND, name)?;
+        let bytes = match size {
+            PdnSize::Small => SMALL,
+            PdnSize::Medium => MEDIUM,
+        };
+        let contents = efficientad_weights::from_bytes::<Document>(bytes, KIND, name)?;
         Ok(Self::from_contents(contents).map_err(|cause| cause.in_file(name))?)
     }
 
@@ -173,30 +175,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_built_in_teacher_is_small() {
-        assert_eq!(Teacher::embedded(PdnSize::Small).unwrap().size(), PdnSize::Small);
-        let error = Teacher::embedded(PdnSize::Medium).err().unwrap().to_string();
-        assert!(error.contains("--teacher FILE"), "{error}");
+    fn there_is_a_built_in_teacher_of_each_size() {
+        for size in [PdnSize::Small, PdnSize::Medium] {
+            assert_eq!(Teacher::embedded(size).unwrap().size(), size);
+        }
     }
 
     #[test]
-    fn the_model_card_tells_what_the_built_in_teacher_says_of_itself() {
-        let card = include_str!("../../../docs/teacher.md").replace(',', "");
-        let teacher = Teacher::embedded(PdnSize::Small).unwrap();
-        let Distillation { data, recipe, r_squared, .. } = teacher.distillation().unwrap();
-        let initial = data.initial.as_ref().unwrap();
-        for told in [
-            data.backbone.clone(),
-            data.backbone_sha256.clone(),
-            initial.sha256.clone(),
-            format!("{} photos", data.photos),
-            format!("{} samples", data.samples),
-            format!("--steps {} --batch {} --seed {}", recipe.steps, recipe.batch, recipe.seed),
-            format!("R² {:.2} on {} photos", r_squared.all, data.held_back),
-            format!("{:.2} of the half from stride 8", r_squared.fine),
-            format!("{:.2} of that from stride 16", r_squared.coarse),
-        ] {
-            assert!(card.contains(&told), "{told} is missing");
+    fn the_model_cards_tell_what_the_built_in_teachers_say_of_themselves() {
+        let cards = include_str!("../../../docs/teacher.md").replace(',', "");
+        let sections: Vec<&str> = cards.split("\n## ").collect();
+        for (size, heading) in [(PdnSize::Small, "PDN-S"), (PdnSize::Medium, "PDN-M")] {
+            let card = sections.iter().find(|section| section.starts_with(heading)).unwrap();
+            let teacher = Teacher::embedded(size).unwrap();
+            let Distillation { data, recipe, r_squared, .. } = teacher.distillation().unwrap();
+            let initial = data.initial.as_ref().unwrap();
+            for told in [
+                data.backbone.clone(),
+                data.backbone_sha256.clone(),
+                initial.sha256.clone(),
+                format!("{} photos", data.photos),
+                format!("{} samples", data.samples),
+                format!("--steps {} --batch {} --seed {}", recipe.steps, recipe.batch, recipe.seed),
+                format!("R² {:.2} on {} photos", r_squared.all, data.held_back),
+                format!("{:.2} of the half from stride 8", r_squared.fine),
+                format!("{:.2} of that from stride 16", r_squared.coarse),
+            ] {
+                assert!(card.contains(&told), "{heading}: {told} is missing");
+            }
         }
     }
 

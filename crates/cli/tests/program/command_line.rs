@@ -1,6 +1,6 @@
 //! What is typed wrongly is refused before anything is done.
 
-use crate::fixture::{Sandbox, run, shared};
+use crate::fixture::{run, shared};
 
 #[track_caller]
 fn refused(arguments: &[&str], texts: &[&str]) {
@@ -60,16 +60,6 @@ fn the_instruction_set_can_be_chosen() {
     command.env("EFFICIENTAD_INSTRUCTION_SET", "mmx");
     crate::fixture::end(command.spawn().unwrap())
         .expect(2, &["this CPU has no instruction set \"mmx\"", "portable"]);
-}
-
-#[test]
-fn a_medium_training_asks_for_its_teacher() {
-    let sandbox = Sandbox::new();
-    let photos = sandbox.good_photos("photos", 2);
-    let out = sandbox.path("m");
-    run(["train", &photos, "--out", &out, "--size", "medium"])
-        .expect(2, &["no teacher of size medium is built in: give one with --teacher FILE"]);
-    assert_eq!(sandbox.names(), ["photos"]);
 }
 
 #[test]

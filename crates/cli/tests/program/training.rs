@@ -220,6 +220,8 @@ fn recipes_can_be_chosen() {
         (&"random".into(), &"teacher".into())
     );
     assert_eq!(recipe_of("fast", &["--recipe", "fast", "--steps", "2"]), usual);
+    let medium = recipe_of("medium", &["--size", "medium", "--steps", "1"]);
+    assert_eq!((&usual["size"], &medium["size"]), (&"small".into(), &"medium".into()));
 }
 
 #[test]
