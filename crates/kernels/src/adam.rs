@@ -6,11 +6,14 @@ use crate::simd::{Kernel, Simd};
 /// Parameters that one task updates.
 const CHUNK: usize = 1 << 14;
 
-/// Below these, a parameter, the mean of its gradients and that of their squares become zero. What
-/// nothing but weight decay acts on would else fade into subnormal numbers, which many CPUs multiply a
-/// hundred times slower. They are far below what changes a sum: weights are of the order 0.01, and
-/// the mean of squares counts beside the square of epsilon, 1e-16.
-const NEGLIGIBLE: [f32; 3] = [1e-12, 1e-20, 1e-30];
+/// Weights nearer to zero are as good as zero, as others are of the order 0.01. What nothing but
+/// weight decay acts on would fade into subnormal numbers, which many CPUs multiply a hundred times
+/// slower.
+pub const NEGLIGIBLE_WEIGHT: f32 = 1e-12;
+
+/// Below these, a parameter, the mean of its gradients and that of their squares become zero. The
+/// mean of squares counts beside the square of epsilon, 1e-16.
+const NEGLIGIBLE: [f32; 3] = [NEGLIGIBLE_WEIGHT, 1e-20, 1e-30];
 
 /// The constants of one update.
 ///

@@ -2,7 +2,7 @@
 
 use super::layers::Layer;
 use crate::random::Random;
-use efficientad_kernels::{Conv2d, Cpu, hwio_from_oihw, oihw_from_hwio};
+use efficientad_kernels::{Conv2d, Cpu, NEGLIGIBLE_WEIGHT, hwio_from_oihw, oihw_from_hwio};
 use efficientad_weights::{Cause, Tensor, Tensors};
 use half::f16;
 
@@ -67,7 +67,8 @@ impl Weights {
             .collect()
     }
 
-    /// Reads `<prefix>.<layer>.weight` (output × input × row × column) and `.bias`.
+    /// Reads `<prefix>.<layer>.weight` (output × input × row × column) and `.bias`; what is
+    /// negligible becomes zero, as networks that other programs trained for long are full of it.
     ///
     /// # Errors
     /// When a tensor is missing or has another shape.
@@ -77,10 +78,16 @@ impl Weights {
                 tensors.expect(&format!("{prefix}.{}.weight", layer.name), &oihw_shape(layer))?;
             let bias = tensors
                 .expect(&format!("{prefix}.{}.bias", layer.name), &[layer.conv.out_channels])?;
-            Ok(ConvWeights {
+            let mut weights = ConvWeights {
                 weight: hwio_from_oihw(&layer.conv, weight.data()),
                 bias: bias.data().to_vec(),
-            })
+            };
+            for value in weights.weight.iter_mut().chain(&mut weights.bias) {
+                if value.abs() < NEGLIGIBLE_WEIGHT {
+                    *value = 0.0;
+                }
+            }
+            Ok(weights)
         };
         layers.iter().map(read).collect::<Result<_, _>>().map(Self)
     }
@@ -127,5 +134,19 @@ mod tests {
             assert_eq!(student.0[..same], teacher.0[..same]);
             assert_eq!(student.0[same..], random.0[same..]);
         }
+    }
+
+    #[test]
+    fn what_is_negligible_is_read_as_zero() {
+        let layers = pdn_layers(PdnSize::Small, 384);
+        let mut random = Random::new(0, Purpose::StudentWeights, 0);
+        let mut weights = Weights::initialized(&layers, &mut random);
+        weights.0[0].weight[..4].copy_from_slice(&[1e-13, -1e-40, 1e-11, -1e-11]);
+        weights.0[3].bias[383] = -1e-13;
+        let mut tensors = Tensors::new();
+        weights.write(&layers, &mut tensors, "teacher").expect("shapes that fit");
+        weights.0[0].weight[..2].fill(0.0);
+        weights.0[3].bias[383] = 0.0;
+        assert_eq!(Weights::read(&layers, &tensors, "teacher").expect("all layers"), weights);
     }
 }
