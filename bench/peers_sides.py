@@ -28,9 +28,8 @@ from PIL import Image
 from torch import nn
 from torch.nn.functional import interpolate, pad
 
-FEATURES = 384
-SIZE = 256
-MAP_SIZE = 56
+from networks import FEATURES, SIZE, autoencoder, patch_description_network
+
 BATCH = 8
 CALIBRATION_IMAGES = 20
 REFERENCE = "PyTorch"
@@ -39,36 +38,6 @@ AGREEMENT = 1e-4
 
 
 # --- The network --------------------------------------------------------------------------------------------------
-
-
-def patch_description_network(size, features):
-    if size == "small":
-        layers = [
-            nn.Conv2d(3, 128, 4), nn.ReLU(), nn.AvgPool2d(2, 2),
-            nn.Conv2d(128, 256, 4), nn.ReLU(), nn.AvgPool2d(2, 2),
-            nn.Conv2d(256, 256, 3), nn.ReLU(), nn.Conv2d(256, features, 4),
-        ]
-    else:
-        layers = [
-            nn.Conv2d(3, 256, 4), nn.ReLU(), nn.AvgPool2d(2, 2),
-            nn.Conv2d(256, 512, 4), nn.ReLU(), nn.AvgPool2d(2, 2),
-            nn.Conv2d(512, 512, 1), nn.ReLU(), nn.Conv2d(512, 512, 3), nn.ReLU(),
-            nn.Conv2d(512, features, 4), nn.ReLU(), nn.Conv2d(features, features, 1),
-        ]
-    return nn.Sequential(*layers)
-
-
-def autoencoder():
-    channels = [3, 32, 32, 64, 64, 64]
-    layers = []
-    for inputs, outputs in zip(channels, channels[1:]):
-        layers += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.ReLU()]
-    layers.append(nn.Conv2d(64, 64, 8))
-    for side in (3, 8, 15, 32, 63, 127):
-        layers += [nn.Upsample(side, mode="bilinear"), nn.Conv2d(64, 64, 4, padding=2), nn.ReLU(), nn.Dropout(0.2)]
-    layers += [nn.Upsample(MAP_SIZE, mode="bilinear"), nn.Conv2d(64, 64, 3, padding=1), nn.ReLU()]
-    layers.append(nn.Conv2d(64, FEATURES, 3, padding=1))
-    return nn.Sequential(*layers)
 
 
 class EfficientAd(nn.Module):
