@@ -162,13 +162,16 @@ impl PositionWeights {
     }
 }
 
-/// Reads the weights of teacher, student and autoencoder.
+/// Reads the weights of teacher, student and autoencoder, without what is negligible.
 pub(crate) fn read_networks(tensors: &Tensors) -> Result<(Weights, Weights, Weights), Cause> {
     let size = size_of_pdn(tensors, "teacher");
+    let read = |layers: &[_], prefix| {
+        Weights::read(layers, tensors, prefix).map(Weights::without_negligible)
+    };
     Ok((
-        Weights::read(&pdn_layers(size, TEACHER_CHANNELS), tensors, "teacher")?,
-        Weights::read(&pdn_layers(size, STUDENT_CHANNELS), tensors, "student")?,
-        Weights::read(&autoencoder_layers(), tensors, "autoencoder")?,
+        read(&pdn_layers(size, TEACHER_CHANNELS), "teacher")?,
+        read(&pdn_layers(size, STUDENT_CHANNELS), "student")?,
+        read(&autoencoder_layers(), "autoencoder")?,
     ))
 }
 

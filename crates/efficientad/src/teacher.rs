@@ -86,11 +86,12 @@ impl Teacher {
         Err(Error::NotATeacher { path: path.to_owned(), found: found.to_owned() })
     }
 
-    /// Takes `teacher.…` from named tensors.
+    /// Takes `teacher.…` from named tensors, without what is negligible.
     pub(crate) fn from_tensors(tensors: &Tensors) -> Result<Self, Cause> {
         let size = size_of_pdn(tensors, "teacher");
         let layers = pdn_layers(size, TEACHER_CHANNELS);
-        Ok(Self::new(size, Weights::read(&layers, tensors, "teacher")?))
+        let weights = Weights::read(&layers, tensors, "teacher")?;
+        Ok(Self::new(size, weights.without_negligible()))
     }
 
     /// Adds `teacher.…` to named tensors.

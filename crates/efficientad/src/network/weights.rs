@@ -43,9 +43,20 @@ impl Weights {
     }
 
     /// All weights and biases rounded to the nearest number of half precision.
-    pub(crate) fn rounded_to_half(mut self) -> Self {
+    pub(crate) fn rounded_to_half(self) -> Self {
+        self.map(|value| f16::from_f32(value).to_f32())
+    }
+
+    /// Zero in place of what is negligible, which networks that other programs trained for long are
+    /// full of.
+    pub(crate) fn without_negligible(self) -> Self {
+        self.map(|value| if value.abs() < NEGLIGIBLE_WEIGHT { 0.0 } else { value })
+    }
+
+    /// All weights and biases changed one by one.
+    fn map(mut self, change: impl Fn(f32) -> f32) -> Self {
         for ConvWeights { weight, bias } in &mut self.0 {
-            weight.iter_mut().chain(bias).for_each(|value| *value = f16::from_f32(*value).to_f32());
+            weight.iter_mut().chain(bias).for_each(|value| *value = change(*value));
         }
         self
     }
@@ -67,8 +78,7 @@ impl Weights {
             .collect()
     }
 
-    /// Reads `<prefix>.<layer>.weight` (output × input × row × column) and `.bias`; what is
-    /// negligible becomes zero, as networks that other programs trained for long are full of it.
+    /// Reads `<prefix>.<layer>.weight` (output × input × row × column) and `.bias`.
     ///
     /// # Errors
     /// When a tensor is missing or has another shape.
@@ -78,16 +88,10 @@ impl Weights {
                 tensors.expect(&format!("{prefix}.{}.weight", layer.name), &oihw_shape(layer))?;
             let bias = tensors
                 .expect(&format!("{prefix}.{}.bias", layer.name), &[layer.conv.out_channels])?;
-            let mut weights = ConvWeights {
+            Ok(ConvWeights {
                 weight: hwio_from_oihw(&layer.conv, weight.data()),
                 bias: bias.data().to_vec(),
-            };
-            for value in weights.weight.iter_mut().chain(&mut weights.bias) {
-                if value.abs() < NEGLIGIBLE_WEIGHT {
-                    *value = 0.0;
-                }
-            }
-            Ok(weights)
+            })
         };
         layers.iter().map(read).collect::<Result<_, _>>().map(Self)
     }
@@ -137,16 +141,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_negligible_is_read_as_zero() {
-        let layers = pdn_layers(PdnSize::Small, 384);
-        let mut random = Random::new(0, Purpose::StudentWeights, 0);
-        let mut weights = Weights::initialized(&layers, &mut random);
-        weights.0[0].weight[..4].copy_from_slice(&[1e-13, -1e-40, 1e-11, -1e-11]);
-        weights.0[3].bias[383] = -1e-13;
-        let mut tensors = Tensors::new();
-        weights.write(&layers, &mut tensors, "teacher").expect("shapes that fit");
-        weights.0[0].weight[..2].fill(0.0);
-        weights.0[3].bias[383] = 0.0;
-        assert_eq!(Weights::read(&layers, &tensors, "teacher").expect("all layers"), weights);
+    fn what_is_negligible_becomes_zero() {
+        let with = |weight: [f32; 4], bias: f32| {
+            Weights(vec![ConvWeights { weight: weight.to_vec(), bias: vec![bias] }])
+        };
+        let zeroed = with([1e-13, -1e-40, 1e-11, -1e-11], -1e-13).without_negligible();
+        assert_eq!(zeroed, with([0.0, 0.0, 1e-11, -1e-11], 0.0));
     }
 }
