@@ -90,8 +90,8 @@ def changed(image):
     factor = 0.8 + 0.4 * torch.rand((), device=DEVICE)
     black = torch.zeros_like(image)
     mean = grey(image).mean().expand_as(image)
-    from_ = torch.where(kind == 0, black, torch.where(kind == 1, mean, grey(image).expand_as(image)))
-    return (from_ + factor * (image - from_)).clamp(0, 1)
+    base = torch.where(kind == 0, black, torch.where(kind == 1, mean, grey(image).expand_as(image)))
+    return (base + factor * (image - base)).clamp(0, 1)
 
 
 def sometimes_grey(photo):
@@ -108,7 +108,7 @@ def epochs(count, steps, generator):
 
 
 def load_teacher():
-    """In evaluation form, without its normalisation."""
+    """The built-in teacher, its features not normalised."""
     layers = load_file(TEACHER)
     teacher = patch_description_network("small", FEATURES)
     convolutions = [layer for layer in teacher if hasattr(layer, "weight")]
