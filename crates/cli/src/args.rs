@@ -338,8 +338,9 @@ pub struct RecipeArgs {
     /// --continue one more than the model's].
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Highest learning rate of the half cosine, or that of the first 95 % of the paper's steps
-    /// [default: 0.0003, paper 0.0001; with --continue 0.0001, without --old 0.00001].
+    /// Highest learning rate of the half cosine, or that of the first 95 % of the paper's steps; that
+    /// of the autoencoder grows and shrinks with it [default: 0.0003, paper 0.0001; with --continue
+    /// 0.0001, without --old 0.00001].
     #[arg(long, value_name = "X", value_parser = parse_positive)]
     pub learning_rate: Option<f32>,
     /// Hold the autoencoder against the same standard everywhere, as the paper's recipe does.

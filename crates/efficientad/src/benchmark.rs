@@ -49,7 +49,7 @@ pub fn inspection(size: PdnSize, cpu: Arc<Cpu>) -> impl FnMut() {
     }
 }
 
-/// A whole training step on loaded images, with or without the penalty, once per call. As in
+/// A whole training step of the paper on loaded images, with or without the penalty, once per call. As in
 /// training, the teacher's features of the image without jitter are known from the second step on.
 pub fn training_step(size: PdnSize, cpu: Arc<Cpu>, penalty: bool) -> impl FnMut() {
     let weights = networks(size);
@@ -67,8 +67,9 @@ pub fn training_step(size: PdnSize, cpu: Arc<Cpu>, penalty: bool) -> impl FnMut(
         image: Some(0),
         counted: Counted::All,
         batch: noise(if penalty { 3 } else { 2 }),
+        for_autoencoder: Vec::new(),
     };
-    let mut steps = TimedSteps::new(step_networks, Recipe { size, ..Recipe::default() });
+    let mut steps = TimedSteps::new(step_networks, Recipe { size, ..Recipe::paper() });
     move || {
         std::hint::black_box(steps.step(&inputs));
     }

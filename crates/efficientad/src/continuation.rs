@@ -87,6 +87,7 @@ impl ContinuationRecipe {
             learning_rate: self.learning_rate,
             schedule: Schedule::Drop,
             student_start: trained.student_start,
+            autoencoder_optimizer: trained.autoencoder_optimizer,
             weight_decay: trained.weight_decay,
         }
     }

@@ -59,7 +59,7 @@ pub use network::{
 };
 pub use position::PositionWeights;
 pub use progress::{Progress, Stage};
-pub use recipe::{Recipe, Schedule, StudentStart};
+pub use recipe::{AutoencoderOptimizer, Recipe, Schedule, StudentStart};
 pub use regions::{Bounds, Centroid, MAX_REGIONS, Peak, Region, Regions};
 pub use source::{ImageSource, PhotoSource, penalty_crop};
 pub use teacher::Teacher;

@@ -8,10 +8,14 @@ use crate::network::{
     TEACHER_CHANNELS, Weights, autoencoder_layers, pdn_layers,
 };
 use crate::teacher::TeacherStatistics;
-use crate::training::{Counted, Losses, STUDENT_CHANNELS, StepInputs, StepNetworks, StepWeights};
+use crate::training::{
+    AutoencoderPlan, Counted, Losses, STUDENT_CHANNELS, StepInputs, StepNetworks, StepPlan,
+    StepWeights,
+};
 use crate::view::Framing;
 use efficientad_kernels::{
-    Adam, Cpu, InstructionSet, Moments, Shape, Tensor, Workspace, hwio_from_oihw, oihw_from_hwio,
+    Adam, ConvSpec, Cpu, InstructionSet, Moments, Muon, Shape, Tensor, Workspace, hwio_from_oihw,
+    oihw_from_hwio,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -24,11 +28,16 @@ struct Fixture {
     size: PdnSize,
 }
 
+/// A file of the fixtures.
+fn read_fixture(name: &str) -> Value {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
+    let text = std::fs::read_to_string(format!("{folder}/{name}.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
 impl Fixture {
     fn open(size: PdnSize) -> Self {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
-        let text = std::fs::read_to_string(format!("{folder}/parity_{size}.json")).unwrap();
-        Self { json: serde_json::from_str(&text).unwrap(), size }
+        Self { json: read_fixture(&format!("parity_{size}")), size }
     }
 
     /// A tensor as the fixtures define it: given values, or offset + scale · v.
@@ -279,6 +288,8 @@ fn anomaly_maps_agree_with_pytorch() {
     }
 }
 
+const PLAN: AutoencoderPlan = AutoencoderPlan::Adam { dropout: None };
+
 /// The networks of a training step, its losses and its gradients.
 fn step(fixture: &Fixture) -> (StepNetworks, Losses) {
     let mut networks = StepNetworks::new(
@@ -297,8 +308,9 @@ fn step(fixture: &Fixture) -> (StepNetworks, Losses) {
         batch.images_mut(i..i + 1).data.copy_from_slice(image.data());
     }
     let [teacher, _] = fixture.pdn_features(&images[0]);
-    let inputs = StepInputs { image: Some(0), counted: Counted::All, batch };
-    let losses = networks.losses_given(teacher.data(), &inputs, None);
+    let inputs =
+        StepInputs { image: Some(0), counted: Counted::All, batch, for_autoencoder: Vec::new() };
+    let losses = networks.losses_given(teacher.data(), &inputs, &PLAN);
     (networks, losses)
 }
 
@@ -328,19 +340,20 @@ fn assert_step_agrees(size: PdnSize) {
         assert_agrees(&format!("{size} gradient {name}"), gradient, expected, TOLERANCE);
     }
 
-    let adam = &fixture.json["adam"];
-    let constant = |name: &str| number(&adam[name]) as f32;
-    networks.update(&Adam {
+    let expected_adam = &fixture.json["adam"];
+    let constant = |name: &str| number(&expected_adam[name]) as f32;
+    let adam = Adam {
         learning_rate: constant("lr"),
         beta1: constant("beta1"),
         beta2: constant("beta2"),
         epsilon: constant("eps"),
         weight_decay: constant("weight_decay"),
         step: 1,
-    });
+    };
+    networks.update(&StepPlan { adam, autoencoder: PLAN });
     let parameters = |weights: &[Weights; 2]| named(size, weights);
     let (before, after) = (parameters(&before), parameters(&networks.weights()));
-    for (delta, gradient) in adam["deltas"].as_array().unwrap().iter().zip(expected) {
+    for (delta, gradient) in expected_adam["deltas"].as_array().unwrap().iter().zip(expected) {
         let name = delta["name"].as_str().unwrap();
         let of = |list: &[(String, Vec<f32>)]| -> Vec<f32> {
             list.iter().find(|(n, _)| n == name).expect(name).1.clone()
@@ -433,5 +446,24 @@ fn adam_agrees_with_pytorch_over_steps() {
         for (got, expected) in parameters.iter().zip(expected.as_array().unwrap()) {
             assert!((f64::from(*got) - number(expected)).abs() < 1e-6, "step {i}");
         }
+    }
+}
+
+#[test]
+fn muon_agrees_with_pytorch_over_steps() {
+    let fixture = Fixture { json: read_fixture("muon"), size: PdnSize::Small };
+    let series = &fixture.json;
+    // PyTorch's matrices are output × input.
+    let spec = ConvSpec::plain(160, 64, 1);
+    let matrix = |name: &Value| hwio_from_oihw(&spec, &fixture.tensor(name.as_str().unwrap()));
+    let constant = |name: &str| number(&series[name]) as f32;
+    let muon = Muon { learning_rate: constant("lr"), momentum: constant("momentum") };
+    let mut parameters = matrix(&series["parameter"]);
+    let mut mean = vec![0.0; parameters.len()];
+    let gradients = series["gradients"].as_array().unwrap();
+    for (gradient, expected) in gradients.iter().zip(series["after"].as_array().unwrap()) {
+        muon.update(&cpu(), 64, &mut parameters, &matrix(gradient), &mut mean);
+        let what = format!("after {gradient}");
+        assert_agrees(&what, &oihw_from_hwio(&spec, &parameters), expected, 1e-6);
     }
 }

@@ -61,6 +61,38 @@ impl fmt::Display for StudentStart {
     }
 }
 
+/// How the autoencoder learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum AutoencoderOptimizer {
+    /// As the student, by Adam and from the step's image, with dropout, and also from the student:
+    /// the paper's.
+    #[default]
+    Adam,
+    /// By Muon, from six images a step and only from the teacher, without dropout: as far in a
+    /// twentieth of the steps (measured: `docs/recipes.md`).
+    Muon,
+}
+
+impl AutoencoderOptimizer {
+    /// Images that the autoencoder learns from in a step.
+    pub(crate) fn images(self) -> usize {
+        match self {
+            Self::Adam => 1,
+            Self::Muon => 6,
+        }
+    }
+}
+
+impl fmt::Display for AutoencoderOptimizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Adam => "Adam",
+            Self::Muon => "Muon",
+        })
+    }
+}
+
 /// Falls from 1 at `part` 0 to 0 at `part` 1.
 pub(crate) fn half_cosine(part: f64) -> f64 {
     f64::midpoint(1.0, (std::f64::consts::PI * part).cos())
@@ -94,6 +126,9 @@ pub struct Recipe {
     /// What the student begins with; in files that don't tell, random weights.
     #[serde(default)]
     pub student_start: StudentStart,
+    /// How the autoencoder learns; in files that don't tell, by Adam.
+    #[serde(default)]
+    pub autoencoder_optimizer: AutoencoderOptimizer,
     /// This share of each weight is added to its gradient.
     pub weight_decay: f32,
 }
@@ -111,6 +146,7 @@ impl Default for Recipe {
             learning_rate: 3e-4,
             schedule: Schedule::Cosine,
             student_start: StudentStart::Teacher,
+            autoencoder_optimizer: AutoencoderOptimizer::Muon,
             weight_decay: 1e-5,
         }
     }
@@ -119,11 +155,13 @@ impl Default for Recipe {
 /// How it trains, without what the networks see.
 impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { steps, seed, learning_rate, schedule, student_start, weight_decay, .. } = self;
+        let Self { steps, seed, learning_rate, schedule, weight_decay, .. } = self;
+        let Self { student_start, autoencoder_optimizer, .. } = self;
         write!(
             f,
             "{steps} steps, seed {seed}, learning rate {learning_rate} ({schedule}), weight decay \
-             {weight_decay}; the student began with {student_start} weights"
+             {weight_decay}; the student began with {student_start} weights, the autoencoder learned \
+             by {autoencoder_optimizer}"
         )
     }
 }
@@ -138,6 +176,7 @@ impl Recipe {
             learning_rate: 1e-4,
             schedule: Schedule::Drop,
             student_start: StudentStart::Random,
+            autoencoder_optimizer: AutoencoderOptimizer::Adam,
             ..Self::default()
         }
     }

@@ -12,6 +12,7 @@ mod conv2d;
 mod cpu;
 mod gemm;
 mod im2col;
+mod muon;
 mod resize;
 mod simd;
 mod tensor;
@@ -24,6 +25,7 @@ pub use conv2d::{
     hwio_from_oihw, oihw_from_hwio,
 };
 pub use cpu::{Cpu, CpuError};
+pub use muon::Muon;
 pub use resize::{Taps, bilinear_taps, resize_bilinear, resize_bilinear_adjoint};
 pub use simd::InstructionSet;
 pub use tensor::{Buffer, Shape, SignMask, Tensor, TensorView, TensorViewMut};

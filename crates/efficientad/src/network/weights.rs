@@ -61,6 +61,14 @@ impl Weights {
         self
     }
 
+    /// Makes all weights and biases zero.
+    pub(crate) fn clear(&mut self) {
+        for ConvWeights { weight, bias } in &mut self.0 {
+            weight.fill(0.0);
+            bias.fill(0.0);
+        }
+    }
+
     /// Zeros of the same shape.
     pub(crate) fn zeros_like(&self) -> Self {
         let zeros = |w: &ConvWeights| ConvWeights {

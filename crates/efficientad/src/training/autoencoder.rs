@@ -7,7 +7,7 @@ use crate::network::{
     forward_autoencoder,
 };
 use efficientad_kernels::{
-    BackwardPass, Cpu, SignMask, Tensor, TensorView, Workspace, resize_bilinear_adjoint,
+    Adam, BackwardPass, Cpu, Muon, SignMask, Tensor, TensorView, Workspace, resize_bilinear_adjoint,
 };
 
 /// The autoencoder as it learns, one image at a time.
@@ -20,6 +20,8 @@ pub(crate) struct TrainableAutoencoder {
     gradients: Vec<Tensor>,
     /// Gradients with respect to what each layer reads, where that was resized.
     resized_gradients: Vec<Option<Tensor>>,
+    /// Gradients with respect to weights, summed over the images of a step.
+    summed_gradient: Weights,
 }
 
 /// Whether a layer is followed by dropout.
@@ -37,6 +39,7 @@ impl TrainableAutoencoder {
             maps: AutoencoderMaps::default(),
             gradients: Vec::new(),
             resized_gradients: Vec::new(),
+            summed_gradient: weights.zeros_like(),
         }
     }
 
@@ -107,5 +110,33 @@ impl TrainableAutoencoder {
                 resize_bilinear_adjoint(workspace.cpu(), resized.view(), before.view_mut());
             }
         }
+    }
+
+    /// Adds the gradients of the last backward pass to those of the other images of the step.
+    pub(crate) fn sum_gradient(&mut self, cpu: &Cpu) {
+        for (conv, sum) in self.convs.iter_mut().zip(&mut self.summed_gradient.0) {
+            conv.add_gradient_to(cpu, sum);
+        }
+    }
+
+    /// The gradients that were summed up.
+    #[cfg(test)]
+    pub(crate) fn summed_gradient(&self) -> &Weights {
+        &self.summed_gradient
+    }
+
+    /// One step by the gradients that were summed up: of Muon for the weights, but for those of the
+    /// last layer, and of Adam for all others.
+    pub(crate) fn update_by_muon(&mut self, cpu: &Cpu, muon: &Muon, adam: &Adam) {
+        let gradients = &self.summed_gradient.0;
+        let last = gradients.len() - 1;
+        cpu.for_each_chunk(&mut self.convs, 1, |i, conv| {
+            if i < last {
+                conv[0].update_by_muon(cpu, muon, adam, &gradients[i]);
+            } else {
+                conv[0].update_by(cpu, adam, &gradients[i]);
+            }
+        });
+        self.summed_gradient.clear();
     }
 }

@@ -1,7 +1,9 @@
 //! A convolution that learns.
 
 use crate::network::{ConvWeights, Layer, Weights};
-use efficientad_kernels::{Adam, BackwardPass, Conv2d, Conv2dGradient, Cpu, Moments, Workspace};
+use efficientad_kernels::{
+    Adam, BackwardPass, Conv2d, Conv2dGradient, Cpu, Moments, Muon, Workspace,
+};
 
 /// A convolution with its gradients and its optimizer's state.
 pub(crate) struct TrainableConv {
@@ -12,7 +14,7 @@ pub(crate) struct TrainableConv {
     weight_gradient: Vec<f32>,
 }
 
-/// Adam's running means for a convolution.
+/// The optimizer's running means for a convolution.
 #[derive(Clone, Default)]
 pub(crate) struct ConvMoments {
     pub weight: Moments,
@@ -74,6 +76,20 @@ impl TrainableConv {
     pub(crate) fn update_by(&mut self, cpu: &Cpu, adam: &Adam, gradient: &ConvWeights) {
         let ConvWeights { weight, bias } = &mut self.weights;
         adam.update(cpu, weight, &gradient.weight, &mut self.moments.weight);
+        adam.update(cpu, bias, &gradient.bias, &mut self.moments.bias);
+        self.use_weights(cpu);
+    }
+
+    /// One step by a gradient that was summed up: of Muon for the weights, of Adam for the bias.
+    pub(crate) fn update_by_muon(
+        &mut self,
+        cpu: &Cpu,
+        muon: &Muon,
+        adam: &Adam,
+        gradient: &ConvWeights,
+    ) {
+        let ConvWeights { weight, bias } = &mut self.weights;
+        muon.update(cpu, bias.len(), weight, &gradient.weight, &mut self.moments.weight.first);
         adam.update(cpu, bias, &gradient.bias, &mut self.moments.bias);
         self.use_weights(cpu);
     }

@@ -2,7 +2,7 @@
 
 use super::counted::Counted;
 use crate::error::Error;
-use crate::network::write_normalized;
+use crate::network::{InputSize, write_normalized};
 use crate::random::{Purpose, Random};
 use crate::source::{ImageCache, PhotoSource};
 use crate::view::{Framing, Layout, Window};
@@ -16,6 +16,9 @@ use std::ops::Range;
 const JITTER: f32 = 0.2;
 /// Probability that a penalty photo becomes grey.
 const GREY: f32 = 0.3;
+/// The images that only the autoencoder learns from are drawn as those of steps so much later: far
+/// past the last one, and even, as old and new images come in turn.
+const DRAWS_APART: u64 = 1 << 40;
 
 /// The images of one training step, normalised.
 pub(crate) struct StepInputs {
@@ -25,6 +28,17 @@ pub(crate) struct StepInputs {
     pub counted: Counted,
     /// The image, the penalty photo if there is one, and last the image with jitter.
     pub batch: Tensor,
+    /// More images, without jitter, that only the autoencoder learns from.
+    pub for_autoencoder: Vec<AutoencoderInput>,
+}
+
+/// An image as it is, normalised.
+pub(crate) struct AutoencoderInput {
+    /// As [`StepInputs::image`].
+    pub image: Option<usize>,
+    /// As [`StepInputs::counted`].
+    pub counted: Counted,
+    pub input: Tensor,
 }
 
 impl StepInputs {
@@ -52,13 +66,14 @@ pub(crate) struct StepLoader<'a> {
     pub photos: Option<&'a dyn PhotoSource>,
     pub framing: Framing,
     pub seed: u64,
+    /// Images that the autoencoder learns from in a step, one of which is the student's.
+    pub autoencoder_images: usize,
 }
 
 impl StepLoader<'_> {
     /// The inputs of step `step`, counted from 0.
     pub(crate) fn load(&self, step: u64) -> Result<StepInputs, Error> {
-        let image = self.order.image_at(self.seed, step);
-        let shown = self.show(image, step)?;
+        let shown = self.show(step)?;
         let mut random = Random::new(self.seed, Purpose::Augmentation, step);
         let jittered = shown.input_of(&jitter(&shown.photo, &mut random));
         let mut inputs = vec![shown.input_of(&shown.photo)];
@@ -71,15 +86,20 @@ impl StepLoader<'_> {
             inputs.push(if random.unit() < GREY { to_grayscale(&photo) } else { photo });
         }
         inputs.push(jittered);
-        let shape = size.shape(inputs.len());
-        let mut batch = Tensor::zeros(shape);
-        let targets = batch.data_mut().chunks_exact_mut(shape.image_len());
-        inputs.iter().zip(targets).for_each(|(input, target)| write_normalized(input, target));
-        Ok(StepInputs { image: shown.whole.then_some(image), counted: shown.counted, batch })
+        let batch = normalized(&inputs, size);
+        let for_autoencoder = (1..self.autoencoder_images as u64).map(|more| {
+            let shown = self.show(more * DRAWS_APART + step)?;
+            let input = normalized(&[shown.input_of(&shown.photo)], size);
+            Ok(AutoencoderInput { image: shown.number(), counted: shown.counted, input })
+        });
+        let for_autoencoder = for_autoencoder.collect::<Result<_, Error>>()?;
+        Ok(StepInputs { image: shown.number(), counted: shown.counted, batch, for_autoencoder })
     }
 
-    /// What a step shows of its image: all of it, or of tiles one that is drawn.
-    fn show(&self, image: usize, step: u64) -> Result<Shown, Error> {
+    /// What is shown of the image at place `draw` of the order: all of it, or of tiles one that is
+    /// drawn.
+    fn show(&self, draw: u64) -> Result<Shown, Error> {
+        let image = self.order.image_at(self.seed, draw);
         let photo = self.images.get(image)?;
         let layout = self.framing.layout(photo.dimensions());
         let layout = layout.map_err(|error| error.of_image(self.images.name(image)))?;
@@ -87,12 +107,12 @@ impl StepLoader<'_> {
         let (photo, whole, window) = match layout.only_window() {
             Some(window) => (photo.into_owned(), true, window),
             None => {
-                let window = layout.random_window(Random::new(self.seed, Purpose::Window, step));
+                let window = layout.random_window(Random::new(self.seed, Purpose::Window, draw));
                 (layout.cut(&layout.canvas(&photo), window), false, window)
             }
         };
         let counted = Counted::marked(&layout.counted_in(window));
-        Ok(Shown { photo, whole, counted, layout, window })
+        Ok(Shown { image, photo, whole, counted, layout, window })
     }
 }
 
@@ -118,8 +138,9 @@ impl ImageOrder {
     }
 }
 
-/// What a step shows of its image.
+/// What is shown of an image.
 struct Shown {
+    image: usize,
     /// The whole image, or what the window shows of it on the canvas.
     photo: RgbImage,
     whole: bool,
@@ -129,11 +150,25 @@ struct Shown {
 }
 
 impl Shown {
+    /// The image's number, if every step shows the same of it.
+    fn number(&self) -> Option<usize> {
+        self.whole.then_some(self.image)
+    }
+
     /// The networks' input.
     fn input_of(&self, photo: &RgbImage) -> RgbImage {
         let part = if self.whole { self.layout.canvas(photo).into_owned() } else { photo.clone() };
         self.layout.padded(part, self.window)
     }
+}
+
+/// Inputs as a batch, normalised.
+fn normalized(inputs: &[RgbImage], size: InputSize) -> Tensor {
+    let shape = size.shape(inputs.len());
+    let mut batch = Tensor::zeros(shape);
+    let targets = batch.data_mut().chunks_exact_mut(shape.image_len());
+    inputs.iter().zip(targets).for_each(|(input, target)| write_normalized(input, target));
+    batch
 }
 
 /// Changes one of brightness, contrast and saturation.
@@ -151,7 +186,6 @@ fn jitter(image: &RgbImage, random: &mut Random) -> RgbImage {
 mod tests {
     use super::*;
     use crate::error::SourceError;
-    use crate::network::InputSize;
     use crate::source::ImageSource;
 
     struct Plain(usize);
@@ -177,6 +211,7 @@ mod tests {
             photos: None,
             framing: Framing::stretched(InputSize::default()),
             seed: 4,
+            autoencoder_images: 3,
         }
     }
 

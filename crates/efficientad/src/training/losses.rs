@@ -138,43 +138,48 @@ pub(crate) fn penalty(cpu: &Cpu, student: &mut [f32]) -> f32 {
     (sums.iter().sum::<f64>() / len as f64) as f32
 }
 
-/// The autoencoder's and the student–autoencoder loss.
-///
-/// `student` holds the student's second half on entry and its gradient on return; the
-/// autoencoder's gradient, of both losses, is left in `autoencoder_gradient`.
-pub(crate) fn autoencoder_losses(
-    cpu: &Cpu,
-    teacher: &[f32],
-    autoencoder: &[f32],
-    student: &mut [f32],
-    autoencoder_gradient: &mut [f32],
-) -> (f32, f32) {
-    let len = teacher.len();
+/// The student–autoencoder loss. `student` holds the student's second half on entry and its gradient
+/// on return.
+pub(crate) fn student_autoencoder_loss(cpu: &Cpu, autoencoder: &[f32], student: &mut [f32]) -> f32 {
+    let len = student.len();
     let slope = 2.0 / len as f32;
-    let student_sums = cpu.map_chunks(student, CHUNK, |chunk, student| {
-        let autoencoder = &autoencoder[chunk * CHUNK..][..student.len()];
+    let sums = cpu.map_chunks(student, CHUNK, |chunk, student| {
         let mut sum = 0.0_f64;
-        for (s, a) in student.iter_mut().zip(autoencoder) {
+        for (s, a) in student.iter_mut().zip(&autoencoder[chunk * CHUNK..]) {
             let difference = *s - a;
             sum += f64::from(difference * difference);
             *s = slope * difference;
         }
         sum
     });
-    let student = &*student;
-    let autoencoder_sums = cpu.map_chunks(autoencoder_gradient, CHUNK, |chunk, gradient| {
-        let part = chunk * CHUNK..chunk * CHUNK + gradient.len();
+    (sums.iter().sum::<f64>() / len as f64) as f32
+}
+
+/// The autoencoder's loss. Its gradient is left in `gradient`; with the student's gradient of the
+/// student–autoencoder loss also that of this loss.
+pub(crate) fn autoencoder_loss(
+    cpu: &Cpu,
+    teacher: &[f32],
+    autoencoder: &[f32],
+    student_gradient: Option<&[f32]>,
+    gradient: &mut [f32],
+) -> f32 {
+    let len = teacher.len();
+    let slope = 2.0 / len as f32;
+    let sums = cpu.map_chunks(gradient, CHUNK, |chunk, gradient| {
+        let start = chunk * CHUNK;
         let mut sum = 0.0_f64;
-        let features = autoencoder[part.clone()].iter().zip(&teacher[part.clone()]);
-        for ((g, s), (a, t)) in gradient.iter_mut().zip(&student[part]).zip(features) {
+        for ((g, a), t) in gradient.iter_mut().zip(&autoencoder[start..]).zip(&teacher[start..]) {
             let difference = a - t;
             sum += f64::from(difference * difference);
-            *g = slope * difference - s;
+            *g = slope * difference;
+        }
+        if let Some(student) = student_gradient {
+            gradient.iter_mut().zip(&student[start..]).for_each(|(g, s)| *g -= s);
         }
         sum
     });
-    let mean = |sums: &[f64]| (sums.iter().sum::<f64>() / len as f64) as f32;
-    (mean(&autoencoder_sums), mean(&student_sums))
+    (sums.iter().sum::<f64>() / len as f64) as f32
 }
 
 fn scale(cpu: &Cpu, values: &mut [f32], factor: f32) {
@@ -286,8 +291,9 @@ mod tests {
         let [teacher, autoencoder, features] = [3, 4, 5].map(|i| noise(70_000, i));
         let mut student = features.clone();
         let mut gradient = vec![0.0; 70_000];
-        let (ae, stae) =
-            autoencoder_losses(&cpu(), &teacher, &autoencoder, &mut student, &mut gradient);
+        let stae = student_autoencoder_loss(&cpu(), &autoencoder, &mut student);
+        let pull = Some(&student[..]);
+        let ae = autoencoder_loss(&cpu(), &teacher, &autoencoder, pull, &mut gradient);
         let mean_square = |a: &[f32], b: &[f32]| {
             a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>() / a.len() as f64
         };
@@ -297,5 +303,7 @@ mod tests {
         assert_slopes(&autoencoder, &gradient, |moved| {
             mean_square(&teacher, moved) + mean_square(&features, moved)
         });
+        autoencoder_loss(&cpu(), &teacher, &autoencoder, None, &mut gradient);
+        assert_slopes(&autoencoder, &gradient, |moved| mean_square(&teacher, moved));
     }
 }

@@ -10,6 +10,7 @@ mod features;
 mod inputs;
 mod losses;
 mod pdn;
+mod plan;
 mod prefetch;
 mod step;
 mod student;
@@ -19,6 +20,8 @@ mod windows;
 pub(crate) use counted::Counted;
 pub(crate) use inputs::StepInputs;
 pub use losses::Losses;
+#[cfg(test)]
+pub(crate) use plan::{AutoencoderPlan, StepPlan};
 pub(crate) use step::{StepNetworks, StepWeights};
 pub(crate) use student::STUDENT_CHANNELS;
 pub use trainer::{BegunTraining, TrainOptions, Trainer, TrainingData};

@@ -3,10 +3,10 @@
 use super::checkpoint::{Checkpoint, TrainingProgress, moments};
 use super::conv::ConvMoments;
 use super::counted::Counted;
-use super::dropout::Dropout;
 use super::features::FeatureCache;
 use super::inputs::{ImageOrder, StepInputs, StepLoader};
 use super::losses::Losses;
+use super::plan::StepPlan;
 use super::prefetch::while_loading;
 use super::step::{StepNetworks, StepWeights};
 use super::student::STUDENT_CHANNELS;
@@ -25,7 +25,7 @@ use crate::recipe::{Recipe, StudentStart};
 use crate::source::{ImageCache, ImageSource, PhotoSource};
 use crate::teacher::{Teacher, TeacherStatistics};
 use crate::view::Framing;
-use efficientad_kernels::{Adam, Cpu, Tensor, Workspace};
+use efficientad_kernels::{Cpu, Tensor, Workspace};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -212,6 +212,7 @@ impl<'a> Trainer<'a> {
                 photos: data.photos,
                 framing: weights.framing.clone(),
                 seed: recipe.seed,
+                autoencoder_images: recipe.autoencoder_optimizer.images(),
             },
             progress,
             framing: weights.framing,
@@ -257,10 +258,10 @@ impl<'a> Trainer<'a> {
         let recipe = &progress.recipe;
         let load_next = (step + 1 < recipe.steps).then_some(|| loader.load(step + 1));
         let (losses, next) = while_loading(load_next, || {
-            let dropout = Dropout { seed: recipe.seed, step };
-            let losses = networks.losses(&inputs, features, Some(dropout));
+            let plan = StepPlan::new(recipe, step);
+            let losses = networks.losses(&inputs, features, &plan.autoencoder);
             if losses.total().is_finite() {
-                networks.update(&adam(recipe, step));
+                networks.update(&plan);
             }
             losses
         });
@@ -332,17 +333,12 @@ impl TimedSteps {
     }
 
     pub(crate) fn step(&mut self, inputs: &StepInputs) -> Losses {
-        let dropout = Dropout { seed: self.recipe.seed, step: self.step };
-        let losses = self.networks.losses(inputs, &mut self.features, Some(dropout));
-        self.networks.update(&adam(&self.recipe, self.step));
+        let plan = StepPlan::new(&self.recipe, self.step);
+        let losses = self.networks.losses(inputs, &mut self.features, &plan.autoencoder);
+        self.networks.update(&plan);
         self.step += 1;
         losses
     }
-}
-
-/// Adam at a step, counted from 0.
-fn adam(recipe: &Recipe, step: u64) -> Adam {
-    Adam::usual(recipe.learning_rate_at(step), recipe.weight_decay, step + 1)
 }
 
 fn check_counts(data: &TrainingData<'_>) -> Result<(), Error> {

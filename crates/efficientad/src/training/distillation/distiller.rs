@@ -168,10 +168,7 @@ impl<'a> Distiller<'a> {
 
     /// Computes loss and gradient of a batch in parts, and updates the weights.
     fn learn(&mut self, batches: &[Batch], step: u64) -> f64 {
-        for gradient in &mut self.gradient.0 {
-            gradient.weight.fill(0.0);
-            gradient.bias.fill(0.0);
-        }
+        self.gradient.clear();
         let values: usize = batches.iter().map(|batch| batch.targets.shape().len()).sum();
         let squares: f64 = batches.iter().map(|batch| self.add_gradient(batch, values)).sum();
         let loss = squares / values as f64;
