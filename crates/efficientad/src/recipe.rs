@@ -70,18 +70,9 @@ pub enum AutoencoderOptimizer {
     #[default]
     Adam,
     /// By Muon, from six images a step and only from the teacher, without dropout: as far in a
-    /// twentieth of the steps (measured: `docs/recipes.md`).
+    /// thirty-fifth of the steps (measured: `docs/recipes.md`). Of few images not in every step, or
+    /// it would learn them by heart.
     Muon,
-}
-
-impl AutoencoderOptimizer {
-    /// Images that the autoencoder learns from in a step.
-    pub(crate) fn images(self) -> usize {
-        match self {
-            Self::Adam => 1,
-            Self::Muon => 6,
-        }
-    }
 }
 
 impl fmt::Display for AutoencoderOptimizer {

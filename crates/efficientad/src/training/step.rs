@@ -68,12 +68,10 @@ impl StepNetworks {
         Arc::clone(self.workspace.cpu()).run(|| {
             let plain = self.plain_features(features, inputs.image, inputs.plain());
             let mut losses = self.losses_given(plain, inputs, plan);
-            if let AutoencoderPlan::Muon { .. } = plan {
-                for more in &inputs.for_autoencoder {
-                    losses.autoencoder += self.teach_autoencoder(more, features, plan);
-                }
-                losses.autoencoder /= (1 + inputs.for_autoencoder.len()) as f32;
+            for more in &inputs.for_autoencoder {
+                losses.autoencoder += self.teach_autoencoder(more, features, plan);
             }
+            losses.autoencoder /= (1 + inputs.for_autoencoder.len()) as f32;
             losses
         })
     }
@@ -141,8 +139,8 @@ impl StepNetworks {
         self.autoencoder_gradient(image, &more.counted, plan)
     }
 
-    /// The loss and the gradients of the autoencoder for an image that it has been shown last, and
-    /// whose features are the teacher's last.
+    /// The loss of the autoencoder and, if it learns in this step, its gradients, for an image that it
+    /// has been shown last and whose features are the teacher's last.
     fn autoencoder_gradient(
         &mut self,
         image: TensorView<'_>,
@@ -156,16 +154,22 @@ impl StepNetworks {
                 let gradient = self.student.autoencoder_half.data();
                 Some(counted.gather(gradient, TEACHER_CHANNELS))
             }
-            AutoencoderPlan::Muon { .. } => None,
+            AutoencoderPlan::Muon { .. } | AutoencoderPlan::Rest => None,
         };
         let (prediction, gradient) = self.autoencoder.features_and_gradient();
         let prediction = counted.gather(prediction.data(), TEACHER_CHANNELS);
         let loss = counted.change(gradient.data_mut(), TEACHER_CHANNELS, |gradient| {
             autoencoder_loss(workspace.cpu(), &teacher, &prediction, student.as_deref(), gradient)
         });
-        self.autoencoder.backward(workspace, image, plan.dropout());
-        if let AutoencoderPlan::Muon { .. } = plan {
-            self.autoencoder.sum_gradient(workspace.cpu());
+        match plan {
+            AutoencoderPlan::Adam { dropout } => {
+                self.autoencoder.backward(workspace, image, *dropout);
+            }
+            AutoencoderPlan::Muon { .. } => {
+                self.autoencoder.backward(workspace, image, None);
+                self.autoencoder.sum_gradient(workspace.cpu());
+            }
+            AutoencoderPlan::Rest => {}
         }
         loss
     }
@@ -181,6 +185,7 @@ impl StepNetworks {
                     autoencoder.convs.iter_mut().for_each(|conv| conv.update(cpu, &plan.adam));
                 }
                 AutoencoderPlan::Muon { muon, adam } => autoencoder.update_by_muon(cpu, muon, adam),
+                AutoencoderPlan::Rest => {}
             }
         });
     }
@@ -292,6 +297,7 @@ mod tests {
         };
         let adam = of(&[], &AutoencoderPlan::Adam { dropout: None });
         assert!(of(&[2], &muon()) == adam);
+        assert!(of(&[], &AutoencoderPlan::Rest) == adam);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::counted::Counted;
 use super::features::FeatureCache;
 use super::inputs::{ImageOrder, StepInputs, StepLoader};
 use super::losses::Losses;
-use super::plan::StepPlan;
+use super::plan::TrainingPlan;
 use super::prefetch::while_loading;
 use super::step::{StepNetworks, StepWeights};
 use super::student::STUDENT_CHANNELS;
@@ -212,7 +212,7 @@ impl<'a> Trainer<'a> {
                 photos: data.photos,
                 framing: weights.framing.clone(),
                 seed: recipe.seed,
-                autoencoder_images: recipe.autoencoder_optimizer.images(),
+                plan: TrainingPlan::new(recipe.clone(), image_count),
             },
             progress,
             framing: weights.framing,
@@ -258,7 +258,7 @@ impl<'a> Trainer<'a> {
         let recipe = &progress.recipe;
         let load_next = (step + 1 < recipe.steps).then_some(|| loader.load(step + 1));
         let (losses, next) = while_loading(load_next, || {
-            let plan = StepPlan::new(recipe, step);
+            let plan = loader.plan.step(step);
             let losses = networks.losses(&inputs, features, &plan.autoencoder);
             if losses.total().is_finite() {
                 networks.update(&plan);
@@ -323,17 +323,18 @@ impl<'a> Trainer<'a> {
 pub(crate) struct TimedSteps {
     networks: StepNetworks,
     features: FeatureCache,
-    recipe: Recipe,
+    plan: TrainingPlan,
     step: u64,
 }
 
 impl TimedSteps {
     pub(crate) fn new(networks: StepNetworks, recipe: Recipe) -> Self {
-        Self { networks, features: FeatureCache::new(1, usize::MAX), recipe, step: 0 }
+        let plan = TrainingPlan::new(recipe, 1);
+        Self { networks, features: FeatureCache::new(1, usize::MAX), plan, step: 0 }
     }
 
     pub(crate) fn step(&mut self, inputs: &StepInputs) -> Losses {
-        let plan = StepPlan::new(&self.recipe, self.step);
+        let plan = self.plan.step(self.step);
         let losses = self.networks.losses(inputs, &mut self.features, &plan.autoencoder);
         self.networks.update(&plan);
         self.step += 1;
