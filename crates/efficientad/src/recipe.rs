@@ -70,9 +70,22 @@ pub enum AutoencoderOptimizer {
     #[default]
     Adam,
     /// By Muon, from six images a step and only from the teacher, without dropout: as far in a
-    /// thirty-fifth of the steps (measured: `docs/recipes.md`). Of few images not in every step, or
-    /// it would learn them by heart.
+    /// thirty-fifth of the steps (measured: `docs/recipes.md`). Not of fewer than 200 images, which
+    /// it would learn by heart.
     Muon,
+}
+
+impl AutoencoderOptimizer {
+    /// Training images without which Muon gives way to Adam.
+    const MUON_NEEDS: usize = 200;
+
+    /// Images that the autoencoder learns from in a step.
+    pub(crate) fn images(self) -> u64 {
+        match self {
+            Self::Adam => 1,
+            Self::Muon => 6,
+        }
+    }
 }
 
 impl fmt::Display for AutoencoderOptimizer {
@@ -117,7 +130,8 @@ pub struct Recipe {
     /// What the student begins with; in files that don't tell, random weights.
     #[serde(default)]
     pub student_start: StudentStart,
-    /// How the autoencoder learns; in files that don't tell, by Adam.
+    /// How the autoencoder learns; in files that don't tell, by Adam. A training on fewer than 200
+    /// images takes Adam in any case, and its model says so.
     #[serde(default)]
     pub autoencoder_optimizer: AutoencoderOptimizer,
     /// This share of each weight is added to its gradient.
@@ -177,6 +191,14 @@ impl Recipe {
         Self { steps: 400, ..Self::default() }
     }
 
+    /// The recipe as it is for so many training images.
+    pub(crate) fn on_images(self, images: usize) -> Self {
+        if images >= AutoencoderOptimizer::MUON_NEEDS {
+            return self;
+        }
+        Self { autoencoder_optimizer: AutoencoderOptimizer::Adam, ..self }
+    }
+
     /// How images become inputs of the networks.
     pub(crate) fn framing(&self) -> Result<Framing, ViewError> {
         Framing::new(self.input, self.view, self.region.clone())
@@ -214,6 +236,14 @@ mod tests {
         assert!(rates[5..].is_sorted_by(|earlier, later| earlier > later));
         assert!((rates[52] - 0.508_27).abs() < 1e-5, "{}", rates[52]);
         assert!(rates[99] > 0.0 && rates[99] < 1e-3);
+    }
+
+    #[test]
+    fn few_images_are_for_adam() {
+        let of = |recipe: Recipe, images| recipe.on_images(images).autoencoder_optimizer;
+        assert_eq!(of(Recipe::default(), 199), AutoencoderOptimizer::Adam);
+        assert_eq!(of(Recipe::default(), 200), AutoencoderOptimizer::Muon);
+        assert_eq!(of(Recipe::paper(), 200), AutoencoderOptimizer::Adam);
     }
 
     #[test]

@@ -261,12 +261,11 @@ fn refuse_contradictions(given: &RecipeArgs, view: &ViewArgs, recipe: &Recipe) -
 
 /// What recipes differ in.
 fn course(recipe: &Recipe) -> String {
-    let Recipe { steps, learning_rate, schedule, student_start, .. } = recipe;
-    let Recipe { autoencoder_optimizer, position_weights, .. } = recipe;
+    let Recipe { steps, learning_rate, schedule, student_start, position_weights, .. } = recipe;
     let weights = if *position_weights { "with" } else { "without" };
     format!(
-        "{steps} steps at {learning_rate} ({schedule}), from {student_start} weights, the \
-         autoencoder by {autoencoder_optimizer}, {weights} position weights"
+        "{steps} steps at {learning_rate} ({schedule}), from {student_start} weights, {weights} \
+         position weights"
     )
 }
 

@@ -1,7 +1,6 @@
 //! The images of a training step: which, and how they are changed.
 
 use super::counted::Counted;
-use super::plan::TrainingPlan;
 use crate::error::Error;
 use crate::network::{InputSize, write_normalized};
 use crate::random::{Purpose, Random};
@@ -67,7 +66,8 @@ pub(crate) struct StepLoader<'a> {
     pub photos: Option<&'a dyn PhotoSource>,
     pub framing: Framing,
     pub seed: u64,
-    pub plan: TrainingPlan,
+    /// Images that the autoencoder learns from in a step, one of which is the student's.
+    pub autoencoder_images: u64,
 }
 
 impl StepLoader<'_> {
@@ -87,7 +87,7 @@ impl StepLoader<'_> {
         }
         inputs.push(jittered);
         let batch = normalized(&inputs, size);
-        let for_autoencoder = (1..=self.plan.images_for_autoencoder(step)).map(|more| {
+        let for_autoencoder = (1..self.autoencoder_images).map(|more| {
             let shown = self.show(more * DRAWS_APART + step)?;
             let input = normalized(&[shown.input_of(&shown.photo)], size);
             Ok(AutoencoderInput { image: shown.number(), counted: shown.counted, input })
@@ -186,7 +186,6 @@ fn jitter(image: &RgbImage, random: &mut Random) -> RgbImage {
 mod tests {
     use super::*;
     use crate::error::SourceError;
-    use crate::recipe::Recipe;
     use crate::source::ImageSource;
 
     struct Plain(usize);
@@ -212,7 +211,7 @@ mod tests {
             photos: None,
             framing: Framing::stretched(InputSize::default()),
             seed: 4,
-            plan: TrainingPlan::new(Recipe::default(), 1000),
+            autoencoder_images: 3,
         }
     }
 

@@ -139,8 +139,8 @@ impl StepNetworks {
         self.autoencoder_gradient(image, &more.counted, plan)
     }
 
-    /// The loss of the autoencoder and, if it learns in this step, its gradients, for an image that it
-    /// has been shown last and whose features are the teacher's last.
+    /// The loss and the gradients of the autoencoder for an image that it has been shown last, and
+    /// whose features are the teacher's last.
     fn autoencoder_gradient(
         &mut self,
         image: TensorView<'_>,
@@ -154,7 +154,7 @@ impl StepNetworks {
                 let gradient = self.student.autoencoder_half.data();
                 Some(counted.gather(gradient, TEACHER_CHANNELS))
             }
-            AutoencoderPlan::Muon { .. } | AutoencoderPlan::Rest => None,
+            AutoencoderPlan::Muon { .. } => None,
         };
         let (prediction, gradient) = self.autoencoder.features_and_gradient();
         let prediction = counted.gather(prediction.data(), TEACHER_CHANNELS);
@@ -169,7 +169,6 @@ impl StepNetworks {
                 self.autoencoder.backward(workspace, image, None);
                 self.autoencoder.sum_gradient(workspace.cpu());
             }
-            AutoencoderPlan::Rest => {}
         }
         loss
     }
@@ -185,7 +184,6 @@ impl StepNetworks {
                     autoencoder.convs.iter_mut().for_each(|conv| conv.update(cpu, &plan.adam));
                 }
                 AutoencoderPlan::Muon { muon, adam } => autoencoder.update_by_muon(cpu, muon, adam),
-                AutoencoderPlan::Rest => {}
             }
         });
     }
@@ -297,7 +295,6 @@ mod tests {
         };
         let adam = of(&[], &AutoencoderPlan::Adam { dropout: None });
         assert!(of(&[2], &muon()) == adam);
-        assert!(of(&[], &AutoencoderPlan::Rest) == adam);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::counted::Counted;
 use super::features::FeatureCache;
 use super::inputs::{ImageOrder, StepInputs, StepLoader};
 use super::losses::Losses;
-use super::plan::TrainingPlan;
+use super::plan::StepPlan;
 use super::prefetch::while_loading;
 use super::step::{StepNetworks, StepWeights};
 use super::student::STUDENT_CHANNELS;
@@ -100,6 +100,7 @@ impl<'a> Trainer<'a> {
         if teacher.size() != recipe.size {
             return Err(Error::TeacherSize { teacher: teacher.size(), recipe: recipe.size });
         }
+        let recipe = recipe.on_images(data.train.len());
         let framing = recipe.framing()?;
         if recipe.region.is_some() {
             check_region(&framing, data.validation)?;
@@ -212,7 +213,7 @@ impl<'a> Trainer<'a> {
                 photos: data.photos,
                 framing: weights.framing.clone(),
                 seed: recipe.seed,
-                plan: TrainingPlan::new(recipe.clone(), image_count),
+                autoencoder_images: recipe.autoencoder_optimizer.images(),
             },
             progress,
             framing: weights.framing,
@@ -258,7 +259,7 @@ impl<'a> Trainer<'a> {
         let recipe = &progress.recipe;
         let load_next = (step + 1 < recipe.steps).then_some(|| loader.load(step + 1));
         let (losses, next) = while_loading(load_next, || {
-            let plan = loader.plan.step(step);
+            let plan = StepPlan::new(recipe, step);
             let losses = networks.losses(&inputs, features, &plan.autoencoder);
             if losses.total().is_finite() {
                 networks.update(&plan);
@@ -323,18 +324,17 @@ impl<'a> Trainer<'a> {
 pub(crate) struct TimedSteps {
     networks: StepNetworks,
     features: FeatureCache,
-    plan: TrainingPlan,
+    recipe: Recipe,
     step: u64,
 }
 
 impl TimedSteps {
     pub(crate) fn new(networks: StepNetworks, recipe: Recipe) -> Self {
-        let plan = TrainingPlan::new(recipe, 1);
-        Self { networks, features: FeatureCache::new(1, usize::MAX), plan, step: 0 }
+        Self { networks, features: FeatureCache::new(1, usize::MAX), recipe, step: 0 }
     }
 
     pub(crate) fn step(&mut self, inputs: &StepInputs) -> Losses {
-        let plan = self.plan.step(self.step);
+        let plan = StepPlan::new(&self.recipe, self.step);
         let losses = self.networks.losses(inputs, &mut self.features, &plan.autoencoder);
         self.networks.update(&plan);
         self.step += 1;
