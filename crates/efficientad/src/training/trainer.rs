@@ -146,7 +146,8 @@ impl<'a> Trainer<'a> {
         if model.info().region().is_some() {
             check_region(framing, data.validation)?;
         }
-        let mut progress = TrainingProgress::new(recipe.on(model.info()), data.description.clone());
+        let steps = recipe.on(model.info()).on_images(data.train.len());
+        let mut progress = TrainingProgress::new(steps, data.description.clone());
         let mut provenance = model.provenance();
         let (description, old) = (data.description.clone(), data.old.clone());
         provenance.continuations.push(Continuation { recipe, data: description, old });
