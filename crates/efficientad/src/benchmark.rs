@@ -49,8 +49,9 @@ pub fn inspection(size: PdnSize, cpu: Arc<Cpu>) -> impl FnMut() {
     }
 }
 
-/// A whole training step of the paper on loaded images, with or without the penalty, once per call. As in
-/// training, the teacher's features of the image without jitter are known from the second step on.
+/// A whole training step of the paper on loaded images, with or without the penalty, once per call.
+/// As in training, the teacher's features of the image without jitter are known from the second step
+/// on.
 pub fn training_step(size: PdnSize, cpu: Arc<Cpu>, penalty: bool) -> impl FnMut() {
     let weights = networks(size);
     let step_networks = StepNetworks::new(
