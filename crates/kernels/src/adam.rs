@@ -11,9 +11,12 @@ const CHUNK: usize = 1 << 14;
 /// slower.
 pub const NEGLIGIBLE_WEIGHT: f32 = 1e-12;
 
+/// Means of gradients nearer to zero are as good as zero.
+pub(crate) const NEGLIGIBLE_MEAN: f32 = 1e-20;
+
 /// Below these, a parameter, the mean of its gradients and that of their squares become zero. The
 /// mean of squares counts beside the square of epsilon, 1e-16.
-const NEGLIGIBLE: [f32; 3] = [NEGLIGIBLE_WEIGHT, 1e-20, 1e-30];
+const NEGLIGIBLE: [f32; 3] = [NEGLIGIBLE_WEIGHT, NEGLIGIBLE_MEAN, 1e-30];
 
 /// The constants of one update.
 ///

@@ -1,5 +1,6 @@
 //! Muon: an update of a weight matrix that goes equally far in all directions its gradients have.
 
+use crate::adam::NEGLIGIBLE_MEAN;
 use crate::cpu::Cpu;
 use crate::gemm::{LeftLayout, PANEL, PanelProduct, Prefetch};
 use crate::simd::InstructionSet;
@@ -40,7 +41,10 @@ impl Muon {
         assert_eq!((gradient.len(), mean.len()), (parameters.len(), parameters.len()));
         assert!(columns.is_multiple_of(PANEL) && parameters.len().is_multiple_of(columns));
         let towards = |from: f32, to: f32| from + (1.0 - self.momentum) * (to - from);
-        mean.iter_mut().zip(gradient).for_each(|(mean, g)| *mean = towards(*mean, *g));
+        for (mean, g) in mean.iter_mut().zip(gradient) {
+            let now = towards(*mean, *g);
+            *mean = if now.abs() < NEGLIGIBLE_MEAN { 0.0 } else { now };
+        }
         // Nesterov's momentum: the mean as it would be if the same gradient came once more.
         let ahead: Vec<f32> = mean.iter().zip(gradient).map(|(m, g)| towards(*m, *g)).collect();
         let Some(direction) = orthogonalized(cpu.instruction_set(), &ahead, columns) else {
@@ -196,6 +200,17 @@ mod tests {
             let square = gram[i * PANEL + i];
             assert!((0.4..1.5).contains(&square), "column {i} has norm² {square}");
         }
+    }
+
+    #[test]
+    fn the_mean_of_gradients_that_ended_becomes_zero() {
+        let cpu = Cpu::new(1, InstructionSet::best()).unwrap();
+        let (mut parameters, mut mean) = (matrix(48, 32, 0), matrix(48, 32, 1));
+        let muon = Muon { learning_rate: 0.0, momentum: 0.9 };
+        for _ in 0..1000 {
+            muon.update(&cpu, 32, &mut parameters, &[0.0; 48 * 32], &mut mean);
+        }
+        assert!(mean.iter().all(|&value| value == 0.0));
     }
 
     #[test]
