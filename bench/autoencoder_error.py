@@ -12,23 +12,9 @@ import argparse
 from pathlib import Path
 
 import torch
-from networks import FEATURES, SIZE, autoencoder, patch_description_network
+from networks import SIZE, autoencoder_of, teacher_of
 from paper_schedule import files_below, held_back, load, normalise
 from safetensors.torch import load_file
-
-
-def network(module, weights, prefixes):
-    """The module in evaluation with a model's weights, whose layers are numbered from 1 under each prefix."""
-    names = [name for prefix in prefixes for name in sorted(
-        (name.removesuffix(".weight") for name in weights if name.startswith(prefix) and name.endswith(".weight")),
-    )]
-    layers = [layer for layer in module if hasattr(layer, "weight")]
-    assert len(layers) == len(names), "a model of size S"
-    with torch.no_grad():
-        for layer, name in zip(layers, names):
-            layer.weight.copy_(weights[f"{name}.weight"])
-            layer.bias.copy_(weights[f"{name}.bias"])
-    return module.eval()
 
 
 @torch.no_grad()
@@ -56,8 +42,7 @@ def main():
     print("| model | " + " | ".join(kinds) + " |\n|---|---|---|")
     for model in arguments.models:
         weights = load_file(model)
-        teacher = network(patch_description_network("small", FEATURES), weights, ["teacher.conv"])
-        predictor = network(autoencoder(), weights, ["autoencoder.encoder.conv", "autoencoder.decoder.conv"])
+        teacher, predictor = teacher_of(weights), autoencoder_of(weights).eval()
         mean, deviation = (weights[f"teacher.{name}"].view(1, -1, 1, 1) for name in ("mean", "std"))
         errors = [
             error(of_kind[: arguments.images], teacher, predictor, mean, deviation) for of_kind in kinds.values()

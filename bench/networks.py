@@ -1,5 +1,6 @@
 """EfficientAD's networks as plain PyTorch modules, whose layers have the numbers of nelson1425/EfficientAD."""
 
+import torch
 from torch import nn
 
 FEATURES = 384
@@ -35,3 +36,34 @@ def autoencoder():
     layers += [nn.Upsample(MAP_SIZE, mode="bilinear"), nn.Conv2d(64, 64, 3, padding=1), nn.ReLU()]
     layers.append(nn.Conv2d(64, FEATURES, 3, padding=1))
     return nn.Sequential(*layers)
+
+
+def load_layers(network, weights, *prefixes):
+    """Gives the layers of a network, in order, the weights and biases that a model or its graph has under the prefixes.
+
+    Layers are numbered from 1 under each prefix.
+    """
+    names = [
+        name.removesuffix(".weight")
+        for prefix in prefixes
+        for name in sorted(weights)
+        if name.startswith(prefix) and name.endswith(".weight")
+    ]
+    layers = [layer for layer in network if hasattr(layer, "weight")]
+    with torch.no_grad():
+        for layer, name in zip(layers, names, strict=True):
+            layer.weight.copy_(weights[f"{name}.weight"])
+            layer.bias.copy_(weights[f"{name}.bias"])
+    return network
+
+
+def teacher_of(weights, size="small"):
+    return load_layers(patch_description_network(size, FEATURES), weights, "teacher.conv").requires_grad_(False)
+
+
+def student_of(weights, size="small"):
+    return load_layers(patch_description_network(size, 2 * FEATURES), weights, "student.conv")
+
+
+def autoencoder_of(weights):
+    return load_layers(autoencoder(), weights, "autoencoder.encoder.conv", "autoencoder.decoder.conv")

@@ -28,7 +28,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import conv2d
 
-from networks import FEATURES, SIZE, autoencoder, patch_description_network
+from networks import FEATURES, SIZE, autoencoder, patch_description_network, teacher_of
 
 TEACHER = Path(__file__).resolve().parent.parent / "crates/efficientad/assets/teacher_small.safetensors"
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -102,21 +102,6 @@ def epochs(count, steps, generator):
     """Every image once, in random order, before one comes again."""
     rounds = [torch.randperm(count, generator=generator) for _ in range(math.ceil(steps / count))]
     return torch.cat(rounds)[:steps].to(DEVICE)
-
-
-# --- The teacher --------------------------------------------------------------------------------------------------
-
-
-def load_teacher():
-    """The built-in teacher, its features not normalised."""
-    layers = load_file(TEACHER)
-    teacher = patch_description_network("small", FEATURES)
-    convolutions = [layer for layer in teacher if hasattr(layer, "weight")]
-    with torch.no_grad():
-        for number, layer in enumerate(convolutions, 1):
-            layer.weight.copy_(layers[f"teacher.conv{number}.weight"])
-            layer.bias.copy_(layers[f"teacher.conv{number}.bias"])
-    return teacher.requires_grad_(False).to(DEVICE, memory_format=torch.channels_last)
 
 
 @torch.no_grad()
@@ -216,7 +201,7 @@ def main():
     arguments = parser.parse_args()
     torch.backends.cudnn.benchmark = True
 
-    teacher = load_teacher()
+    teacher = teacher_of(load_file(TEACHER)).to(DEVICE, memory_format=torch.channels_last)
     photos = load_all(files_below(arguments.photos), 2 * SIZE)
     trainings = {}
     for dataset in arguments.sets:

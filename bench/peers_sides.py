@@ -28,7 +28,7 @@ from PIL import Image
 from torch import nn
 from torch.nn.functional import interpolate, pad
 
-from networks import FEATURES, SIZE, autoencoder, patch_description_network
+from networks import FEATURES, SIZE, autoencoder_of, student_of, teacher_of
 
 BATCH = 8
 CALIBRATION_IMAGES = 20
@@ -45,15 +45,10 @@ class EfficientAd(nn.Module):
 
     def __init__(self, size, constants):
         super().__init__()
-        self.teacher = patch_description_network(size, FEATURES)
-        self.student = patch_description_network(size, 2 * FEATURES)
-        self.autoencoder = autoencoder()
-        for network in ("teacher", "student", "autoencoder"):
-            load_layers(getattr(self, network), network, constants)
-        self.teacher.requires_grad_(False)
+        self.teacher, self.student = teacher_of(constants, size), student_of(constants, size)
+        self.autoencoder = autoencoder_of(constants)
         # Of models that weigh places; 1 of those that do not.
-        weights = constants.get("student.of_autoencoder.weights")
-        self.weights = 1.0 if weights is None else torch.from_numpy(weights.copy())
+        self.weights = constants.get("student.of_autoencoder.weights", 1.0)
         self.range_st, self.range_ae = (
             [constants[f"student.of_{which}.{end}"].item() for end in ("lower", "scale")]
             for which in ("teacher", "autoencoder")
@@ -64,13 +59,6 @@ class EfficientAd(nn.Module):
         map_st = (self.teacher(image) - student[:, :FEATURES]).pow(2).mean(1, keepdim=True)
         map_ae = (self.autoencoder(image) - student[:, FEATURES:]).pow(2).mean(1, keepdim=True) * self.weights
         return pad(normalise(map_st, *self.range_st) + normalise(map_ae, *self.range_ae), [4] * 4)
-
-
-def load_layers(network, prefix, constants):
-    weights = [constants[name] for name in constants if name.startswith(prefix) and name.endswith((".weight", ".bias"))]
-    with torch.no_grad():
-        for parameter, values in zip(network.parameters(), weights, strict=True):
-            parameter.copy_(torch.from_numpy(values.copy()))
 
 
 def normalise(raw, lower, scale):
@@ -230,7 +218,7 @@ def make(models, size, threads, photo):
     torch.set_num_threads(threads)
     torch.manual_seed(1)
     graph = map_graph(models / f"{size}.onnx")
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.graph.initializer}
+    constants = {tensor.name: torch.tensor(numpy_helper.to_array(tensor)) for tensor in graph.graph.initializer}
     image = load_image(photo)
     layouts = {REFERENCE: torch.contiguous_format, "PyTorch channels-last": torch.channels_last}
 

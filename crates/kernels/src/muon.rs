@@ -78,17 +78,19 @@ fn orthogonalized(set: InstructionSet, matrix: &[f32], columns: usize) -> Option
     }
     gram.iter_mut().for_each(|value| *value /= trace);
     let [a, b, c] = COEFFICIENTS;
-    let mut factor = None;
-    for round in 1..=ROUNDS {
-        let squared = square(&gram, &gram);
-        let mut q: Vec<f32> = gram.iter().zip(&squared).map(|(g, s)| b * g + c * s).collect();
-        (0..columns).for_each(|i| q[diagonal(columns, i)] += a);
-        if round < ROUNDS {
-            gram = square(&q, &square(&gram, &q));
-        }
-        factor = Some(factor.map_or_else(|| q.clone(), |factor: Vec<f32>| square(&factor, &q)));
+    let polynomial = |gram: &[f32]| {
+        let squared = square(gram, gram);
+        let mut values: Vec<f32> = gram.iter().zip(&squared).map(|(g, s)| b * g + c * s).collect();
+        (0..columns).for_each(|i| values[diagonal(columns, i)] += a);
+        values
+    };
+    let mut applied = polynomial(&gram);
+    let mut factor = applied.clone();
+    for _ in 1..ROUNDS {
+        gram = square(&applied, &square(&gram, &applied));
+        applied = polynomial(&gram);
+        factor = square(&factor, &applied);
     }
-    let mut factor = factor?;
     factor.iter_mut().for_each(|value| *value /= trace.sqrt());
     let shape = [rows, columns, columns];
     Some(product(set, matrix, LeftLayout::rows(columns), shape, &factor))
