@@ -63,6 +63,9 @@ pub enum Command {
     /// Write a model as an ONNX graph, for ONNX Runtime, OpenVINO or TensorRT.
     Export(ExportArgs),
     /// Measure how long an inspection and a training step take on this machine.
+    ///
+    /// Steps are the paper's, and one by Muon: that of the default and fast recipes where they have
+    /// 200 training images or more. Of fewer, theirs is the paper's step too.
     Bench(BenchArgs),
 }
 

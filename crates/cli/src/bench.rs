@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
+use efficientad::Recipe;
 use efficientad::benchmark::{inspection, training_step};
 use serde::Serialize;
 
@@ -21,21 +22,26 @@ struct Timings {
     inspection_ms: f64,
     training_step_ms: f64,
     training_step_without_penalty_ms: f64,
+    training_step_by_muon_ms: f64,
 }
 
 /// Measures.
 pub fn run(args: &BenchArgs) -> Result<Status> {
     let cpu = machine::cpu(&args.cpu)?;
     let median = |work: &mut dyn FnMut()| median_ms(args.rounds, work);
-    let step = |penalty| median(&mut training_step(args.size, Arc::clone(&cpu), penalty));
+    let step = |recipe, penalty| {
+        let recipe = Recipe { size: args.size, ..recipe };
+        median(&mut training_step(recipe, Arc::clone(&cpu), penalty))
+    };
     let timings = Timings {
         size: args.size.to_string(),
         threads: cpu.threads(),
         instruction_set: cpu.instruction_set().to_string(),
         rounds: args.rounds,
         inspection_ms: median(&mut inspection(args.size, Arc::clone(&cpu))),
-        training_step_ms: step(true),
-        training_step_without_penalty_ms: step(false),
+        training_step_ms: step(Recipe::paper(), true),
+        training_step_without_penalty_ms: step(Recipe::paper(), false),
+        training_step_by_muon_ms: step(Recipe::default(), true),
     };
     if args.json {
         output::print_json(&timings)?;
@@ -54,6 +60,7 @@ fn print(timings: &Timings) -> Result<()> {
         ("inspection (networks and maps)", timings.inspection_ms),
         ("training step", timings.training_step_ms),
         ("training step without penalty", timings.training_step_without_penalty_ms),
+        ("training step by Muon", timings.training_step_by_muon_ms),
     ] {
         output::print(format_args!("{work:<31} {ms:>9.1} ms"))?;
     }

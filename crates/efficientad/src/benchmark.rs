@@ -8,7 +8,7 @@ use crate::random::{Purpose, Random};
 use crate::recipe::Recipe;
 use crate::teacher::TeacherStatistics;
 use crate::training::{
-    Counted, STUDENT_CHANNELS, StepInputs, StepNetworks, StepWeights, TimedSteps,
+    AutoencoderInput, Counted, STUDENT_CHANNELS, StepInputs, StepNetworks, StepWeights, TimedSteps,
 };
 use crate::view::Framing;
 use efficientad_kernels::{Cpu, Tensor, Workspace};
@@ -49,28 +49,28 @@ pub fn inspection(size: PdnSize, cpu: Arc<Cpu>) -> impl FnMut() {
     }
 }
 
-/// A whole training step of the paper on loaded images, with or without the penalty, once per call.
-/// As in training, the teacher's features of the image without jitter are known from the second step
-/// on.
-pub fn training_step(size: PdnSize, cpu: Arc<Cpu>, penalty: bool) -> impl FnMut() {
-    let weights = networks(size);
+/// A whole training step of a recipe on loaded images of the default size, with or without the
+/// penalty, once per call. As in training, the teacher's features of images without jitter are known
+/// from the second step on.
+pub fn training_step(recipe: Recipe, cpu: Arc<Cpu>, penalty: bool) -> impl FnMut() {
+    let weights = networks(recipe.size);
     let step_networks = StepNetworks::new(
         Workspace::new(cpu),
         &StepWeights {
-            size,
+            size: recipe.size,
             input: weights.framing.input(),
             normalized_teacher: &weights.statistics.fold_into(&weights.teacher),
             student: &weights.student,
             autoencoder: &weights.autoencoder,
         },
     );
-    let inputs = StepInputs {
-        image: Some(0),
-        counted: Counted::All,
-        batch: noise(if penalty { 3 } else { 2 }),
-        for_autoencoder: Vec::new(),
-    };
-    let mut steps = TimedSteps::new(step_networks, Recipe { size, ..Recipe::paper() });
+    let (image, counted) = (Some(0), Counted::All);
+    let for_autoencoder = (1..recipe.autoencoder_optimizer.images())
+        .map(|_| AutoencoderInput { image, counted: counted.clone(), input: noise(1) })
+        .collect();
+    let batch = noise(if penalty { 3 } else { 2 });
+    let inputs = StepInputs { image, counted, batch, for_autoencoder };
+    let mut steps = TimedSteps::new(step_networks, recipe);
     move || {
         std::hint::black_box(steps.step(&inputs));
     }

@@ -66,7 +66,12 @@ fn the_instruction_set_can_be_chosen() {
 fn a_benchmark_prints_medians() {
     let run = run(["bench", "--rounds", "1", "--json", "--threads", "2"]);
     let timings = run.json_lines().remove(0);
-    for key in ["inspection_ms", "training_step_ms", "training_step_without_penalty_ms"] {
+    for key in [
+        "inspection_ms",
+        "training_step_ms",
+        "training_step_without_penalty_ms",
+        "training_step_by_muon_ms",
+    ] {
         assert!(timings[key].as_f64().unwrap() > 0.0, "{timings}");
     }
     assert_eq!((&timings["size"], &timings["threads"]), (&"small".into(), &2.into()));

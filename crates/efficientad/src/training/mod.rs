@@ -18,7 +18,7 @@ mod trainer;
 mod windows;
 
 pub(crate) use counted::Counted;
-pub(crate) use inputs::StepInputs;
+pub(crate) use inputs::{AutoencoderInput, StepInputs};
 pub use losses::Losses;
 #[cfg(test)]
 pub(crate) use plan::{AutoencoderPlan, StepPlan};
