@@ -13,7 +13,7 @@ program's defaults for all else, and one evaluation; means are over the sets tha
 is done is not done again, and a training that was cut short goes on from its checkpoint, so that the
 command can be stopped and repeated at any time. Results stay in a folder of OUT for each, as
 results.json (of `efficientad eval`) and seconds.txt (of training). --plot draws the numbers over the
-steps; it needs matplotlib.
+steps, beside those of --reference; it needs matplotlib.
 """
 
 import argparse
@@ -27,6 +27,7 @@ import zlib
 from typing import NamedTuple
 
 COLUMNS = ("image_auroc", "pixel_auroc", "aupro")
+TITLES = ("image AU-ROC", "pixel AU-ROC", "AU-PRO")
 
 
 class Variant(NamedTuple):
@@ -93,13 +94,18 @@ def row(cells, values, minutes):
     print("| " + " | ".join([*cells, *values, f"{minutes:.0f} min"]) + " |", flush=True)
 
 
-def plot(file, results):
-    """Learning curves: a panel for each number, a colour for each set, a line for each variant of a set."""
+def plot(file, results, references):
+    """Learning curves: a panel for each number, a colour for each set, a line for each variant of a set.
+
+    References, numbers in % by set, are dotted lines.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "learning"
     from matplotlib import pyplot
 
+    steps = sorted({variant.steps for _, variant, _ in results})
     figure, panels = pyplot.subplots(1, len(COLUMNS), figsize=(4 * len(COLUMNS), 3.4), layout="constrained")
     names = list(dict.fromkeys(name for name, _, _ in results))
     for column, panel in enumerate(panels):
@@ -112,10 +118,14 @@ def plot(file, results):
             for line, points in enumerate(lines.values()):
                 label = None if line else name.replace("_", " ")
                 panel.plot(*zip(*sorted(points)), marker="o", markersize=3, color=f"C{number}", label=label)
-        panel.set(xscale="log", xlabel="steps", ylabel=f"{COLUMNS[column].replace('_', ' ')}, %")
+            if name in references:
+                panel.axhline(references[name][column], linestyle=":", color=f"C{number}")
+        panel.set(xscale="log", xlabel="steps", ylabel=f"{TITLES[column]}, %")
+        panel.set_xticks(steps, [f"{value:,}" for value in steps])
+        panel.minorticks_off()
         panel.grid(alpha=0.3)
     panels[0].legend(fontsize="small")
-    figure.savefig(file)
+    figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
 
 
 def main():
@@ -133,6 +143,8 @@ def main():
     parser.add_argument("--invert-masks", nargs="+", default=[], metavar="SET",
                         help="sets whose masks show defects dark")
     parser.add_argument("--plot", type=pathlib.Path, metavar="FILE", help="draw learning curves")
+    parser.add_argument("--reference", nargs="+", default=[], metavar="SET=IMAGE,PIXEL,AUPRO",
+                        help="numbers in %% for --plot to draw as dotted lines")
     parser.add_argument("--binary", default="target/release/efficientad")
     arguments = parser.parse_args()
     names = arguments.only or sorted(path.name for path in arguments.sets.iterdir() if path.is_dir())
@@ -161,7 +173,9 @@ def main():
         known = ([value for value in column if value is not None] for column in zip(*all_values))
         row(["mean", *cells], [statistics.mean(column) if column else None for column in known], all_minutes)
     if arguments.plot:
-        plot(arguments.plot, results)
+        references = dict(pair.split("=") for pair in arguments.reference)
+        references = {name: [float(value) for value in values.split(",")] for name, values in references.items()}
+        plot(arguments.plot, results, references)
 
 
 if __name__ == "__main__":
