@@ -161,14 +161,9 @@ impl StepNetworks {
         let loss = counted.change(gradient.data_mut(), TEACHER_CHANNELS, |gradient| {
             autoencoder_loss(workspace.cpu(), &teacher, &prediction, student.as_deref(), gradient)
         });
-        match plan {
-            AutoencoderPlan::Adam { dropout } => {
-                self.autoencoder.backward(workspace, image, *dropout);
-            }
-            AutoencoderPlan::Muon { .. } => {
-                self.autoencoder.backward(workspace, image, None);
-                self.autoencoder.sum_gradient(workspace.cpu());
-            }
+        self.autoencoder.backward(workspace, image, plan.dropout());
+        if let AutoencoderPlan::Muon { .. } = plan {
+            self.autoencoder.sum_gradient(workspace.cpu());
         }
         loss
     }
