@@ -17,7 +17,7 @@ use crate::table::align;
 /// Judges and measures.
 pub fn run(args: EvalArgs) -> Result<Status> {
     let dataset = Dataset::open(&args.dataset)?;
-    let mut detector = detector::open(&args.model, &args.threshold, &args.cpu)?;
+    let detector = detector::open(&args.model, &args.threshold, &args.cpu)?;
     let options = Options {
         decode: args.decode.options_for(detector.info()),
         masks: MaskReading { threshold: args.mask_threshold, inverted: args.invert_masks },
@@ -27,7 +27,7 @@ pub fn run(args: EvalArgs) -> Result<Status> {
     let page = page.map(|folder| ReportWriter::create(folder, detector.threshold()));
     let mut page = page.transpose()?;
     let mut progress = Progress::new(Style::choose(false, args.json));
-    let report = evaluate(&mut detector, &dataset, &options, &mut |event| match event {
+    let report = evaluate(&detector, &dataset, &options, &mut |event| match event {
         Event::Progress { done, total } => progress.count("judging", done, total),
         Event::Judged(sample) => page.iter_mut().for_each(|page| page.add(sample)),
         Event::Failed(failure) => progress.note(format_args!("skipped: {}", failure.reason)),

@@ -1,5 +1,6 @@
 //! `efficientad import`.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Result, bail};
@@ -57,6 +58,7 @@ fn recalibrate(model: &Model, good: &Path, args: &ImportArgs) -> Result<Status> 
     let images = Images { files: held_back, decode: args.decode.options() };
     let model = model.recalibrate(machine::cpu(&args.cpu)?, &images, &mut |at| {
         photos.progress.count(at.stage, at.done, at.total);
+        ControlFlow::Continue(())
     })?;
     save(&model, &args.out)?;
     Ok(Status::from_failures(photos.skipped))
@@ -70,6 +72,7 @@ fn complete(networks: ImportedNetworks, good: &Path, args: &ImportArgs) -> Resul
     let cpu = machine::cpu(&args.cpu)?;
     let model = networks.calibrate(cpu, &train, &validation, &mut |at| {
         photos.progress.count(at.stage, at.done, at.total);
+        ControlFlow::Continue(())
     })?;
     save(&model, &args.out)?;
     Ok(Status::from_failures(photos.skipped))

@@ -16,7 +16,7 @@ use crate::output::{self, Status, note};
 
 /// Judges photos.
 pub fn run(args: PredictArgs) -> Result<Status> {
-    let mut detector = detector::open(&args.model, &args.threshold, &args.cpu)?;
+    let detector = detector::open(&args.model, &args.threshold, &args.cpu)?;
     let FoundPhotos { photos, errors } = find_photos(&args.paths, args.out.as_deref());
     let failed = errors.len();
     errors.into_iter().for_each(|error| output::complain(&error.into()));
@@ -34,7 +34,7 @@ pub fn run(args: PredictArgs) -> Result<Status> {
     };
     report.begin()?;
     let decode = args.decode.options_for(detector.info());
-    inspect_photos(&mut detector, &photos, &decode, |index, judged| {
+    inspect_photos(&detector, &photos, &decode, |index, judged| {
         report.take(&photos[index], judged)
     })?;
     Ok(report.end())

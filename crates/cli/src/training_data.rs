@@ -1,6 +1,7 @@
 //! What a training learns from: read once, split, and described.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use efficientad::{DataDescription, OldImages, PhotoSource, TrainingData};
@@ -32,11 +33,11 @@ pub struct DataPaths {
 #[derive(Debug)]
 pub struct Data {
     /// Images to learn from, the old ones first.
-    pub train: Images,
+    pub train: Arc<Images>,
     /// Images held back, likewise.
-    pub validation: Images,
+    pub validation: Arc<Images>,
     /// Photos for the penalty.
-    pub photos: Option<PenaltyPhotos>,
+    pub photos: Option<Arc<PenaltyPhotos>>,
     /// What a model file says about them.
     pub description: DataDescription,
     /// The old images among them.
@@ -69,24 +70,24 @@ impl Data {
         }
         let mut skipped = skip_unreadable(&mut dataset, &paths.decode, threads, progress)?;
         let mut split = dataset.split(DEFAULT_FRACTION, seed)?;
-        let description = describe(&split, paths, &dataset.root, photos.as_ref())?;
+        let description = describe(&split, paths, &dataset.root, photos.as_deref())?;
         let old = old.map(|old| {
             skipped += old.skipped;
             split.train.splice(0..0, old.split.train);
             split.validation.splice(0..0, old.split.validation);
             old.description
         });
-        let images = |files| Images { files, decode: paths.decode };
+        let images = |files| Arc::new(Images { files, decode: paths.decode });
         let (train, validation) = (images(split.train), images(split.validation));
         Ok(Self { train, validation, photos, description, old, skipped })
     }
 
     /// As the trainer takes it.
-    pub fn for_trainer(&self) -> TrainingData<'_> {
+    pub fn for_trainer(&self) -> TrainingData {
         TrainingData {
-            train: &self.train,
-            validation: &self.validation,
-            photos: self.photos.as_ref().map(|photos| photos as &dyn PhotoSource),
+            train: self.train.clone(),
+            validation: self.validation.clone(),
+            photos: self.photos.clone().map(|photos| photos as Arc<dyn PhotoSource>),
             description: self.description.clone(),
             old: self.old.clone(),
         }
@@ -94,13 +95,13 @@ impl Data {
 }
 
 impl DataPaths {
-    fn photos(&self, seed: u64) -> Result<Option<PenaltyPhotos>> {
+    fn photos(&self, seed: u64) -> Result<Option<Arc<PenaltyPhotos>>> {
         let photos = match &self.photos {
             Some(PhotosArg::None) => return Ok(None),
             Some(PhotosArg::Folder(folder)) => Photos::folder(folder)?,
             None => Photos::procedural(),
         };
-        Ok(Some(PenaltyPhotos::new(photos, seed, self.decode)))
+        Ok(Some(Arc::new(PenaltyPhotos::new(photos, seed, self.decode))))
     }
 }
 

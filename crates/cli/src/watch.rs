@@ -20,15 +20,14 @@ use crate::progress::Style;
 
 /// Judges photos as they arrive.
 pub fn run(args: WatchArgs) -> Result<Status> {
-    let mut detector = detector::open(&args.model, &args.threshold, &args.cpu)?;
+    let detector = detector::open(&args.model, &args.threshold, &args.cpu)?;
     let interrupt = Interrupt::listen("\nstopping after this photo; once more to stop at once")?;
     let mut report = Report::new(&args);
     let options = options(args, &detector)?;
     report.begin(&options);
     interrupt.hold();
-    let summary = watch(&mut detector, &options, &|| interrupt.is_requested(), &mut |event| {
-        report.take(event)
-    })?;
+    let summary =
+        watch(&detector, &options, &|| interrupt.is_requested(), &mut |event| report.take(event))?;
     report.end(&summary);
     Ok(match (options.once, interrupt.release()) {
         (true, true) => Status::Interrupted,

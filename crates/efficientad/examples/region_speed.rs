@@ -7,6 +7,7 @@ use efficientad::{
     Cpu, DataDescription, Detector, Error, ImageSource, InstructionSet, Model, Recipe,
     RegionOfInterest, RgbImage, SourceError, Teacher, TrainOptions, Trainer, TrainingData, View,
 };
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,8 +36,8 @@ impl ImageSource for Noise {
 fn model(cpu: &Arc<Cpu>, view: View, region: Option<RegionOfInterest>) -> Result<Model, Error> {
     let (train, validation) = (Noise(1), Noise(2));
     let data = TrainingData {
-        train: &train,
-        validation: &validation,
+        train: Arc::new(train),
+        validation: Arc::new(validation),
         photos: None,
         description: DataDescription {
             fingerprint: String::new(),
@@ -49,9 +50,10 @@ fn model(cpu: &Arc<Cpu>, view: View, region: Option<RegionOfInterest>) -> Result
     };
     let recipe = Recipe { view, region, steps: 1, ..Recipe::default() };
     let (teacher, options) = (Teacher::embedded(recipe.size)?, TrainOptions::default());
-    let mut trainer = Trainer::new(Arc::clone(cpu), teacher, recipe, data, options, &mut |_| {})?;
+    let mut quiet = |_| ControlFlow::Continue(());
+    let mut trainer = Trainer::new(Arc::clone(cpu), teacher, recipe, data, options, &mut quiet)?;
     trainer.step()?;
-    trainer.finish(&mut |_| {})
+    trainer.finish(&mut quiet)
 }
 
 /// A disk that covers half of the photo.
@@ -69,13 +71,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let photo = Noise(3).load(0).map_err(|error| error.to_string())?;
     println!("medians of {ROUNDS} rounds in turn, 1 thread, a photo of {SIDE}×{SIDE}, S:");
     for view in [View::Stretch, View::Tiles { size: 256, overlap: 64 }] {
-        let mut detectors = [None, Some(disk()?)].map(|region| {
+        let detectors = [None, Some(disk()?)].map(|region| {
             model(&cpu, view, region).map(|model| Detector::new(&model, Arc::clone(&cpu)))
         });
         let mut times = [const { Vec::new() }; 2];
         for round in 0..=ROUNDS {
-            for (detector, times) in detectors.iter_mut().zip(&mut times) {
-                let detector = detector.as_mut().map_err(|error| error.to_string())?;
+            for (detector, times) in detectors.iter().zip(&mut times) {
+                let detector = detector.as_ref().map_err(|error| error.to_string())?;
                 let start = Instant::now();
                 detector.inspect(&photo)?;
                 // The first round makes room.

@@ -42,7 +42,7 @@ fn noise(images: usize) -> Tensor {
 
 /// From the networks' input to their difference maps, once per call.
 pub fn inspection(size: PdnSize, cpu: Arc<Cpu>) -> impl FnMut() {
-    let mut networks = Networks::new(cpu, &networks(size));
+    let networks = Networks::new(cpu, &networks(size));
     let input = noise(1);
     move || {
         std::hint::black_box(networks.compare_input(&input));

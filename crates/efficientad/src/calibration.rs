@@ -241,7 +241,7 @@ mod tests {
         let [model, folder] = ["EFFICIENTAD_MODEL", "EFFICIENTAD_GOOD"]
             .map(|name| PathBuf::from(std::env::var_os(name).expect(name)));
         let cpu = Arc::new(Cpu::new(2, InstructionSet::best()).unwrap());
-        let mut networks = Networks::new(cpu, &Model::open(&model).unwrap().networks);
+        let networks = Networks::new(cpu, &Model::open(&model).unwrap().networks);
         let mut files: Vec<PathBuf> =
             std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();

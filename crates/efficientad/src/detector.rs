@@ -12,19 +12,20 @@ use efficientad_kernels::{Cpu, InstructionSet};
 use std::path::Path;
 use std::sync::Arc;
 
-/// A model at work.
+/// A model at work. Clones share its weights, and threads may inspect at once.
 ///
 /// ```no_run
 /// use efficientad::Detector;
 ///
-/// let mut detector = Detector::open("part.model")?;
+/// let detector = Detector::open("part.model")?;
 /// let image = efficientad_images::load("photo.png", &Default::default())?;
 /// let inspection = detector.inspect(&image)?;
 /// println!("{} {:?}", inspection.score, inspection.anomalous);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Clone)]
 pub struct Detector {
-    networks: Networks,
+    networks: Arc<Networks>,
     quantiles: Quantiles,
     calibration: Option<Calibration>,
     info: ModelInfo,
@@ -62,7 +63,7 @@ impl Detector {
     /// Prepares a model to run on `cpu`.
     pub fn new(model: &Model, cpu: Arc<Cpu>) -> Self {
         Self {
-            networks: Networks::new(cpu, &model.networks),
+            networks: Arc::new(Networks::new(cpu, &model.networks)),
             quantiles: model.quantiles,
             calibration: model.calibration().cloned(),
             threshold: model.info().threshold.clone(),
@@ -115,7 +116,7 @@ impl Detector {
     /// # Errors
     /// When the model's region does not fit an image of this shape, or the anomaly map holds no
     /// numbers, as a damaged model may cause.
-    pub fn inspect(&mut self, image: &RgbImage) -> Result<Inspection, Error> {
+    pub fn inspect(&self, image: &RgbImage) -> Result<Inspection, Error> {
         let map = self.networks.compare(image)?.anomaly_map(self.networks.cpu(), &self.quantiles);
         let score = map.max();
         if !map.values.iter().all(|value| value.is_finite()) {

@@ -14,6 +14,7 @@ pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why the method could not do what was asked.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A file of weights could not be read or written.
     #[error(transparent)]
@@ -170,6 +171,9 @@ pub enum Error {
     /// An anomaly map holds values that are no numbers.
     #[error("the anomaly map is not finite: the model's weights are broken; train it again")]
     NotFinite,
+    /// Whoever was told of the progress ended the work.
+    #[error("the work was cancelled")]
+    Cancelled,
     /// Files to be imported do not belong together.
     #[error("cannot import: {0}")]
     Import(String),

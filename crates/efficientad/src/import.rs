@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::inspection::NetworkWeights;
 use crate::model::{Model, Provenance, read_networks};
 use crate::network::{InputSize, Weights};
-use crate::progress::Progress;
+use crate::progress::ProgressFn;
 use crate::source::ImageSource;
 use crate::teacher::{Teacher, size_of_pdn};
 use crate::training::teacher_statistics;
@@ -107,7 +107,7 @@ impl Model {
         &self,
         cpu: Arc<Cpu>,
         validation: &dyn ImageSource,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut ProgressFn<'_>,
     ) -> Result<Self, Error> {
         Self::calibrate(cpu, self.networks.clone(), self.provenance(), validation, progress)
     }
@@ -124,7 +124,7 @@ impl ImportedNetworks {
         cpu: Arc<Cpu>,
         train: &dyn ImageSource,
         validation: &dyn ImageSource,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut ProgressFn<'_>,
     ) -> Result<Model, Error> {
         let framing = Framing::stretched(InputSize::default());
         if train.is_empty() {

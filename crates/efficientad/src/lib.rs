@@ -58,7 +58,7 @@ pub use network::{
     TEACHER_CHANNELS,
 };
 pub use position::PositionWeights;
-pub use progress::{Progress, Stage};
+pub use progress::{Progress, ProgressFn, Stage};
 pub use recipe::{AutoencoderOptimizer, Recipe, Schedule, StudentStart};
 pub use regions::{Bounds, Centroid, MAX_REGIONS, Peak, Region, Regions};
 pub use source::{ImageSource, PhotoSource, penalty_crop};

@@ -11,7 +11,7 @@ use crate::network::{
     InputSize, PdnSize, TEACHER_CHANNELS, Weights, autoencoder_layers, pdn_layers,
 };
 use crate::position::PositionWeights;
-use crate::progress::{Progress, Stage};
+use crate::progress::{Progress, ProgressFn, Stage, report};
 use crate::recipe::Recipe;
 use crate::source::{ImageSource, load};
 use crate::teacher::{TeacherStatistics, size_of_pdn};
@@ -257,19 +257,19 @@ impl Model {
         weights: NetworkWeights,
         provenance: Provenance,
         validation: &dyn ImageSource,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut ProgressFn<'_>,
     ) -> Result<Self, Error> {
         let total = validation.len();
         check_count(total)?;
-        let mut networks = Networks::new(cpu, &weights);
+        let networks = Networks::new(cpu, &weights);
         let mut maps = Vec::with_capacity(total);
         for index in 0..total {
-            progress(Progress { stage: Stage::Calibration, done: index, total });
+            report(progress, Progress { stage: Stage::Calibration, done: index, total })?;
             let image = load(validation, index)?;
             let of_image = networks.compare(&image);
             maps.push(of_image.map_err(|error| error.of_image(validation.name(index)))?);
         }
-        progress(Progress { stage: Stage::Calibration, done: total, total });
+        report(progress, Progress { stage: Stage::Calibration, done: total, total })?;
         let quantiles = Quantiles::of(&maps)?;
         let score = |maps: &PhotoMaps| maps.anomaly_map(networks.cpu(), &quantiles).max();
         let scores = Calibration::new(maps.iter().map(score).collect())?;

@@ -1,6 +1,8 @@
 //! How far long work has come.
 
+use crate::error::Error;
 use std::fmt;
+use std::ops::ControlFlow;
 
 /// A part of the work before or after the training steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,4 +34,18 @@ pub struct Progress {
     pub done: usize,
     /// Images in all.
     pub total: usize,
+}
+
+/// Is told how far work has come, and may end it with [`Error::Cancelled`].
+pub type ProgressFn<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
+
+/// Tells how far work has come.
+///
+/// # Errors
+/// [`Error::Cancelled`], when it is to end.
+pub(crate) fn report(progress: &mut ProgressFn<'_>, at: Progress) -> Result<(), Error> {
+    match progress(at) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Error::Cancelled),
+    }
 }

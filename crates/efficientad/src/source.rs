@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Images that can be had by number.
-pub trait ImageSource: Sync {
+pub trait ImageSource: Send + Sync {
     /// Number of images.
     fn len(&self) -> usize;
 
@@ -27,7 +27,7 @@ pub trait ImageSource: Sync {
 }
 
 /// Natural photos for the penalty: one for every training step.
-pub trait PhotoSource: Sync {
+pub trait PhotoSource: Send + Sync {
     /// The photo of training step `step`, exactly of the networks' input size, in colour; the
     /// same photo whenever asked for the same step. See [`penalty_crop`].
     ///
@@ -48,8 +48,8 @@ pub(crate) fn load(source: &dyn ImageSource, index: usize) -> Result<RgbImage, E
 }
 
 /// Images in memory as long as they fit a budget; the others are loaded every time.
-pub(crate) struct ImageCache<'a> {
-    source: &'a dyn ImageSource,
+pub(crate) struct ImageCache {
+    source: Arc<dyn ImageSource>,
     budget: usize,
     kept: Mutex<Kept>,
 }
@@ -60,9 +60,9 @@ struct Kept {
     bytes: usize,
 }
 
-impl<'a> ImageCache<'a> {
+impl ImageCache {
     /// Keeps up to `budget` bytes of images.
-    pub(crate) fn new(source: &'a dyn ImageSource, budget: usize) -> Self {
+    pub(crate) fn new(source: Arc<dyn ImageSource>, budget: usize) -> Self {
         Self { source, budget, kept: Mutex::default() }
     }
 
@@ -75,7 +75,7 @@ impl<'a> ImageCache<'a> {
         if let Some(image) = self.lock().images.get(&index) {
             return Ok(Arc::clone(image));
         }
-        let image = Arc::new(load(self.source, index)?);
+        let image = Arc::new(load(&*self.source, index)?);
         let mut kept = self.lock();
         let bytes = kept.bytes + image.as_raw().len();
         if bytes <= self.budget {
@@ -112,8 +112,8 @@ mod tests {
 
     #[test]
     fn images_are_kept_within_the_budget() {
-        let source = Counted(AtomicUsize::new(0));
-        let cache = ImageCache::new(&source, 450);
+        let source = Arc::new(Counted(AtomicUsize::new(0)));
+        let cache = ImageCache::new(source.clone(), 450);
         for _ in 0..3 {
             cache.get(0).unwrap();
             cache.get(1).unwrap();

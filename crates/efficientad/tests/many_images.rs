@@ -5,6 +5,7 @@ use efficientad::{
     SourceError, Teacher, TrainOptions, Trainer, TrainingData,
 };
 use efficientad_images::Orientation;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// Small images, each unlike the others.
@@ -25,10 +26,10 @@ impl ImageSource for Stripes {
     }
 }
 
-fn data(images: &Stripes) -> TrainingData<'_> {
+fn data(images: &Arc<Stripes>) -> TrainingData {
     TrainingData {
-        train: images,
-        validation: images,
+        train: images.clone(),
+        validation: images.clone(),
         photos: None,
         description: DataDescription {
             fingerprint: String::new(),
@@ -49,11 +50,13 @@ fn cpu(threads: usize) -> Arc<Cpu> {
 fn a_training_by_muon_goes_on_to_the_same_bytes_whatever_the_threads_and_the_memory() {
     let folder = tempfile::tempdir().unwrap();
     let [second, third, resumed] = ["2", "3", "resumed"].map(|name| folder.path().join(name));
-    let (images, recipe) = (Stripes(200), Recipe { steps: 5, ..Recipe::default() });
+    let (images, recipe) = (Arc::new(Stripes(200)), Recipe { steps: 5, ..Recipe::default() });
     let teacher = Teacher::embedded(recipe.size).unwrap();
     let options = TrainOptions::default();
-    let mut trainer =
-        Trainer::new(cpu(2), teacher, recipe, data(&images), options, &mut |_| {}).unwrap();
+    let mut trainer = Trainer::new(cpu(2), teacher, recipe, data(&images), options, &mut |_| {
+        ControlFlow::Continue(())
+    })
+    .unwrap();
     assert_eq!(trainer.recipe().autoencoder_optimizer, AutoencoderOptimizer::Muon);
     trainer.step().unwrap();
     trainer.step().unwrap();

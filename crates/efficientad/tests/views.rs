@@ -5,6 +5,7 @@ use efficientad::{
     RegionOfInterest, RgbImage, SourceError, Teacher, TrainOptions, Trainer, TrainingData, View,
 };
 use efficientad_images::{Orientation, crop_at, load, resize_bilinear};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -43,11 +44,11 @@ fn train(
     view: View,
     region: Option<RegionOfInterest>,
 ) -> Result<Model, Error> {
-    let validation = Photos(photos.split_off(photos.len() - 1));
-    let train = Photos(photos);
+    let validation = Arc::new(Photos(photos.split_off(photos.len() - 1)));
+    let train = Arc::new(Photos(photos));
     let data = TrainingData {
-        train: &train,
-        validation: &validation,
+        train: train.clone(),
+        validation: validation.clone(),
         photos: None,
         description: DataDescription {
             fingerprint: String::new(),
@@ -60,7 +61,7 @@ fn train(
     };
     let recipe = Recipe { view, region, steps: 2, ..Recipe::default() };
     let teacher = Teacher::embedded(recipe.size)?;
-    let mut quiet = |_| {};
+    let mut quiet = |_| ControlFlow::Continue(());
     let options = TrainOptions::default();
     let mut trainer = Trainer::new(cpu(), teacher, recipe, data, options, &mut quiet)?;
     trainer.step()?;
@@ -104,7 +105,7 @@ fn tiles_leave_no_seams() {
     assert!(difference.iter().any(|&value| value != 0.0), "the tiles do lie otherwise");
 
     // What it is without blending: tiles judged each for itself, side by side.
-    let mut detector = Detector::new(&model, cpu());
+    let detector = Detector::new(&model, cpu());
     let tiles =
         [0, 192].map(|x| detector.inspect(&crop_at(&photo, (x, 0), (256, 256))).unwrap().map);
     let beside: Vec<f32> = (0..256)

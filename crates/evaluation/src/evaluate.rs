@@ -69,7 +69,7 @@ pub struct Sample<'a> {
 /// # Errors
 /// There are no test images, none could be judged, or the output cannot be written.
 pub fn evaluate(
-    detector: &mut Detector,
+    detector: &Detector,
     dataset: &Dataset,
     options: &Options,
     observe: &mut dyn FnMut(Event<'_>),

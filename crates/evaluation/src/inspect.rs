@@ -25,7 +25,7 @@ pub struct Judged {
 /// # Errors
 /// The first error that `visit` returns; the photos after it are not judged.
 pub fn inspect_photos<E>(
-    detector: &mut Detector,
+    detector: &Detector,
     photos: &[Photo],
     decode: &DecodeOptions,
     mut visit: impl FnMut(usize, Result<Judged, InspectError>) -> Result<(), E>,

@@ -1,6 +1,7 @@
 //! Judging with a real model, trained for a single step.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -36,8 +37,8 @@ fn detector() -> Detector {
     let cpu = Arc::new(Cpu::new(2, InstructionSet::best()).unwrap());
     let model = MODEL.get_or_init(|| {
         let data = TrainingData {
-            train: &Painted(0),
-            validation: &Painted(10),
+            train: Arc::new(Painted(0)),
+            validation: Arc::new(Painted(10)),
             photos: None,
             description: DataDescription {
                 fingerprint: String::new(),
@@ -51,9 +52,10 @@ fn detector() -> Detector {
         let teacher = Teacher::embedded(PdnSize::Small).unwrap();
         let recipe = Recipe { steps: 1, ..Recipe::default() };
         let (cpu, options) = (Arc::clone(&cpu), TrainOptions::default());
-        let mut trainer = Trainer::new(cpu, teacher, recipe, data, options, &mut |_| ()).unwrap();
+        let mut quiet = |_| ControlFlow::Continue(());
+        let mut trainer = Trainer::new(cpu, teacher, recipe, data, options, &mut quiet).unwrap();
         trainer.step().unwrap();
-        trainer.finish(&mut |_| ()).unwrap()
+        trainer.finish(&mut quiet).unwrap()
     });
     Detector::new(model, cpu)
 }
@@ -100,7 +102,7 @@ fn regions_are_measured_and_bad_ones_named() {
     let dataset = Dataset::open(root).unwrap();
     let options = Options { output: Some(root.join("out")), ..Options::default() };
     let (mut done, mut failures, mut seen) = (Vec::new(), Vec::new(), Vec::new());
-    let report = evaluate(&mut detector(), &dataset, &options, &mut |event| match event {
+    let report = evaluate(&detector(), &dataset, &options, &mut |event| match event {
         Event::Progress { done: n, total } => done.push((n, total)),
         Event::Judged(sample) => seen.push((sample.image.clone(), sample.defects.is_some())),
         Event::Failed(failure) => failures.push(failure.clone()),
@@ -135,7 +137,7 @@ fn a_set_without_one_readable_image_has_no_metrics() {
     fs::create_dir_all(root.join("test/good")).unwrap();
     fs::write(root.join("test/good/0.png"), b"broken").unwrap();
     let dataset = Dataset::open(root).unwrap();
-    let error = evaluate(&mut detector(), &dataset, &Options::default(), &mut |_| ()).unwrap_err();
+    let error = evaluate(&detector(), &dataset, &Options::default(), &mut |_| ()).unwrap_err();
     assert_eq!(error.to_string(), "none of the 1 test images could be judged");
 }
 
@@ -153,7 +155,7 @@ fn photos_are_judged_in_order_until_the_visitor_has_enough() {
     fs::write(&photos[1].path, b"broken").unwrap();
     let mut seen = Vec::new();
     let stopped =
-        inspect_photos(&mut detector(), &photos, &DecodeOptions::default(), |index, judged| {
+        inspect_photos(&detector(), &photos, &DecodeOptions::default(), |index, judged| {
             seen.push((index, judged.is_ok()));
             if index == 2 { Err("enough") } else { Ok(()) }
         });
@@ -168,9 +170,9 @@ fn maps_and_overlays_have_the_size_of_the_photo() {
     write_photo(&photo.path, 3);
     let photos = [photo];
     let output = OutputFolder::create(&root.path().join("out"), &photos).unwrap();
-    let mut detector = detector();
+    let detector = detector();
     let range = heat_range(detector.threshold());
-    inspect_photos(&mut detector, &photos, &DecodeOptions::default(), |_, judged| {
+    inspect_photos(&detector, &photos, &DecodeOptions::default(), |_, judged| {
         let judged = judged.unwrap();
         let map = &judged.inspection.map;
         assert_eq!((map.width, map.height), (80, 60));

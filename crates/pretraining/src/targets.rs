@@ -3,9 +3,8 @@
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use efficientad::{
     COARSE_CHANNELS, ChannelSums, DistillationData, DistillationSample, DistillationSource,
@@ -261,7 +260,10 @@ impl Targets {
     ///
     /// # Errors
     /// When the cache can't be read, or a channel of the targets is the same everywhere.
-    pub fn samples(&self, samples: usize) -> Result<[TargetSamples<'_>; 2], PretrainingError> {
+    pub fn samples(
+        self: &Arc<Self>,
+        samples: usize,
+    ) -> Result<[TargetSamples; 2], PretrainingError> {
         let mut sums = ChannelSums::default();
         for number in 0..samples.min(STATISTICS_SAMPLES) {
             let record = self.record(&self.cache.train, number)?;
@@ -272,9 +274,13 @@ impl Targets {
             let layer = self.settings.layers[layer].clone();
             PretrainingError::ConstantTarget { channel, layer }
         })?;
-        let of =
-            |file, len| TargetSamples { targets: self, file, len, statistics: statistics.clone() };
-        Ok([of(&self.cache.train, samples), of(&self.cache.held_back, self.held_back.len())])
+        let of = |held_back, len| TargetSamples {
+            targets: Arc::clone(self),
+            held_back,
+            len,
+            statistics: statistics.clone(),
+        };
+        Ok([of(false, samples), of(true, self.held_back.len())])
     }
 
     /// What a teacher's file is to say about `samples` samples.
@@ -296,20 +302,23 @@ impl Targets {
 }
 
 /// Samples with normalised targets.
-pub struct TargetSamples<'a> {
-    targets: &'a Targets,
-    file: &'a RecordFile,
+pub struct TargetSamples {
+    targets: Arc<Targets>,
+    /// Whether they are those held back.
+    held_back: bool,
     len: usize,
     statistics: TargetStatistics,
 }
 
-impl DistillationSource for TargetSamples<'_> {
+impl DistillationSource for TargetSamples {
     fn len(&self) -> usize {
         self.len
     }
 
     fn load(&self, sample: usize) -> Result<DistillationSample, SourceError> {
-        let record = self.targets.record(self.file, sample)?;
+        let cache = &self.targets.cache;
+        let file = if self.held_back { &cache.held_back } else { &cache.train };
+        let record = self.targets.record(file, sample)?;
         let target = record.target(&self.statistics);
         Ok(DistillationSample { image: record.image(), target })
     }

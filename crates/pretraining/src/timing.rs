@@ -19,7 +19,7 @@ pub fn seconds_per_step(
     cpu: Arc<Cpu>,
     recipe: &DistillationRecipe,
     data: &DistillationData,
-    source: &dyn DistillationSource,
+    source: Arc<dyn DistillationSource>,
 ) -> Result<f64, Error> {
     let recipe = DistillationRecipe { steps: TIMED + 1, ..recipe.clone() };
     let mut distiller = Distiller::new(cpu, recipe, data.clone(), None, source)?;

@@ -102,7 +102,7 @@ pub struct Summary {
 /// The log or the folder can't be used, or whatever `observe` returns. The next call goes on where
 /// this one ended, also if the process was killed.
 pub fn watch<E: From<WatchError>>(
-    detector: &mut Detector,
+    detector: &Detector,
     options: &Options,
     stop: &dyn Fn() -> bool,
     observe: &mut dyn FnMut(Event<'_>) -> Result<(), E>,
@@ -196,7 +196,7 @@ impl<'a, E: From<WatchError>> Watcher<'a, E> {
         Ok(watcher)
     }
 
-    fn run(&mut self, detector: &mut Detector, stop: &dyn Fn() -> bool) -> Result<(), E> {
+    fn run(&mut self, detector: &Detector, stop: &dyn Fn() -> bool) -> Result<(), E> {
         self.note_filed()?;
         loop {
             let began = Instant::now();
@@ -257,7 +257,7 @@ impl<'a, E: From<WatchError>> Watcher<'a, E> {
 
     fn judge(
         &mut self,
-        detector: &mut Detector,
+        detector: &Detector,
         ready: &[Found],
         stop: &dyn Fn() -> bool,
     ) -> Result<ControlFlow<()>, E> {

@@ -6,6 +6,7 @@ mod plan;
 use std::fmt;
 use std::fs;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
@@ -37,10 +38,10 @@ pub fn run(args: PretrainArgs) -> Result<Status> {
     let events = Events { json: plan.json };
     let mut progress = Progress::new(Style::choose(plan.quiet, plan.json));
     let threads = plan.cpu.threads();
-    let targets = Targets::open(plan.settings.clone(), threads, &mut |done, total| {
+    let targets = Arc::new(Targets::open(plan.settings.clone(), threads, &mut |done, total| {
         progress.count(Activity::ReadingPhotos, done, total);
         ControlFlow::Continue(())
-    })?;
+    })?);
     for error in targets.unreadable() {
         progress.note(format_args!("skipped: {error}"));
     }
@@ -60,7 +61,7 @@ pub fn run(args: PretrainArgs) -> Result<Status> {
         return Ok(Status::Interrupted);
     };
     let [train, held_back] = targets.samples(samples)?;
-    let distiller = plan.distiller(targets.description(samples), &train)?;
+    let distiller = plan.distiller(targets.description(samples), Arc::new(train))?;
     let (step, steps) = (distiller.steps_done(), distiller.recipe().steps);
     let cache = targets.cache_folder();
     events.send(&Event::Training { samples, steps, steps_done: step, cache });
@@ -136,8 +137,8 @@ impl fmt::Display for Loss {
 struct Pretraining<'a> {
     plan: &'a Plan,
     targets: &'a Targets,
-    held_back: TargetSamples<'a>,
-    distiller: Distiller<'a>,
+    held_back: TargetSamples,
+    distiller: Distiller,
     progress: Progress,
     meter: StepMeter<Loss>,
     schedule: Schedule,

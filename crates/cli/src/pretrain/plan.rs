@@ -144,11 +144,11 @@ impl Plan {
     ///
     /// # Errors
     /// When the checkpoint belongs to other data or can't be written, or samples can't be had.
-    pub fn distiller<'a>(
+    pub fn distiller(
         &self,
         data: DistillationData,
-        source: &'a dyn DistillationSource,
-    ) -> Result<Distiller<'a>> {
+        source: Arc<dyn DistillationSource>,
+    ) -> Result<Distiller> {
         let initial = self.initial.as_ref();
         let (teacher, initial) = initial.map(|(teacher, told)| (teacher, told.clone())).unzip();
         let data = DistillationData { initial, ..data };
@@ -157,6 +157,7 @@ impl Plan {
         }
         let mut recipe = self.recipe.clone();
         if let Some(Deadline { started, time }) = self.deadline {
+            let source = Arc::clone(&source);
             let seconds = seconds_per_step(Arc::clone(&self.cpu), &recipe, &data, source)?;
             let left = time.saturating_sub(started.elapsed()).as_secs_f64();
             recipe.steps = ((left * (1.0 - SPARE_SHARE) / seconds) as u64).max(1);

@@ -44,16 +44,16 @@ impl Effect {
         before: &Model,
         after: &Model,
         cpu: &Arc<Cpu>,
-        data: &TrainingData<'_>,
+        data: &TrainingData,
         mut done: impl FnMut(usize, usize),
     ) -> Result<Self> {
         let images = data.validation.len();
         let mut count = 0;
         let mut judge = |model: &Model| -> Result<Judged> {
-            let mut detector = Detector::new(model, Arc::clone(cpu));
+            let detector = Detector::new(model, Arc::clone(cpu));
             let mut scores = Vec::with_capacity(images);
             for index in 0..images {
-                scores.push(score(&mut detector, data.validation, index)?);
+                scores.push(score(&detector, &*data.validation, index)?);
                 count += 1;
                 done(count, 2 * images);
             }
@@ -89,7 +89,7 @@ impl Judged {
     }
 }
 
-fn score(detector: &mut Detector, images: &dyn ImageSource, index: usize) -> Result<f32> {
+fn score(detector: &Detector, images: &dyn ImageSource, index: usize) -> Result<f32> {
     let image = images.load(index).map_err(anyhow::Error::from_boxed)?;
     Ok(detector.inspect(&image).with_context(|| images.name(index))?.score)
 }

@@ -6,6 +6,7 @@ mod parent;
 mod plan;
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use anyhow::{Result, anyhow};
@@ -59,7 +60,7 @@ pub fn run(args: TrainArgs) -> Result<Status> {
 struct Training<'a> {
     plan: &'a Plan,
     data: &'a Data,
-    trainer: Trainer<'a>,
+    trainer: Trainer,
     progress: Progress,
     meter: StepMeter<MeanLosses>,
     schedule: Schedule,
@@ -130,7 +131,10 @@ impl Training<'_> {
         let hint = format!("{}; go on from it with --resume", self.kept());
         let with_hint = |error: Error| anyhow!("{error}\n{hint}");
         let mut progress = self.progress;
-        let mut report = |at: efficientad::Progress| progress.count(at.stage, at.done, at.total);
+        let mut report = |at: efficientad::Progress| {
+            progress.count(at.stage, at.done, at.total);
+            ControlFlow::Continue(())
+        };
         let mut model = self.trainer.finish(&mut report).map_err(with_hint)?;
         model.set_false_reject(self.plan.false_reject).map_err(with_hint)?;
         let effect = self.plan.parent.as_ref().map(|parent| {

@@ -1,5 +1,6 @@
 //! What a training needs, checked.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -111,9 +112,12 @@ impl Plan {
     ///
     /// # Errors
     /// When images, teacher and checkpoint don't fit, or the checkpoint can't be written.
-    pub fn trainer<'a>(&self, data: &'a Data, progress: &mut Progress) -> Result<Trainer<'a>> {
+    pub fn trainer(&self, data: &Data, progress: &mut Progress) -> Result<Trainer> {
         let (cpu, options) = (Arc::clone(&self.cpu), TrainOptions::default());
-        let mut report = |at: efficientad::Progress| progress.count(at.stage, at.done, at.total);
+        let mut report = |at: efficientad::Progress| {
+            progress.count(at.stage, at.done, at.total);
+            ControlFlow::Continue(())
+        };
         let region = self.region.region(data)?;
         let trainer = match (&self.start, &self.parent) {
             (Start::Anew(teacher), _) => {

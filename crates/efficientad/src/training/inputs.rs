@@ -11,6 +11,7 @@ use efficientad_images::{
 };
 use efficientad_kernels::{Tensor, TensorView};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Jitter multiplies brightness, contrast or saturation by up to this much more or less.
 const JITTER: f32 = 0.2;
@@ -60,17 +61,17 @@ impl StepInputs {
 }
 
 /// Makes the inputs of any step from the seed alone, so that training can go on from anywhere.
-pub(crate) struct StepLoader<'a> {
-    pub images: ImageCache<'a>,
+pub(crate) struct StepLoader {
+    pub images: ImageCache,
     pub order: ImageOrder,
-    pub photos: Option<&'a dyn PhotoSource>,
+    pub photos: Option<Arc<dyn PhotoSource>>,
     pub framing: Framing,
     pub seed: u64,
     /// Images that the autoencoder learns from in a step, one of which is the student's.
     pub autoencoder_images: u64,
 }
 
-impl StepLoader<'_> {
+impl StepLoader {
     /// The inputs of step `step`, counted from 0.
     pub(crate) fn load(&self, step: u64) -> Result<StepInputs, Error> {
         let shown = self.show(step)?;
@@ -78,7 +79,7 @@ impl StepLoader<'_> {
         let jittered = shown.input_of(&jitter(&shown.photo, &mut random));
         let mut inputs = vec![shown.input_of(&shown.photo)];
         let size = self.framing.input();
-        if let Some(photos) = self.photos {
+        if let Some(photos) = &self.photos {
             let photo = photos.photo(step, size).map_err(|error| Error::Image {
                 name: "penalty photo".to_owned(),
                 source: error,
@@ -204,10 +205,10 @@ mod tests {
         }
     }
 
-    fn loader(source: &Plain) -> StepLoader<'_> {
+    fn loader(source: Plain) -> StepLoader {
         StepLoader {
-            images: ImageCache::new(source, 0),
             order: ImageOrder::new(source.0, 0),
+            images: ImageCache::new(Arc::new(source), 0),
             photos: None,
             framing: Framing::stretched(InputSize::default()),
             seed: 4,
@@ -245,8 +246,7 @@ mod tests {
 
     #[test]
     fn a_step_is_the_same_whenever_it_is_loaded() {
-        let source = Plain(3);
-        let step = |step| loader(&source).load(step).unwrap();
+        let step = |step| loader(Plain(3)).load(step).unwrap();
         let (a, b) = (step(17), step(17));
         assert!(a.image == b.image && a.batch.data() == b.batch.data());
         assert!(a.plain().data != a.jittered().data, "jitter changes the image");

@@ -19,7 +19,7 @@ use crate::inspection::{NetworkWeights, Networks};
 use crate::model::{DataDescription, Model};
 use crate::network::{HiddenMaps, Pdn, TEACHER_CHANNELS, Weights, autoencoder_layers, pdn_layers};
 use crate::position::{DifferenceSums, PositionWeights};
-use crate::progress::{Progress, Stage};
+use crate::progress::{ProgressFn, Stage};
 use crate::random::{Purpose, Random};
 use crate::recipe::{Recipe, StudentStart};
 use crate::source::{ImageCache, ImageSource, PhotoSource};
@@ -30,13 +30,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// What a model is trained on.
-pub struct TrainingData<'a> {
+#[derive(Clone)]
+pub struct TrainingData {
     /// Good images to learn from; first the old ones, if there are any.
-    pub train: &'a dyn ImageSource,
+    pub train: Arc<dyn ImageSource>,
     /// Good images held back for calibration, likewise.
-    pub validation: &'a dyn ImageSource,
+    pub validation: Arc<dyn ImageSource>,
     /// Photos for the penalty; without them training goes without it.
-    pub photos: Option<&'a dyn PhotoSource>,
+    pub photos: Option<Arc<dyn PhotoSource>>,
     /// What the model's file is to say about the data, but for the old images.
     pub description: DataDescription,
     /// Images of earlier trainings, if training goes on from a finished model with them.
@@ -69,7 +70,7 @@ pub struct BegunTraining {
 }
 
 /// A training at work.
-pub struct Trainer<'a> {
+pub struct Trainer {
     cpu: Arc<Cpu>,
     progress: TrainingProgress,
     framing: Framing,
@@ -77,13 +78,13 @@ pub struct Trainer<'a> {
     statistics: TeacherStatistics,
     networks: StepNetworks,
     features: FeatureCache,
-    loader: StepLoader<'a>,
-    train: &'a dyn ImageSource,
-    validation: &'a dyn ImageSource,
+    loader: StepLoader,
+    train: Arc<dyn ImageSource>,
+    validation: Arc<dyn ImageSource>,
     next: Option<Result<StepInputs, Error>>,
 }
 
-impl<'a> Trainer<'a> {
+impl Trainer {
     /// Prepares a training: checks the data, and takes the teacher's statistics over it.
     ///
     /// # Errors
@@ -92,9 +93,9 @@ impl<'a> Trainer<'a> {
         cpu: Arc<Cpu>,
         teacher: Teacher,
         recipe: Recipe,
-        data: TrainingData<'a>,
+        data: TrainingData,
         options: TrainOptions,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut ProgressFn<'_>,
     ) -> Result<Self, Error> {
         check_counts(&data)?;
         if teacher.size() != recipe.size {
@@ -103,9 +104,9 @@ impl<'a> Trainer<'a> {
         let recipe = recipe.on_images(data.train.len());
         let framing = recipe.framing()?;
         if recipe.region.is_some() {
-            check_region(&framing, data.validation)?;
+            check_region(&framing, &*data.validation)?;
         }
-        let statistics = teacher_statistics(&cpu, &teacher, &framing, data.train, progress)?;
+        let statistics = teacher_statistics(&cpu, &teacher, &framing, &*data.train, progress)?;
         let draw = |layers: &[_], purpose| {
             Weights::initialized(layers, &mut Random::new(recipe.seed, purpose, 0))
         };
@@ -138,13 +139,13 @@ impl<'a> Trainer<'a> {
         cpu: Arc<Cpu>,
         model: &Model,
         recipe: ContinuationRecipe,
-        data: TrainingData<'a>,
+        data: TrainingData,
         options: TrainOptions,
     ) -> Result<Self, Error> {
         check_counts(&data)?;
         let framing = &model.networks.framing;
         if model.info().region().is_some() {
-            check_region(framing, data.validation)?;
+            check_region(framing, &*data.validation)?;
         }
         let steps = recipe.on(model.info()).on_images(data.train.len());
         let mut progress = TrainingProgress::new(steps, data.description.clone());
@@ -163,7 +164,7 @@ impl<'a> Trainer<'a> {
     pub fn resume(
         cpu: Arc<Cpu>,
         checkpoint: &Path,
-        data: TrainingData<'a>,
+        data: TrainingData,
         options: TrainOptions,
     ) -> Result<Self, Error> {
         check_counts(&data)?;
@@ -189,7 +190,7 @@ impl<'a> Trainer<'a> {
         cpu: Arc<Cpu>,
         progress: TrainingProgress,
         weights: NetworkWeights,
-        data: TrainingData<'a>,
+        data: TrainingData,
         options: TrainOptions,
     ) -> Self {
         let recipe = &progress.recipe;
@@ -209,7 +210,7 @@ impl<'a> Trainer<'a> {
             cpu,
             features: FeatureCache::new(image_count, options.feature_cache_bytes),
             loader: StepLoader {
-                images: ImageCache::new(data.train, options.image_cache_bytes),
+                images: ImageCache::new(Arc::clone(&data.train), options.image_cache_bytes),
                 order: ImageOrder::new(image_count, old_count),
                 photos: data.photos,
                 framing: weights.framing.clone(),
@@ -308,16 +309,17 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// When an image can't be read, or the validation images give no spread of values.
-    pub fn finish(self, progress: &mut dyn FnMut(Progress)) -> Result<Model, Error> {
+    pub fn finish(self, progress: &mut ProgressFn<'_>) -> Result<Model, Error> {
         let mut weights = self.weights();
         let provenance = self.progress.provenance();
-        let (cpu, train, validation) = (Arc::clone(&self.cpu), self.train, self.validation);
+        let cpu = Arc::clone(&self.cpu);
+        let (train, validation) = (Arc::clone(&self.train), Arc::clone(&self.validation));
         let weigh_positions = self.progress.recipe.weighs_positions();
         drop(self);
         if weigh_positions {
-            weights.position_weights = Some(position_weights(&cpu, &weights, train, progress)?);
+            weights.position_weights = Some(position_weights(&cpu, &weights, &*train, progress)?);
         }
-        Model::calibrate(cpu, weights, provenance, validation, progress)
+        Model::calibrate(cpu, weights, provenance, &*validation, progress)
     }
 }
 
@@ -343,7 +345,7 @@ impl TimedSteps {
     }
 }
 
-fn check_counts(data: &TrainingData<'_>) -> Result<(), Error> {
+fn check_counts(data: &TrainingData) -> Result<(), Error> {
     if data.train.is_empty() {
         return Err(Error::TooFewImages { purpose: "training", found: 0, needed: 1 });
     }
@@ -379,7 +381,7 @@ pub(crate) fn teacher_statistics(
     teacher: &Teacher,
     framing: &Framing,
     images: &dyn ImageSource,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut ProgressFn<'_>,
 ) -> Result<TeacherStatistics, Error> {
     let pdn = Pdn::new(cpu, teacher.size(), TEACHER_CHANNELS, &teacher.weights);
     let mut workspace = Workspace::new(Arc::clone(cpu));
@@ -398,10 +400,10 @@ fn position_weights(
     cpu: &Arc<Cpu>,
     weights: &NetworkWeights,
     images: &dyn ImageSource,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut ProgressFn<'_>,
 ) -> Result<PositionWeights, Error> {
     let framing = &weights.framing;
-    let mut networks = Networks::new(Arc::clone(cpu), weights);
+    let networks = Networks::new(Arc::clone(cpu), weights);
     let mut sums = DifferenceSums::new(framing.input());
     for_each_window(framing, images, Stage::PositionWeights, progress, |input, counted| {
         sums.add(&networks.compare_input(input).student_autoencoder, counted);

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::network::normalized;
-use crate::progress::{Progress, Stage};
+use crate::progress::{Progress, ProgressFn, Stage, report};
 use crate::source::{ImageSource, load};
 use crate::view::Framing;
 use efficientad_kernels::Tensor;
@@ -16,13 +16,13 @@ pub(crate) fn for_each_window(
     framing: &Framing,
     images: &dyn ImageSource,
     stage: Stage,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut ProgressFn<'_>,
     mut visit: impl FnMut(&Tensor, &[bool]),
 ) -> Result<(), Error> {
     let total = images.len();
     let of_each = (STATISTICS_WINDOWS / total.max(1)).max(1);
     for index in 0..total {
-        progress(Progress { stage, done: index, total });
+        report(progress, Progress { stage, done: index, total })?;
         let photo = load(images, index)?;
         let layout = framing.layout(photo.dimensions());
         let layout = layout.map_err(|error| error.of_image(images.name(index)))?;
@@ -37,6 +37,5 @@ pub(crate) fn for_each_window(
             visit(&normalized(&input), &layout.counted_in(window));
         }
     }
-    progress(Progress { stage, done: total, total });
-    Ok(())
+    report(progress, Progress { stage, done: total, total })
 }

@@ -25,9 +25,9 @@ const AT_ONCE: usize = 4;
 const CHUNK: usize = 1 << 16;
 
 /// A distillation at work.
-pub struct Distiller<'a> {
+pub struct Distiller {
     progress: Progress,
-    source: &'a dyn DistillationSource,
+    source: Arc<dyn DistillationSource>,
     workspace: Workspace,
     network: TrainablePdn,
     /// Features; after the loss, their gradient.
@@ -38,7 +38,7 @@ pub struct Distiller<'a> {
     next: Option<Result<Vec<Batch>, Error>>,
 }
 
-impl<'a> Distiller<'a> {
+impl Distiller {
     /// Begins a distillation, with the weights of `initial`, which `data` tells of, or random ones. A
     /// small teacher can begin a medium one.
     ///
@@ -50,7 +50,7 @@ impl<'a> Distiller<'a> {
         recipe: DistillationRecipe,
         data: DistillationData,
         initial: Option<&Teacher>,
-        source: &'a dyn DistillationSource,
+        source: Arc<dyn DistillationSource>,
     ) -> Result<Self, Error> {
         let weights = match initial {
             Some(teacher) => match (teacher.size, recipe.size) {
@@ -78,7 +78,7 @@ impl<'a> Distiller<'a> {
         cpu: Arc<Cpu>,
         checkpoint: &Path,
         data: &DistillationData,
-        source: &'a dyn DistillationSource,
+        source: Arc<dyn DistillationSource>,
     ) -> Result<Self, Error> {
         let Checkpoint { progress, weights, moments } = Checkpoint::open(checkpoint)?;
         if let Some((field, checkpoint_has, now)) = progress.data.difference(data) {
@@ -95,7 +95,7 @@ impl<'a> Distiller<'a> {
         cpu: Arc<Cpu>,
         progress: Progress,
         weights: &Weights,
-        source: &'a dyn DistillationSource,
+        source: Arc<dyn DistillationSource>,
     ) -> Result<Self, Error> {
         let recipe = &progress.recipe;
         if source.is_empty() || recipe.batch == 0 || recipe.steps == 0 {
@@ -144,11 +144,14 @@ impl<'a> Distiller<'a> {
         let step = self.progress.steps_done;
         let batches = match self.next.take() {
             Some(loaded) => loaded?,
-            None => load(self.source, &self.samples_of(step))?,
+            None => {
+                let samples = self.samples_of(step);
+                load(&*self.source, &samples)?
+            }
         };
         let following = (step + 1 < self.recipe().steps).then(|| self.samples_of(step + 1));
-        let source = self.source;
-        let load_next = following.map(|samples| move || load(source, &samples));
+        let source = Arc::clone(&self.source);
+        let load_next = following.map(|samples| move || load(&*source, &samples));
         let (loss, next) = while_loading(load_next, || {
             Arc::clone(self.workspace.cpu()).run(|| self.learn(&batches, step))
         });
@@ -366,7 +369,8 @@ mod tests {
 
     #[test]
     fn loss_and_gradient_are_those_of_the_mean_square_over_the_whole_batch() {
-        let mut distiller = Distiller::new(cpu(), recipe(1), data(), None, &Noise).unwrap();
+        let mut distiller =
+            Distiller::new(cpu(), recipe(1), data(), None, Arc::new(Noise)).unwrap();
         let before = weights(&distiller.network.convs);
         let loss = distiller.step().unwrap();
         let values = (SAMPLES * 56 * 56 * TEACHER_CHANNELS) as f64;

@@ -24,7 +24,7 @@ pub struct DistillationSample {
 }
 
 /// Samples by number, always the same under the same number.
-pub trait DistillationSource: Sync {
+pub trait DistillationSource: Send + Sync {
     /// How many there are.
     fn len(&self) -> usize;
 
