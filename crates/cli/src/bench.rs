@@ -1,11 +1,11 @@
 //! `efficientad bench`.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
-use efficientad::Recipe;
 use efficientad::benchmark::{inspection, training_step};
+use efficientad::engine::Share;
+use efficientad::{Error, InspectionEngine, Recipe};
 use serde::Serialize;
 
 use crate::args::BenchArgs;
@@ -28,20 +28,19 @@ struct Timings {
 /// Measures.
 pub fn run(args: &BenchArgs) -> Result<Status> {
     let cpu = machine::cpu(&args.cpu)?;
-    let median = |work: &mut dyn FnMut()| median_ms(args.rounds, work);
-    let step = |recipe, penalty| {
+    let step = |recipe, penalty| -> Result<f64, Error> {
         let recipe = Recipe { size: args.size, ..recipe };
-        median(&mut training_step(recipe, Arc::clone(&cpu), penalty))
+        median_ms(args.rounds, &mut training_step(recipe, &*cpu, penalty)?)
     };
     let timings = Timings {
         size: args.size.to_string(),
-        threads: cpu.threads(),
+        threads: cpu.threads().count(),
         instruction_set: cpu.instruction_set().to_string(),
         rounds: args.rounds,
-        inspection_ms: median(&mut inspection(args.size, Arc::clone(&cpu))),
-        training_step_ms: step(Recipe::paper(), true),
-        training_step_without_penalty_ms: step(Recipe::paper(), false),
-        training_step_by_muon_ms: step(Recipe::default(), true),
+        inspection_ms: median_ms(args.rounds, &mut inspection(args.size, &*cpu, 1, Share::Whole)?)?,
+        training_step_ms: step(Recipe::paper(), true)?,
+        training_step_without_penalty_ms: step(Recipe::paper(), false)?,
+        training_step_by_muon_ms: step(Recipe::default(), true)?,
     };
     if args.json {
         output::print_json(&timings)?;
@@ -68,16 +67,15 @@ fn print(timings: &Timings) -> Result<()> {
 }
 
 /// The median time of a round, after one that warms up.
-fn median_ms(rounds: u16, work: &mut dyn FnMut()) -> f64 {
-    work();
-    let mut times: Vec<f64> = (0..rounds)
-        .map(|_| {
-            let start = Instant::now();
-            work();
-            start.elapsed().as_secs_f64() * 1e3
-        })
-        .collect();
-    median(&mut times)
+fn median_ms(rounds: u16, work: &mut dyn FnMut() -> Result<(), Error>) -> Result<f64, Error> {
+    work()?;
+    let time = |_| {
+        let start = Instant::now();
+        work()?;
+        Ok(start.elapsed().as_secs_f64() * 1e3)
+    };
+    let mut times = (0..rounds).map(time).collect::<Result<Vec<f64>, Error>>()?;
+    Ok(median(&mut times))
 }
 
 fn median(values: &mut [f64]) -> f64 {
@@ -103,7 +101,11 @@ mod tests {
     #[test]
     fn the_first_round_is_not_measured() {
         let mut rounds = 0;
-        median_ms(3, &mut || rounds += 1);
+        let mut work = || {
+            rounds += 1;
+            Ok(())
+        };
+        median_ms(3, &mut work).unwrap();
         assert_eq!(rounds, 4);
     }
 }

@@ -16,14 +16,14 @@ use crate::output::note;
 /// When the file is no model, has no scores to take a threshold from, or threads can't be started.
 pub fn open(model: &Path, threshold: &ThresholdArgs, cpu: &CpuArgs) -> Result<Detector> {
     machine::return_freed_memory();
-    let mut detector = Detector::new(&Model::open(model)?, machine::cpu(cpu)?);
+    let mut detector = Detector::new(&Model::open(model)?, machine::cpu(cpu)?)?;
     if let Some(threshold) = threshold.threshold {
         detector.set_threshold(threshold);
     }
     if let Some(rate) = threshold.false_reject {
         detector.set_false_reject(rate).with_context(|| model.display().to_string())?;
         detector
-            .promise()
+            .guarantee()
             .into_iter()
             .for_each(|promise| note(format_args!("threshold {promise}")));
     }

@@ -38,7 +38,7 @@ pub fn run(args: EvalArgs) -> Result<Status> {
         info: detector.info(),
         dataset: &dataset,
         options: &options,
-        instruction_set: detector.instruction_set(),
+        engine: &detector.engine(),
     };
     let page = page.map(|page| page.finish(&report, &subject)).transpose()?;
     if args.json {

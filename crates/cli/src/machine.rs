@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use anyhow::Result;
-use efficientad::{Cpu, InstructionSet};
+use efficientad::{CpuEngine, InstructionSet};
 
 use crate::args::CpuArgs;
 
@@ -14,13 +14,13 @@ pub fn threads(args: &CpuArgs) -> usize {
     args.threads.map_or_else(|| available_parallelism().map_or(1, NonZero::get), usize::from)
 }
 
-/// Sets the CPU up.
+/// The CPU engine.
 ///
 /// # Errors
 /// When it lacks the instruction set, or threads cannot be started.
-pub fn cpu(args: &CpuArgs) -> Result<Arc<Cpu>> {
+pub fn cpu(args: &CpuArgs) -> Result<Arc<CpuEngine>> {
     let set = args.instruction_set.unwrap_or_else(InstructionSet::best);
-    Ok(Arc::new(Cpu::new(threads(args), set)?))
+    Ok(Arc::new(CpuEngine::new(threads(args), set)?))
 }
 
 /// Has large blocks of memory returned to the system as soon as they are free, where glibc decides.

@@ -27,7 +27,7 @@ pub fn run(args: PredictArgs) -> Result<Status> {
         format: Format::of(&args),
         range: heat_range(detector.threshold()),
         output: args.out.map(|folder| OutputFolder::create(&folder, &photos)).transpose()?,
-        threshold: detector.promise().cloned(),
+        threshold: detector.guarantee().cloned(),
         failed,
         judged: 0,
         anomalous: 0,

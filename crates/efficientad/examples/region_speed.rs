@@ -4,7 +4,7 @@
 //! trained for one step: neither changes the work.
 
 use efficientad::{
-    Cpu, DataDescription, Detector, Error, ImageSource, InstructionSet, Model, Recipe,
+    CpuEngine, DataDescription, Detector, Error, ImageSource, InstructionSet, Model, Recipe,
     RegionOfInterest, RgbImage, SourceError, Teacher, TrainOptions, Trainer, TrainingData, View,
 };
 use std::ops::ControlFlow;
@@ -33,7 +33,11 @@ impl ImageSource for Noise {
     }
 }
 
-fn model(cpu: &Arc<Cpu>, view: View, region: Option<RegionOfInterest>) -> Result<Model, Error> {
+fn model(
+    cpu: &Arc<CpuEngine>,
+    view: View,
+    region: Option<RegionOfInterest>,
+) -> Result<Model, Error> {
     let (train, validation) = (Noise(1), Noise(2));
     let data = TrainingData {
         train: Arc::new(train),
@@ -51,7 +55,7 @@ fn model(cpu: &Arc<Cpu>, view: View, region: Option<RegionOfInterest>) -> Result
     let recipe = Recipe { view, region, steps: 1, ..Recipe::default() };
     let (teacher, options) = (Teacher::embedded(recipe.size)?, TrainOptions::default());
     let mut quiet = |_| ControlFlow::Continue(());
-    let mut trainer = Trainer::new(Arc::clone(cpu), teacher, recipe, data, options, &mut quiet)?;
+    let mut trainer = Trainer::new(cpu.clone(), teacher, recipe, data, options, &mut quiet)?;
     trainer.step()?;
     trainer.finish(&mut quiet)
 }
@@ -67,12 +71,12 @@ fn disk() -> Result<RegionOfInterest, Box<dyn std::error::Error>> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let cpu = Arc::new(Cpu::new(1, InstructionSet::best())?);
+    let cpu = Arc::new(CpuEngine::new(1, InstructionSet::best())?);
     let photo = Noise(3).load(0).map_err(|error| error.to_string())?;
     println!("medians of {ROUNDS} rounds in turn, 1 thread, a photo of {SIDE}×{SIDE}, S:");
     for view in [View::Stretch, View::Tiles { size: 256, overlap: 64 }] {
         let detectors = [None, Some(disk()?)].map(|region| {
-            model(&cpu, view, region).map(|model| Detector::new(&model, Arc::clone(&cpu)))
+            model(&cpu, view, region).and_then(|model| Detector::new(&model, cpu.clone()))
         });
         let mut times = [const { Vec::new() }; 2];
         for round in 0..=ROUNDS {

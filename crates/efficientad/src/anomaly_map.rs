@@ -1,59 +1,9 @@
 //! From feature differences to one anomaly map and an image score (paper, section 3.4).
 
 use crate::calibration::Quantiles;
-use crate::network::TEACHER_CHANNELS;
 use crate::view::{Layout, Window};
-use efficientad_kernels::Cpu;
+use efficientad_engine::{DifferenceMaps, Threads};
 use std::sync::Arc;
-
-/// Cells that the networks lose at each border of their input: the map of locations is padded by as
-/// many zeros on every side, to a quarter of the input, before it is resized (paper, section 3.4).
-pub const MAP_BORDER: usize = 4;
-
-/// Squared differences of features, averaged over channels: one number per location.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct DifferenceMaps {
-    /// Rows.
-    pub height: usize,
-    /// Columns.
-    pub width: usize,
-    /// Teacher against the student's first half: unusual patches.
-    pub student_teacher: Vec<f32>,
-    /// Autoencoder against the student's second half: unusual wholes.
-    pub student_autoencoder: Vec<f32>,
-}
-
-impl DifferenceMaps {
-    /// Compares the features of one image: teacher and autoencoder have 384 channels a location,
-    /// the student twice as many.
-    pub(crate) fn compare(
-        cpu: &Cpu,
-        (height, width): (usize, usize),
-        teacher: &[f32],
-        student: &[f32],
-        autoencoder: &[f32],
-    ) -> Self {
-        let against = |features: &[f32], half: usize| {
-            let mut map = vec![0.0; height * width];
-            cpu.for_each_chunk(&mut map, width, |row, map| {
-                for (x, value) in map.iter_mut().enumerate() {
-                    let location = row * width + x;
-                    let features = &features[location * TEACHER_CHANNELS..][..TEACHER_CHANNELS];
-                    let student =
-                        &student[(2 * location + half) * TEACHER_CHANNELS..][..TEACHER_CHANNELS];
-                    *value = mean_square_difference(features, student);
-                }
-            });
-            map
-        };
-        Self {
-            height,
-            width,
-            student_teacher: against(teacher, 0),
-            student_autoencoder: against(autoencoder, 1),
-        }
-    }
-}
 
 /// The difference maps of a whole photo, put together on its layout's grid of cells.
 #[derive(Clone, Debug)]
@@ -68,6 +18,11 @@ impl PhotoMaps {
     pub(crate) fn new(layout: Arc<Layout>) -> Self {
         let zeros = vec![0.0; layout.counted().len()];
         Self { student_teacher: zeros.clone(), student_autoencoder: zeros, layout }
+    }
+
+    /// Where the photo's cells lie.
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// Of given values, one for each cell.
@@ -108,21 +63,9 @@ impl PhotoMaps {
     }
 
     /// The combined map, resized to the photo.
-    pub(crate) fn anomaly_map(&self, cpu: &Cpu, quantiles: &Quantiles) -> Map {
-        Map::from_cells(cpu, &self.combine(quantiles), &self.layout)
+    pub(crate) fn anomaly_map(&self, threads: &Threads, quantiles: &Quantiles) -> Map {
+        Map::from_cells(threads, &self.combine(quantiles), &self.layout)
     }
-}
-
-/// Mean of (a − b)² over channels, summed in lanes so that it vectorises.
-fn mean_square_difference(a: &[f32], b: &[f32]) -> f32 {
-    const LANES: usize = 16;
-    let mut sums = [0.0_f32; LANES];
-    for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += (a - b) * (a - b);
-        }
-    }
-    sums.iter().sum::<f32>() / a.len() as f32
 }
 
 /// The anomaly map of one image, at the image's own size.
@@ -140,20 +83,20 @@ pub struct Map {
 impl Map {
     /// Resizes a map of a layout's cells to the photo, bilinearly, and clears what lies outside the
     /// region.
-    pub(crate) fn from_cells(cpu: &Cpu, cells: &[f32], layout: &Layout) -> Self {
+    pub(crate) fn from_cells(threads: &Threads, cells: &[f32], layout: &Layout) -> Self {
         let (width, height) = layout.photo();
         let (rows, columns) = layout.grid();
         let [down, across] = layout.taps();
         let line_length = width as usize;
         let mut stretched = vec![0.0; rows * line_length];
-        cpu.for_each_chunk(&mut stretched, line_length, |row, target| {
+        threads.for_each_chunk(&mut stretched, line_length, |row, target| {
             let source = &cells[row * columns..][..columns];
             for (value, tap) in target.iter_mut().zip(&across) {
                 *value = mix(source[tap.low], source[tap.high], tap.fraction);
             }
         });
         let mut values = vec![0.0; height as usize * line_length];
-        cpu.for_each_chunk(&mut values, line_length, |row, target| {
+        threads.for_each_chunk(&mut values, line_length, |row, target| {
             let line = |row: usize| &stretched[row * line_length..][..line_length];
             let (low, high) = (line(down[row].low), line(down[row].high));
             for ((value, &low), &high) in target.iter_mut().zip(low).zip(high) {
@@ -180,13 +123,8 @@ fn mix(low: f32, high: f32, fraction: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::InputSize;
     use crate::view::Framing;
-    use efficientad_kernels::InstructionSet;
-
-    fn cpu() -> Cpu {
-        Cpu::new(2, InstructionSet::best()).unwrap()
-    }
+    use efficientad_engine::InputSize;
 
     fn layout(photo: (u32, u32)) -> Layout {
         Framing::stretched(InputSize::default()).layout(photo).unwrap()
@@ -198,7 +136,7 @@ mod tests {
         let features: Vec<f32> = (0..56 * 56).map(|i| features(i / 56, i % 56)).collect();
         let mut cells = vec![0.0; 64 * 64];
         layout.blend(layout.windows()[0], &features, &mut cells);
-        Map::from_cells(&cpu(), &cells, &layout)
+        Map::from_cells(&Threads::new(2).unwrap(), &cells, &layout)
     }
 
     #[test]

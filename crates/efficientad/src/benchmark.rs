@@ -1,35 +1,33 @@
 //! Work to be timed: inspection and training steps of randomly initialised networks on noise.
 
-use crate::inspection::{NetworkWeights, Networks};
-use crate::network::{
-    InputSize, PdnSize, TEACHER_CHANNELS, Weights, autoencoder_layers, pdn_layers,
-};
-use crate::random::{Purpose, Random};
+use crate::error::Error;
 use crate::recipe::Recipe;
-use crate::teacher::TeacherStatistics;
-use crate::training::{
-    AutoencoderInput, Counted, STUDENT_CHANNELS, StepInputs, StepNetworks, StepWeights, TimedSteps,
+use crate::training::step_plan;
+use efficientad_engine::{
+    AutoencoderInput, InputSize, InspectionEngine, LearnerOptions, LearnerState, NetworkState,
+    Networks, PdnSize, Purpose, Random, STUDENT_CHANNELS, Share, StepInputs, TEACHER_CHANNELS,
+    Tensor, TrainingEngine, TrainingNetworks, ValidMask, Weights, autoencoder_layers, pdn_layers,
 };
-use crate::view::Framing;
-use efficientad_kernels::{Cpu, Tensor, Workspace};
-use std::sync::Arc;
+use std::hint::black_box;
+
+/// What the teacher's last layer is divided by, as the normalisation of its features does.
+const TEACHER_STD: f32 = 0.05;
 
 /// Networks of the default input size.
-fn networks(size: PdnSize) -> NetworkWeights {
+fn networks(size: PdnSize) -> Networks {
     let draw = |layers: &[_], index| {
         Weights::initialized(layers, &mut Random::new(0, Purpose::StudentWeights, index))
     };
-    NetworkWeights {
+    let mut teacher = draw(&pdn_layers(size, TEACHER_CHANNELS), 0);
+    if let Some(last) = teacher.0.last_mut() {
+        last.weight.iter_mut().chain(&mut last.bias).for_each(|value| *value /= TEACHER_STD);
+    }
+    Networks {
         size,
-        framing: Framing::stretched(InputSize::default()),
-        teacher: draw(&pdn_layers(size, TEACHER_CHANNELS), 0),
-        statistics: TeacherStatistics {
-            mean: vec![0.0; TEACHER_CHANNELS],
-            std: vec![0.05; TEACHER_CHANNELS],
-        },
+        input: InputSize::default(),
+        teacher,
         student: draw(&pdn_layers(size, STUDENT_CHANNELS), 1),
         autoencoder: draw(&autoencoder_layers(), 2),
-        position_weights: None,
     }
 }
 
@@ -40,38 +38,54 @@ fn noise(images: usize) -> Tensor {
     tensor
 }
 
-/// From the networks' input to their difference maps, once per call.
-pub fn inspection(size: PdnSize, cpu: Arc<Cpu>) -> impl FnMut() {
-    let networks = Networks::new(cpu, &networks(size));
-    let input = noise(1);
-    move || {
-        std::hint::black_box(networks.compare_input(&input));
-    }
+/// From the networks' input to the difference maps of a batch of `images` images, once per call.
+///
+/// # Errors
+/// When the engine can't have the networks; calls fail when the device does.
+pub fn inspection(
+    size: PdnSize,
+    engine: &dyn InspectionEngine,
+    images: usize,
+    share: Share,
+) -> Result<impl FnMut() -> Result<(), Error> + use<>, Error> {
+    let networks = engine.prepare(&networks(size))?;
+    let input = noise(images);
+    Ok(move || {
+        black_box(networks.compare(input.view(), share)?);
+        Ok(())
+    })
 }
 
 /// A whole training step of a recipe on loaded images of the default size, with or without the
 /// penalty, once per call. As in training, the teacher's features of images without jitter are known
 /// from the second step on.
-pub fn training_step(recipe: Recipe, cpu: Arc<Cpu>, penalty: bool) -> impl FnMut() {
-    let weights = networks(recipe.size);
-    let step_networks = StepNetworks::new(
-        Workspace::new(cpu),
-        &StepWeights {
-            size: recipe.size,
-            input: weights.framing.input(),
-            normalized_teacher: &weights.statistics.fold_into(&weights.teacher),
-            student: &weights.student,
-            autoencoder: &weights.autoencoder,
-        },
-    );
-    let (image, counted) = (Some(0), Counted::All);
+///
+/// # Errors
+/// When the engine can't have the networks; calls fail when the device does.
+pub fn training_step(
+    recipe: Recipe,
+    engine: &dyn TrainingEngine,
+    penalty: bool,
+) -> Result<impl FnMut() -> Result<(), Error> + use<>, Error> {
+    let Networks { size, input, teacher, student, autoencoder } = networks(recipe.size);
+    let state = LearnerState {
+        student: NetworkState::new(student),
+        autoencoder: NetworkState::new(autoencoder),
+    };
+    let mut learner = engine.learner(
+        TrainingNetworks { size, input, teacher: &teacher, state },
+        LearnerOptions { images: 1, feature_cache_bytes: usize::MAX },
+    )?;
+    let (image, valid) = (Some(0), ValidMask::All);
     let for_autoencoder = (1..recipe.autoencoder_optimizer.images())
-        .map(|_| AutoencoderInput { image, counted: counted.clone(), input: noise(1) })
+        .map(|_| AutoencoderInput { image, valid: valid.clone(), input: noise(1) })
         .collect();
     let batch = noise(if penalty { 3 } else { 2 });
-    let inputs = StepInputs { image, counted, batch, for_autoencoder };
-    let mut steps = TimedSteps::new(step_networks, recipe);
-    move || {
-        std::hint::black_box(steps.step(&inputs));
-    }
+    let inputs = StepInputs { image, valid, batch, for_autoencoder };
+    let mut step = 0;
+    Ok(move || {
+        black_box(learner.step(&inputs, &step_plan(&recipe, step))?);
+        step += 1;
+        Ok(())
+    })
 }

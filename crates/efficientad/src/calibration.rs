@@ -138,13 +138,12 @@ impl Calibration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inspection::Networks;
+    use crate::inspection::Inspector;
     use crate::model::Model;
-    use crate::network::InputSize;
-    use crate::random::{Purpose, Random};
     use crate::threshold::Basis;
     use crate::view::{Framing, View};
-    use efficientad_kernels::{Cpu, InstructionSet};
+    use efficientad_engine::{InputSize, Purpose, Random, Share};
+    use efficientad_engine_cpu::CpuEngine;
     use std::path::PathBuf;
     use std::sync::Arc;
 
@@ -240,8 +239,8 @@ mod tests {
     fn sharing_images_on_real_maps() {
         let [model, folder] = ["EFFICIENTAD_MODEL", "EFFICIENTAD_GOOD"]
             .map(|name| PathBuf::from(std::env::var_os(name).expect(name)));
-        let cpu = Arc::new(Cpu::new(2, InstructionSet::best()).unwrap());
-        let networks = Networks::new(cpu, &Model::open(&model).unwrap().networks);
+        let engine = Arc::new(CpuEngine::on_all_cores().unwrap());
+        let inspector = Inspector::new(engine, &Model::open(&model).unwrap().networks).unwrap();
         let mut files: Vec<PathBuf> =
             std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
@@ -249,7 +248,7 @@ mod tests {
             .iter()
             .map(|file| {
                 let photo = efficientad_images::load(file, &Default::default()).unwrap();
-                networks.compare(&photo).unwrap()
+                inspector.compare(&[&photo], Share::Whole).unwrap().remove(0)
             })
             .collect();
         println!("{} images", population.len());

@@ -1,6 +1,6 @@
 //! Mean and deviation of features, channel by channel.
 
-use crate::network::TEACHER_CHANNELS;
+use efficientad_engine::TEACHER_CHANNELS;
 
 /// Sums over the locations of features with 384 channels.
 #[derive(Clone, Debug)]

@@ -139,6 +139,7 @@ mod tests {
             continuations: Vec::new(),
             calibration: None,
             threshold: None,
+            engine: None,
             program_version: String::new(),
         }
     }

@@ -1,18 +1,19 @@
 //! Inspection of images by a model.
 
-use crate::anomaly_map::Map;
+use crate::anomaly_map::{Map, PhotoMaps};
 use crate::calibration::{Calibration, Quantiles};
 use crate::error::Error;
-use crate::inspection::Networks;
+use crate::inspection::Inspector;
 use crate::model::{Model, ModelInfo};
 use crate::regions::Regions;
 use crate::threshold::{FalseRejectRate, Threshold};
+use efficientad_engine::{EngineId, InspectionEngine, Share};
+use efficientad_engine_cpu::CpuEngine;
 use efficientad_images::RgbImage;
-use efficientad_kernels::{Cpu, InstructionSet};
 use std::path::Path;
 use std::sync::Arc;
 
-/// A model at work. Clones share its weights, and threads may inspect at once.
+/// A model that inspects. Clones share its weights, and any number of threads may inspect at once.
 ///
 /// ```no_run
 /// use efficientad::Detector;
@@ -25,11 +26,42 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone)]
 pub struct Detector {
-    networks: Arc<Networks>,
+    inspector: Arc<Inspector>,
     quantiles: Quantiles,
-    calibration: Option<Calibration>,
-    info: ModelInfo,
-    threshold: Option<Threshold>,
+    calibration: Option<Arc<Calibration>>,
+    info: Arc<ModelInfo>,
+    arithmetic: Arithmetic,
+}
+
+/// Whether a model's scores were computed as a detector computes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// By the same engine on the same kind of device, as far as the model says.
+    Same,
+    /// By another engine or device of the same precision, or a lower one: scores differ by rounding,
+    /// so that a part right at the threshold may be judged otherwise.
+    Other {
+        /// What the model was calibrated with.
+        calibrated: EngineId,
+    },
+    /// In a higher precision than the detector's: what the threshold and p-values promise does not
+    /// hold here, so that the detector has neither until it is given a threshold.
+    LowerPrecision {
+        /// What the model was calibrated with.
+        calibrated: EngineId,
+    },
+}
+
+impl Arithmetic {
+    fn between(model: &ModelInfo, engine: &EngineId) -> Self {
+        match model.calibrated_by() {
+            Some(calibrated) if engine.precision.is_lower_than(calibrated.precision) => {
+                Self::LowerPrecision { calibrated }
+            }
+            Some(calibrated) if calibrated != *engine => Self::Other { calibrated },
+            _ => Self::Same,
+        }
+    }
 }
 
 /// What a detector found in an image.
@@ -37,12 +69,12 @@ pub struct Detector {
 pub struct Inspection {
     /// The largest value of the anomaly map.
     pub score: f32,
-    /// Whether the score reaches the threshold; none if there is no threshold.
+    /// Whether the score reaches the threshold; `None` if there is no threshold.
     pub anomalous: Option<bool>,
-    /// How probable such a score is for a good image (see [`Calibration::p_value`]); none if the
-    /// model keeps no scores of good images.
+    /// How probable such a score is for a good image (see [`Calibration::p_value`]); `None` if the
+    /// model keeps no scores of good images, or they are of a higher precision.
     pub p_value: Option<f64>,
-    /// Where the map reaches the threshold: nowhere if the image is not anomalous; none if there is
+    /// Where the map reaches the threshold: nowhere if the image is not anomalous; `None` if there is
     /// no threshold.
     pub regions: Option<Regions>,
     /// The anomaly map at the image's size.
@@ -55,69 +87,118 @@ impl Detector {
     /// # Errors
     /// When the file is no model, or threads can't be started.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let cpu = Arc::new(Cpu::new(threads, InstructionSet::best())?);
-        Ok(Self::new(&Model::open(path.as_ref())?, cpu))
+        Self::new(&Model::open(path.as_ref())?, Arc::new(CpuEngine::on_all_cores()?))
     }
 
-    /// Prepares a model to run on `cpu`.
-    pub fn new(model: &Model, cpu: Arc<Cpu>) -> Self {
-        Self {
-            networks: Arc::new(Networks::new(cpu, &model.networks)),
-            quantiles: model.quantiles,
-            calibration: model.calibration().cloned(),
-            threshold: model.info().threshold.clone(),
-            info: model.info().clone(),
+    /// Prepares a model to run on an engine.
+    ///
+    /// # Errors
+    /// When the engine can't have the networks.
+    pub fn new(model: &Model, engine: Arc<dyn InspectionEngine>) -> Result<Self, Error> {
+        let mut info = model.info().clone();
+        let arithmetic = Arithmetic::between(&info, &engine.id());
+        let mut calibration = model.calibration().cloned().map(Arc::new);
+        if let Arithmetic::LowerPrecision { .. } = arithmetic {
+            info.threshold = None;
+            calibration = None;
         }
+        Ok(Self {
+            inspector: Arc::new(Inspector::new(engine, &model.networks)?),
+            quantiles: model.quantiles,
+            calibration,
+            info: Arc::new(info),
+            arithmetic,
+        })
     }
 
-    /// What the model is and where it comes from.
+    /// What the model is and where it comes from, with the threshold that is in use.
     pub fn info(&self) -> &ModelInfo {
         &self.info
     }
 
-    /// The instructions that the networks run on; scores depend on them by rounding.
-    pub fn instruction_set(&self) -> InstructionSet {
-        self.networks.cpu().instruction_set()
+    /// The arithmetic of its scores.
+    pub fn engine(&self) -> EngineId {
+        self.inspector.engine_id()
+    }
+
+    /// Whether the model was calibrated with that arithmetic.
+    pub fn arithmetic(&self) -> &Arithmetic {
+        &self.arithmetic
+    }
+
+    /// Threads of the engine: with as many calls at once, each takes one.
+    pub fn threads(&self) -> usize {
+        self.inspector.threads()
     }
 
     /// The scores of good images that p-values are taken from.
     pub fn calibration(&self) -> Option<&Calibration> {
-        self.calibration.as_ref()
+        self.calibration.as_deref()
     }
 
     /// The image score from which on an image is anomalous.
     pub fn threshold(&self) -> Option<f32> {
-        self.threshold.as_ref().map(|threshold| threshold.value)
+        self.guarantee().map(|threshold| threshold.value)
     }
 
-    /// Why the threshold is there, and what it promises.
-    pub fn promise(&self) -> Option<&Threshold> {
-        self.threshold.as_ref()
+    /// Why the threshold is there, and what it guarantees.
+    pub fn guarantee(&self) -> Option<&Threshold> {
+        self.info.threshold.as_ref()
     }
 
     /// Takes another threshold than the model's.
     pub fn set_threshold(&mut self, threshold: f32) {
-        self.threshold = Some(Threshold::given(threshold, self.calibration.as_ref()));
+        let threshold = Threshold::given(threshold, self.calibration());
+        Arc::make_mut(&mut self.info).threshold = Some(threshold);
     }
 
     /// Takes the threshold for another false-reject rate than the model's.
     ///
     /// # Errors
-    /// When the model keeps no scores of good images.
+    /// When the model keeps no scores of good images of this precision.
     pub fn set_false_reject(&mut self, rate: FalseRejectRate) -> Result<(), Error> {
-        let scores = self.calibration.as_ref().ok_or(Error::NoCalibration)?;
-        self.threshold = Some(scores.threshold(rate));
+        let threshold = match (&self.calibration, &self.arithmetic) {
+            (Some(scores), _) => scores.threshold(rate),
+            (None, Arithmetic::LowerPrecision { calibrated }) => {
+                let (calibrated, engine) = (calibrated.clone(), self.engine());
+                return Err(Error::LowerPrecision { calibrated, engine });
+            }
+            (None, _) => return Err(Error::NoCalibration),
+        };
+        Arc::make_mut(&mut self.info).threshold = Some(threshold);
         Ok(())
     }
 
-    /// Judges an image of any size.
+    /// Judges an image of any size. Threads may do so at once: an image takes all threads of the
+    /// engine, unless as many images are judged at once, which then take one each. The result is the
+    /// same, to the last bit.
     ///
     /// # Errors
-    /// When the model's region does not fit an image of this shape, or the anomaly map holds no
-    /// numbers, as a damaged model may cause.
+    /// When the model's region does not fit an image of this shape, the engine fails, or the anomaly
+    /// map holds no numbers, as a damaged model may cause.
     pub fn inspect(&self, image: &RgbImage) -> Result<Inspection, Error> {
-        let map = self.networks.compare(image)?.anomaly_map(self.networks.cpu(), &self.quantiles);
+        let call = self.inspector.begin();
+        let maps = self.inspector.compare(&[image], call.share)?;
+        maps.iter().map(|maps| self.judge(maps, call.share)).next().unwrap_or(Err(Error::NotFinite))
+    }
+
+    /// Judges images, each as [`Detector::inspect`] does: the same to the last bit, but more images a
+    /// second than one after the other.
+    pub fn inspect_batch(&self, images: &[&RgbImage]) -> Vec<Result<Inspection, Error>> {
+        if images.len() < self.threads() {
+            return images.iter().map(|image| self.inspect(image)).collect();
+        }
+        let mut results: Vec<_> = images.iter().map(|_| None).collect();
+        self.inspector.for_each(&mut results, |index, result| {
+            let maps = self.inspector.compare(&images[index..=index], Share::OneThread);
+            let maps = maps.and_then(|maps| self.judge(&maps[0], Share::OneThread));
+            *result = Some(maps);
+        });
+        results.into_iter().flatten().collect()
+    }
+
+    fn judge(&self, maps: &PhotoMaps, share: Share) -> Result<Inspection, Error> {
+        let map = self.inspector.anomaly_map(maps, &self.quantiles, share);
         let score = map.max();
         if !map.values.iter().all(|value| value.is_finite()) {
             return Err(Error::NotFinite);

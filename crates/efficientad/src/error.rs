@@ -1,10 +1,9 @@
 //! What can go wrong, one variant per cause.
 
-use crate::network::{InputSizeError, PdnSize};
-use crate::training::Losses;
 use crate::view::ViewError;
+use efficientad_engine::{EngineError, EngineId, InputSizeError, Losses, PdnSize};
+use efficientad_engine_cpu::CpuError;
 use efficientad_images::RegionError;
-use efficientad_kernels::CpuError;
 use efficientad_weights::WeightsError;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -33,6 +32,20 @@ pub enum Error {
         "the region lies so close to the border that the networks see nothing of it: enlarge it"
     )]
     UnseenRegion,
+    /// An engine failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A model's scores of good images are of a higher precision than the engine's.
+    #[error(
+        "the model was calibrated by {calibrated}; {engine} is less precise, so that its threshold \
+         promises nothing here: calibrate the model on this engine, or give a threshold"
+    )]
+    LowerPrecision {
+        /// What the model was calibrated with.
+        calibrated: EngineId,
+        /// What is to compute.
+        engine: EngineId,
+    },
     /// The CPU or its threads cannot be used.
     #[error(transparent)]
     Cpu(#[from] CpuError),

@@ -3,14 +3,13 @@
 use crate::calibration::Quantiles;
 use crate::error::Error;
 use crate::inspection::NetworkWeights;
-use crate::model::{Model, Provenance, read_networks};
-use crate::network::{InputSize, Weights};
+use crate::model::{Model, Provenance, calibrate, read_networks};
 use crate::progress::ProgressFn;
 use crate::source::ImageSource;
 use crate::teacher::{Teacher, size_of_pdn};
 use crate::training::teacher_statistics;
 use crate::view::Framing;
-use efficientad_kernels::Cpu;
+use efficientad_engine::{InputSize, InspectionEngine, Weights};
 use efficientad_weights::foreign::{self, Foreign, Part, Role};
 use efficientad_weights::{Cause, Tensors};
 use std::path::{Path, PathBuf};
@@ -98,21 +97,6 @@ fn networks(tensors: &Tensors) -> Result<ImportedNetworks, Cause> {
     Ok(ImportedNetworks { teacher: Teacher::new(size, teacher), student, autoencoder })
 }
 
-impl Model {
-    /// Takes the quantiles and the threshold anew from good images that it was not trained on.
-    ///
-    /// # Errors
-    /// When one of them can't be read, or they give no spread of values.
-    pub fn recalibrate(
-        &self,
-        cpu: Arc<Cpu>,
-        validation: &dyn ImageSource,
-        progress: &mut ProgressFn<'_>,
-    ) -> Result<Self, Error> {
-        Self::calibrate(cpu, self.networks.clone(), self.provenance(), validation, progress)
-    }
-}
-
 impl ImportedNetworks {
     /// Completes the networks by what their files lack: the teacher's statistics over the images
     /// they were trained on, and the calibration on good images that they were not trained on.
@@ -121,7 +105,7 @@ impl ImportedNetworks {
     /// When an image can't be read, or there are too few.
     pub fn calibrate(
         self,
-        cpu: Arc<Cpu>,
+        engine: Arc<dyn InspectionEngine>,
         train: &dyn ImageSource,
         validation: &dyn ImageSource,
         progress: &mut ProgressFn<'_>,
@@ -130,7 +114,7 @@ impl ImportedNetworks {
         if train.is_empty() {
             return Err(Error::TooFewImages { purpose: "training", found: 0, needed: 1 });
         }
-        let statistics = teacher_statistics(&cpu, &self.teacher, &framing, train, progress)?;
+        let statistics = teacher_statistics(&*engine, &self.teacher, &framing, train, progress)?;
         let weights = NetworkWeights {
             size: self.teacher.size,
             framing,
@@ -140,6 +124,6 @@ impl ImportedNetworks {
             autoencoder: self.autoencoder,
             position_weights: None,
         };
-        Model::calibrate(cpu, weights, Provenance::default(), validation, progress)
+        calibrate(engine, weights, Provenance::default(), validation, progress)
     }
 }

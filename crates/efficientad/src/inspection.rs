@@ -1,17 +1,20 @@
-//! The three networks together, as inspection runs them.
+//! Networks that look at photos: the weights, and what runs them.
 
-use crate::anomaly_map::{DifferenceMaps, PhotoMaps};
+use crate::anomaly_map::{Map, PhotoMaps};
+use crate::calibration::Quantiles;
 use crate::error::Error;
-use crate::network::{
-    Autoencoder, AutoencoderMaps, HiddenMaps, Pdn, PdnSize, TEACHER_CHANNELS, Weights, normalized,
-};
+use crate::input::write_normalized;
 use crate::position::PositionWeights;
 use crate::teacher::TeacherStatistics;
-use crate::training::STUDENT_CHANNELS;
-use crate::view::{Framing, Layout};
+use crate::view::{Framing, Layout, Window};
+use efficientad_engine::{
+    DifferenceMaps, EngineId, InspectionEngine, Networks, PdnSize, PreparedNetworks, Share, Tensor,
+    TensorView, Threads, Weights,
+};
 use efficientad_images::RgbImage;
-use efficientad_kernels::{Cpu, Tensor, Workspace};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Everything that the networks' outputs depend on.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,118 +28,158 @@ pub(crate) struct NetworkWeights {
     pub position_weights: Option<PositionWeights>,
 }
 
-/// The three networks, ready to run: threads share their weights, and each inspection takes a
-/// session of its own.
-pub(crate) struct Networks {
-    cpu: Arc<Cpu>,
+impl NetworkWeights {
+    /// As an engine takes them.
+    pub(crate) fn networks(&self) -> Networks {
+        Networks {
+            size: self.size,
+            input: self.framing.input(),
+            teacher: self.statistics.fold_into(&self.teacher),
+            student: self.student.clone(),
+            autoencoder: self.autoencoder.clone(),
+        }
+    }
+}
+
+/// Windows of a photo that an engine compares in one call: together they read the weights, which are
+/// far from the cores, once. It bounds the memory of a call.
+const WINDOWS_AT_ONCE: usize = 4;
+
+/// Networks ready to look at photos, from any number of threads.
+pub(crate) struct Inspector {
+    engine: Arc<dyn InspectionEngine>,
+    networks: Box<dyn PreparedNetworks>,
     framing: Framing,
-    teacher: Pdn,
-    student: Pdn,
-    autoencoder: Autoencoder,
     position_weights: Option<PositionWeights>,
-    /// Sessions that are not in use.
-    sessions: Mutex<Vec<Session>>,
     /// The layout of the last photo: the next one mostly has the same size.
     layout: Mutex<Option<Arc<Layout>>>,
+    /// Photos that are being looked at now.
+    in_progress: AtomicUsize,
 }
 
-/// Memory that is used again for every image.
-struct Session {
-    workspace: Workspace,
-    /// Of the teacher, then of the student.
-    hidden: HiddenMaps,
-    teacher_features: Tensor,
-    student_features: Tensor,
-    autoencoder_maps: AutoencoderMaps,
-}
-
-impl Session {
-    fn new(cpu: Arc<Cpu>) -> Self {
-        Self {
-            workspace: Workspace::new(cpu),
-            hidden: HiddenMaps::default(),
-            teacher_features: Tensor::default(),
-            student_features: Tensor::default(),
-            autoencoder_maps: AutoencoderMaps::default(),
-        }
-    }
-}
-
-impl Networks {
-    /// Prepares the weights.
-    pub(crate) fn new(cpu: Arc<Cpu>, weights: &NetworkWeights) -> Self {
-        let teacher = weights.statistics.fold_into(&weights.teacher);
-        Self {
+impl Inspector {
+    /// Has the engine prepare the weights.
+    pub(crate) fn new(
+        engine: Arc<dyn InspectionEngine>,
+        weights: &NetworkWeights,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            networks: engine.prepare(&weights.networks())?,
+            engine,
             framing: weights.framing.clone(),
-            teacher: Pdn::new(&cpu, weights.size, TEACHER_CHANNELS, &teacher),
-            student: Pdn::new(&cpu, weights.size, STUDENT_CHANNELS, &weights.student),
-            autoencoder: Autoencoder::new(&cpu, &weights.autoencoder),
             position_weights: weights.position_weights.clone(),
-            sessions: Mutex::default(),
             layout: Mutex::default(),
-            cpu,
+            in_progress: AtomicUsize::new(0),
+        })
+    }
+
+    /// The arithmetic of all that it says.
+    pub(crate) fn engine_id(&self) -> EngineId {
+        self.engine.id()
+    }
+
+    /// Threads of the engine.
+    pub(crate) fn threads(&self) -> usize {
+        self.engine.threads().count()
+    }
+
+    /// The share of the engine for one more call, which lasts as long as the value returned: a call
+    /// among as many as there are threads leaves the others alone.
+    pub(crate) fn begin(&self) -> InProgress<'_> {
+        let calls = 1 + self.in_progress.fetch_add(1, Ordering::Relaxed);
+        let share = if calls < self.threads().max(2) { Share::Whole } else { Share::OneThread };
+        InProgress { inspector: self, share }
+    }
+
+    /// Compares the networks on photos, window by window.
+    pub(crate) fn compare(
+        &self,
+        photos: &[&RgbImage],
+        share: Share,
+    ) -> Result<Vec<PhotoMaps>, Error> {
+        let mut maps = Vec::with_capacity(photos.len());
+        let mut looks = Vec::new();
+        for (index, photo) in photos.iter().enumerate() {
+            let layout = self.layout_of(photo.dimensions())?;
+            looks.extend(layout.windows().into_iter().map(|window| (index, window)));
+            maps.push((layout.canvas_of(photo), PhotoMaps::new(layout)));
+        }
+        for looks in looks.chunks(WINDOWS_AT_ONCE) {
+            let images = self.images(&maps, looks);
+            let differences = self.compare_images(images.view(), share)?;
+            for (&(index, window), differences) in looks.iter().zip(&differences) {
+                maps[index].1.add(window, differences);
+            }
+        }
+        Ok(maps.into_iter().map(|(_, maps)| maps).collect())
+    }
+
+    /// What windows show of canvases, as the networks read it.
+    fn images(
+        &self,
+        photos: &[(Cow<'_, RgbImage>, PhotoMaps)],
+        looks: &[(usize, Window)],
+    ) -> Tensor {
+        let mut images = Tensor::zeros(self.framing.input().shape(looks.len()));
+        for (place, &(index, window)) in looks.iter().enumerate() {
+            let (canvas, maps) = &photos[index];
+            let input = maps.layout().input(canvas, window);
+            write_normalized(&input, images.images_mut(place..place + 1).data);
+        }
+        images
+    }
+
+    /// The layout of photos of a size in pixels (width, height).
+    fn layout_of(&self, size: (u32, u32)) -> Result<Arc<Layout>, Error> {
+        let mut last = self.layout.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some(layout) if layout.photo() == size => Ok(Arc::clone(layout)),
+            _ => Ok(Arc::clone(last.insert(Arc::new(self.framing.layout(size)?)))),
         }
     }
 
-    /// The CPU they run on.
-    pub(crate) fn cpu(&self) -> &Cpu {
-        &self.cpu
-    }
-
-    /// Compares the networks on a photo, window by window.
-    pub(crate) fn compare(&self, photo: &RgbImage) -> Result<PhotoMaps, Error> {
-        let layout = self.layout_of(photo.dimensions())?;
-        let masked = layout.masked(photo);
-        let canvas = layout.canvas(&masked);
-        let mut maps = PhotoMaps::new(Arc::clone(&layout));
-        for window in layout.windows() {
-            let input = layout.padded(layout.cut(&canvas, window), window);
-            maps.add(window, &self.compare_input(&normalized(&input)));
+    /// Compares the networks on normalised images of their input size.
+    pub(crate) fn compare_images(
+        &self,
+        images: TensorView<'_>,
+        share: Share,
+    ) -> Result<Vec<DifferenceMaps>, Error> {
+        let mut maps = self.networks.compare(images, share)?;
+        if let Some(weights) = &self.position_weights {
+            maps.iter_mut().for_each(|maps| weights.apply(&mut maps.student_autoencoder));
         }
         Ok(maps)
     }
 
-    fn layout_of(&self, size: (u32, u32)) -> Result<Arc<Layout>, Error> {
-        let last = lock(&self.layout).clone();
-        match last {
-            Some(layout) if layout.photo() == size => Ok(layout),
-            _ => {
-                let layout = Arc::new(self.framing.layout(size)?);
-                *lock(&self.layout) = Some(Arc::clone(&layout));
-                Ok(layout)
-            }
+    /// The maps of a photo combined, and resized to it.
+    pub(crate) fn anomaly_map(&self, maps: &PhotoMaps, quantiles: &Quantiles, share: Share) -> Map {
+        match share {
+            Share::Whole => maps.anomaly_map(self.engine.threads(), quantiles),
+            Share::OneThread => maps.anomaly_map(&Threads::calling(), quantiles),
         }
     }
 
-    /// Compares the networks on a normalised image of their input size.
-    pub(crate) fn compare_input(&self, input: &Tensor) -> DifferenceMaps {
-        let session = lock(&self.sessions).pop();
-        let mut session = session.unwrap_or_else(|| Session::new(Arc::clone(&self.cpu)));
-        let maps = self.cpu.run(|| self.compare_on_pool(&mut session, input));
-        lock(&self.sessions).push(session);
-        maps
-    }
-
-    fn compare_on_pool(&self, session: &mut Session, input: &Tensor) -> DifferenceMaps {
-        let (workspace, hidden) = (&mut session.workspace, &mut session.hidden);
-        self.teacher.forward(workspace, input.view(), hidden, &mut session.teacher_features);
-        self.student.forward(workspace, input.view(), hidden, &mut session.student_features);
-        let maps = &mut session.autoencoder_maps;
-        self.autoencoder.forward(workspace, input.view(), self.framing.input(), maps);
-        let mut differences = DifferenceMaps::compare(
-            workspace.cpu(),
-            self.framing.input().feature_size(),
-            session.teacher_features.data(),
-            session.student_features.data(),
-            maps.features().data(),
-        );
-        if let Some(weights) = &self.position_weights {
-            weights.apply(&mut differences.student_autoencoder);
-        }
-        differences
+    /// Runs `task` for every part of `results`, on all threads of the engine.
+    pub(crate) fn for_each<T: Send>(
+        &self,
+        results: &mut [T],
+        task: impl Fn(usize, &mut T) + Sync + Send,
+    ) {
+        self.engine
+            .threads()
+            .for_each_chunk(results, 1, |index, result| task(index, &mut result[0]));
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// A call that is in progress.
+pub(crate) struct InProgress<'a> {
+    inspector: &'a Inspector,
+    /// What it may take of the engine.
+    pub share: Share,
+}
+
+impl Drop for InProgress<'_> {
+    fn drop(&mut self) {
+        self.inspector.in_progress.fetch_sub(1, Ordering::Relaxed);
+    }
 }

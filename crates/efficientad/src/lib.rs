@@ -13,10 +13,12 @@
 //! - [`View`] says how an image of any size is shown to the networks: stretched, padded or in tiles.
 //! - [`Distiller`] distils a [`Teacher`] from targets that a [`DistillationSource`] gives.
 //! - [`Teacher`] and [`import()`] take what other programs trained.
-//! - [`Model::networks`] and [`Model::quantiles`] lay a model open for programs that run it by other
+//! - [`Model::networks`] and [`Model::quantiles`] export a model for programs that run it by other
 //!   means.
+//! - An [`InspectionEngine`] or [`TrainingEngine`] computes: [`CpuEngine`], or one of another crate.
 //!
-//! Nothing in here knows where images come from, or how results are shown.
+//! Nothing in here knows where images come from, how results are shown, or what an engine computes
+//! on.
 
 mod anomaly_map;
 pub mod benchmark;
@@ -26,37 +28,37 @@ mod continuation;
 mod detector;
 mod error;
 mod import;
+mod input;
 mod inspection;
 mod model;
-mod network;
 #[cfg(test)]
 mod parity;
 mod position;
 mod progress;
-mod random;
 mod recipe;
 mod regions;
 mod source;
 mod teacher;
 mod threshold;
-mod trained;
 mod training;
 mod view;
 
-pub use anomaly_map::{MAP_BORDER, Map};
+pub use anomaly_map::Map;
 pub use calibration::{Calibration, MAX_CALIBRATION_IMAGES, MapQuantiles, Quantiles};
 pub use channels::ChannelSums;
 pub use continuation::{Continuation, ContinuationRecipe, OldImages};
-pub use detector::{Detector, Inspection};
+pub use detector::{Arithmetic, Detector, Inspection};
+pub use efficientad_engine as engine;
+pub use efficientad_engine::{
+    Activation, ConvSpec, EngineError, EngineId, ExportedLayer, ExportedNetworks, INPUT_MEAN,
+    INPUT_STD, InputSize, InputSizeError, InspectionEngine, Losses, MAX_INPUT, MIN_INPUT, PdnSize,
+    Precision, TEACHER_CHANNELS, TrainingEngine,
+};
+pub use efficientad_engine_cpu::{CpuEngine, CpuError, InstructionSet};
 pub use efficientad_images::{RegionOfInterest, RgbImage};
-pub use efficientad_kernels::{Activation, ConvSpec, Cpu, CpuError, InstructionSet};
 pub use error::{Error, SourceError};
 pub use import::{Imported, ImportedNetworks, import};
 pub use model::{CalibrationImages, DataDescription, Model, ModelInfo};
-pub use network::{
-    INPUT_MEAN, INPUT_STD, InputSize, InputSizeError, MAX_INPUT, MIN_INPUT, PdnSize,
-    TEACHER_CHANNELS,
-};
 pub use position::PositionWeights;
 pub use progress::{Progress, ProgressFn, Stage};
 pub use recipe::{AutoencoderOptimizer, Recipe, Schedule, StudentStart};
@@ -64,10 +66,9 @@ pub use regions::{Bounds, Centroid, MAX_REGIONS, Peak, Region, Regions};
 pub use source::{ImageSource, PhotoSource, penalty_crop};
 pub use teacher::Teacher;
 pub use threshold::{Basis, CONFIDENCE, FalseRejectRate, Threshold};
-pub use trained::{TrainedLayer, TrainedNetworks};
 pub use training::distillation::{
     COARSE_CHANNELS, Distillation, DistillationData, DistillationRecipe, DistillationSample,
     DistillationSource, Distiller, FINE_CHANNELS, InitialTeacher, RSquared, TARGET_SIDE,
 };
-pub use training::{BegunTraining, Losses, TrainOptions, Trainer, TrainingData};
-pub use view::{MAX_TILE, MIN_TILE, MIN_TILE_OVERLAP, View, ViewError};
+pub use training::{BegunTraining, TrainOptions, Trainer, TrainingData};
+pub use view::{MAP_BORDER, MAX_TILE, MIN_TILE, MIN_TILE_OVERLAP, View, ViewError};

@@ -6,7 +6,7 @@
 //! holds for any part of a scene that the autoencoder never gets right. What good training images
 //! show at a place is therefore what a new image is held against there.
 
-use crate::network::InputSize;
+use efficientad_engine::InputSize;
 
 /// Locations on either side over which the usual difference is averaged.
 const REACH: usize = 2;

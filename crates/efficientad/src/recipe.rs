@@ -1,7 +1,7 @@
 //! How a model is trained.
 
-use crate::network::{InputSize, PdnSize};
 use crate::view::{Framing, View, ViewError};
+use efficientad_engine::{InputSize, PdnSize};
 use efficientad_images::RegionOfInterest;
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -1,7 +1,7 @@
 //! Where images come from, as the method sees it.
 
 use crate::error::{Error, SourceError};
-use crate::network::InputSize;
+use efficientad_engine::InputSize;
 use efficientad_images::{RgbImage, center_crop, resize_bilinear};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -2,8 +2,8 @@
 
 use crate::channels::ChannelSums;
 use crate::error::Error;
-use crate::network::{PdnSize, TEACHER_CHANNELS, Weights, pdn_layers};
 use crate::training::distillation::Distillation;
+use efficientad_engine::{PdnSize, TEACHER_CHANNELS, Weights, pdn_layers};
 use efficientad_weights::foreign::{self, Part, Role};
 use efficientad_weights::{Cause, Contents, Precision, Tensors};
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,8 @@
 //! Training on so many images that the autoencoder learns by Muon.
 
 use efficientad::{
-    AutoencoderOptimizer, Cpu, DataDescription, ImageSource, InstructionSet, Recipe, RgbImage,
-    SourceError, Teacher, TrainOptions, Trainer, TrainingData,
+    AutoencoderOptimizer, CpuEngine, DataDescription, ImageSource, InstructionSet, Recipe,
+    RgbImage, SourceError, Teacher, TrainOptions, Trainer, TrainingData,
 };
 use efficientad_images::Orientation;
 use std::ops::ControlFlow;
@@ -42,8 +42,8 @@ fn data(images: &Arc<Stripes>) -> TrainingData {
     }
 }
 
-fn cpu(threads: usize) -> Arc<Cpu> {
-    Arc::new(Cpu::new(threads, InstructionSet::best()).unwrap())
+fn cpu(threads: usize) -> Arc<CpuEngine> {
+    Arc::new(CpuEngine::new(threads, InstructionSet::best()).unwrap())
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Tiles and regions from training to verdict, on real photos and briefly trained networks.
 
 use efficientad::{
-    Cpu, DataDescription, Detector, Error, ImageSource, Inspection, InstructionSet, Model, Recipe,
-    RegionOfInterest, RgbImage, SourceError, Teacher, TrainOptions, Trainer, TrainingData, View,
+    CpuEngine, DataDescription, Detector, Error, ImageSource, Inspection, InstructionSet, Model,
+    Recipe, RegionOfInterest, RgbImage, SourceError, Teacher, TrainOptions, Trainer, TrainingData,
+    View,
 };
 use efficientad_images::{Orientation, crop_at, load, resize_bilinear};
 use std::ops::ControlFlow;
@@ -34,8 +35,8 @@ fn bricks(count: usize, width: u32, height: u32) -> Vec<RgbImage> {
     files.into_iter().take(count).map(photo).collect()
 }
 
-fn cpu() -> Arc<Cpu> {
-    Arc::new(Cpu::new(2, InstructionSet::best()).unwrap())
+fn cpu() -> Arc<CpuEngine> {
+    Arc::new(CpuEngine::new(2, InstructionSet::best()).unwrap())
 }
 
 /// Two steps on all photos but the last, which calibrates.
@@ -70,7 +71,7 @@ fn train(
 }
 
 fn inspect(model: &Model, photo: &RgbImage) -> Inspection {
-    Detector::new(model, cpu()).inspect(photo).unwrap()
+    Detector::new(model, cpu()).unwrap().inspect(photo).unwrap()
 }
 
 /// The largest step from a column to the next, averaged over the rows, of a map of `width`.
@@ -105,7 +106,7 @@ fn tiles_leave_no_seams() {
     assert!(difference.iter().any(|&value| value != 0.0), "the tiles do lie otherwise");
 
     // What it is without blending: tiles judged each for itself, side by side.
-    let detector = Detector::new(&model, cpu());
+    let detector = Detector::new(&model, cpu()).unwrap();
     let tiles =
         [0, 192].map(|x| detector.inspect(&crop_at(&photo, (x, 0), (256, 256))).unwrap().map);
     let beside: Vec<f32> = (0..256)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use efficientad::{
-    CONFIDENCE, Calibration, CalibrationImages, Cpu, Detector, Error, FalseRejectRate,
+    CONFIDENCE, Calibration, CalibrationImages, Detector, Error, FalseRejectRate, InspectionEngine,
     MAX_CALIBRATION_IMAGES, Model, Threshold,
 };
 use efficientad_datasets::fingerprint_named;
@@ -75,7 +75,7 @@ pub struct MissedDefect {
 /// the fingerprint.
 pub fn calibrate(
     model: Model,
-    cpu: Arc<Cpu>,
+    engine: Arc<dyn InspectionEngine>,
     photos: &CalibrationPhotos,
     rate: FalseRejectRate,
     observe: &mut dyn FnMut(Event<'_>),
@@ -87,7 +87,7 @@ pub fn calibrate(
     }
     let defects = defects.as_deref();
     let mut scoring = Scoring {
-        detector: Detector::new(&model, cpu),
+        detector: Detector::new(&model, engine)?,
         decode,
         done: 0,
         total: good.len() + defects.map_or(0, <[Photo]>::len),
@@ -110,9 +110,10 @@ pub fn calibrate(
             .map(|defects| CaughtDefects::at_threshold(threshold.value, &defects, &scores)),
         threshold,
         calibration: images.clone(),
-        failed: scoring.failed,
+        failed: std::mem::take(&mut scoring.failed),
     };
-    Ok((model.calibrated(scores, images, rate), report))
+    let engine = scoring.detector.engine();
+    Ok((model.with_calibration(scores, images, rate, engine), report))
 }
 
 /// Images being judged.

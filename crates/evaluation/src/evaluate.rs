@@ -81,7 +81,7 @@ pub fn evaluate(
     let output = options.output.as_deref().map(|folder| Output::create(folder, &photos));
     let mut run = Run {
         options,
-        threshold: detector.promise().cloned(),
+        threshold: detector.guarantee().cloned(),
         output: output.transpose()?,
         evaluator: Evaluator::new(),
         images: Vec::new(),

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use efficientad::{
-    Cpu, DataDescription, Detector, ImageSource, InstructionSet, Model, PdnSize, Recipe, RgbImage,
-    SourceError, Teacher, TrainOptions, Trainer, TrainingData,
+    CpuEngine, DataDescription, Detector, ImageSource, InstructionSet, Model, PdnSize, Recipe,
+    RgbImage, SourceError, Teacher, TrainOptions, Trainer, TrainingData,
 };
 use efficientad_datasets::Dataset;
 use efficientad_datasets::photos::procedural_photo;
@@ -34,7 +34,7 @@ impl ImageSource for Painted {
 
 fn detector() -> Detector {
     static MODEL: OnceLock<Model> = OnceLock::new();
-    let cpu = Arc::new(Cpu::new(2, InstructionSet::best()).unwrap());
+    let cpu = Arc::new(CpuEngine::new(2, InstructionSet::best()).unwrap());
     let model = MODEL.get_or_init(|| {
         let data = TrainingData {
             train: Arc::new(Painted(0)),
@@ -51,13 +51,13 @@ fn detector() -> Detector {
         };
         let teacher = Teacher::embedded(PdnSize::Small).unwrap();
         let recipe = Recipe { steps: 1, ..Recipe::default() };
-        let (cpu, options) = (Arc::clone(&cpu), TrainOptions::default());
+        let (cpu, options) = (cpu.clone(), TrainOptions::default());
         let mut quiet = |_| ControlFlow::Continue(());
         let mut trainer = Trainer::new(cpu, teacher, recipe, data, options, &mut quiet).unwrap();
         trainer.step().unwrap();
         trainer.finish(&mut quiet).unwrap()
     });
-    Detector::new(model, cpu)
+    Detector::new(model, cpu).unwrap()
 }
 
 fn write_photo(path: &Path, seed: u64) {

@@ -71,6 +71,11 @@ impl Workspace {
     pub fn cpu(&self) -> &Arc<Cpu> {
         &self.cpu
     }
+
+    /// Computes on another CPU from now on, in the same memory.
+    pub fn set_cpu(&mut self, cpu: &Arc<Cpu>) {
+        self.cpu = Arc::clone(cpu);
+    }
 }
 
 /// What a forward pass reads and writes.

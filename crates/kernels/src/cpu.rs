@@ -1,67 +1,58 @@
-//! The CPU as the kernels use it: an instruction set and a pool of threads.
+//! The CPU as the kernels use it: an instruction set and threads.
 
 use crate::simd::InstructionSet;
 use rayon::prelude::*;
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
 
-/// An instruction set and a pool of threads.
+/// Threads that share work which is cut into tasks.
 ///
-/// Work is cut into tasks by shapes alone and every task writes its own part of the result, so
-/// results do not depend on the number of threads or on their timing.
-pub struct Cpu {
-    instruction_set: InstructionSet,
-    pool: Option<rayon::ThreadPool>,
+/// Work is cut by shapes alone and every task writes its own part of the result, so results do not
+/// depend on the number of threads or on their timing.
+#[derive(Clone)]
+pub struct Threads {
+    pool: Option<Arc<rayon::ThreadPool>>,
 }
 
-/// Why a [`Cpu`] could not be set up.
+/// The operating system refused to start threads.
 #[derive(Debug)]
-pub enum CpuError {
-    /// This CPU does not have the instruction set.
-    Unavailable(InstructionSet),
-    /// The operating system refused to start the threads.
-    Threads(rayon::ThreadPoolBuildError),
-}
+pub struct ThreadsError(rayon::ThreadPoolBuildError);
 
-impl fmt::Display for CpuError {
+impl fmt::Display for ThreadsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unavailable(set) => write!(f, "this CPU does not have {set} instructions"),
-            Self::Threads(error) => write!(f, "cannot start the worker threads: {error}"),
-        }
+        write!(f, "cannot start the worker threads: {}", self.0)
     }
 }
 
-impl std::error::Error for CpuError {}
+impl std::error::Error for ThreadsError {}
 
-impl Cpu {
-    /// A pool of `threads` threads (0 is taken as 1) that uses `instruction_set`.
+impl Threads {
+    /// A pool of `count` threads; 0 and 1 stand for the calling thread.
     ///
     /// # Errors
-    /// When the CPU does not have the instruction set or threads cannot be started.
-    pub fn new(threads: usize, instruction_set: InstructionSet) -> Result<Self, CpuError> {
-        if !instruction_set.is_available() {
-            return Err(CpuError::Unavailable(instruction_set));
-        }
-        let pool = (threads > 1)
-            .then(|| rayon::ThreadPoolBuilder::new().num_threads(threads).build())
+    /// When threads cannot be started.
+    pub fn new(count: usize) -> Result<Self, ThreadsError> {
+        let pool = (count > 1)
+            .then(|| rayon::ThreadPoolBuilder::new().num_threads(count).build())
             .transpose()
-            .map_err(CpuError::Threads)?;
-        Ok(Self { instruction_set, pool })
+            .map_err(ThreadsError)?;
+        Ok(Self { pool: pool.map(Arc::new) })
     }
 
-    /// The instruction set in use.
-    pub fn instruction_set(&self) -> InstructionSet {
-        self.instruction_set
+    /// The calling thread alone.
+    pub const fn calling() -> Self {
+        Self { pool: None }
     }
 
-    /// Number of threads.
-    pub fn threads(&self) -> usize {
-        self.pool.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)
+    /// Their number.
+    pub fn count(&self) -> usize {
+        self.pool.as_ref().map_or(1, |pool| pool.current_num_threads())
     }
 
-    /// Runs `work` as one of the pool's threads, so that the parallel parts within it need not wake
-    /// the pool one by one.
+    /// Runs `work` as one of the threads, so that the parallel parts within it need not wake them one
+    /// by one.
     pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         match &self.pool {
             Some(pool) => pool.install(work),
@@ -96,7 +87,7 @@ impl Cpu {
         });
     }
 
-    /// Runs `task(i, chunk)` as [`Cpu::for_each_chunk`] does and returns what each chunk gave, in
+    /// Runs `task(i, chunk)` as [`Threads::for_each_chunk`] does and returns what each chunk gave, in
     /// order: for sums that do not depend on the number of threads.
     pub fn map_chunks<T: Send, R: Send + Default + Clone>(
         &self,
@@ -113,6 +104,71 @@ impl Cpu {
             place[0] = result;
         });
         results
+    }
+}
+
+/// An instruction set, and threads that use it.
+pub struct Cpu {
+    instruction_set: InstructionSet,
+    threads: Threads,
+}
+
+/// Why a [`Cpu`] could not be set up.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CpuError {
+    /// This CPU does not have the instruction set.
+    Unavailable(InstructionSet),
+    /// The operating system refused to start the threads.
+    Threads(ThreadsError),
+}
+
+impl fmt::Display for CpuError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(set) => write!(f, "this CPU does not have {set} instructions"),
+            Self::Threads(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for CpuError {}
+
+impl Cpu {
+    /// A pool of `threads` threads (0 is taken as 1) that uses `instruction_set`.
+    ///
+    /// # Errors
+    /// When the CPU does not have the instruction set or threads cannot be started.
+    pub fn new(threads: usize, instruction_set: InstructionSet) -> Result<Self, CpuError> {
+        if !instruction_set.is_available() {
+            return Err(CpuError::Unavailable(instruction_set));
+        }
+        let threads = Threads::new(threads).map_err(CpuError::Threads)?;
+        Ok(Self { instruction_set, threads })
+    }
+
+    /// The same instruction set on the calling thread alone.
+    pub fn on_calling_thread(&self) -> Self {
+        Self { instruction_set: self.instruction_set, threads: Threads::calling() }
+    }
+
+    /// The instruction set in use.
+    pub fn instruction_set(&self) -> InstructionSet {
+        self.instruction_set
+    }
+
+    /// Number of threads.
+    pub fn threads(&self) -> usize {
+        self.threads.count()
+    }
+}
+
+/// Work on a CPU is work on its threads.
+impl Deref for Cpu {
+    type Target = Threads;
+
+    fn deref(&self) -> &Threads {
+        &self.threads
     }
 }
 

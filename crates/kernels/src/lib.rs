@@ -24,7 +24,7 @@ pub use conv2d::{
     BackwardPass, CHANNEL_MULTIPLE, Conv2d, Conv2dGradient, ConvSpec, ForwardPass, Workspace,
     hwio_from_oihw, oihw_from_hwio,
 };
-pub use cpu::{Cpu, CpuError};
+pub use cpu::{Cpu, CpuError, Threads, ThreadsError};
 pub use muon::Muon;
 pub use resize::{Taps, bilinear_taps, resize_bilinear, resize_bilinear_adjoint};
 pub use simd::InstructionSet;

@@ -1,6 +1,6 @@
 //! A graph as it grows: constants, and operations on maps.
 
-use efficientad::{Activation, TrainedLayer};
+use efficientad::{Activation, ExportedLayer};
 use efficientad_onnx_format::{
     AttributeProto, Bytes, GraphProto, NodeProto, TensorProto, ValueInfoProto, data_type,
 };
@@ -90,7 +90,7 @@ impl Graph {
     }
 
     /// Adds the layers of a network; returns its features.
-    pub(crate) fn network(&mut self, name: &str, layers: &[TrainedLayer], image: &Maps) -> Maps {
+    pub(crate) fn network(&mut self, name: &str, layers: &[ExportedLayer], image: &Maps) -> Maps {
         layers.iter().fold(image.clone(), |input, layer| {
             let name = format!("{name}.{}", layer.name);
             let input = match layer.resize_to {
@@ -102,7 +102,7 @@ impl Graph {
         })
     }
 
-    fn convolve(&mut self, name: &str, layer: &TrainedLayer, input: &Maps) -> Maps {
+    fn convolve(&mut self, name: &str, layer: &ExportedLayer, input: &Maps) -> Maps {
         let conv = layer.conv;
         let dims = [conv.out_channels, conv.in_channels, conv.kernel, conv.kernel];
         let weight = self.floats(format!("{name}.weight"), &dims, &layer.weight);

@@ -48,6 +48,7 @@ impl Fixture {
             continuations: Vec::new(),
             calibration: None,
             threshold,
+            engine: None,
             program_version: "0.0.1".to_owned(),
         };
         let folder = tempfile::tempdir().unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use efficientad::{
-    Cpu, DistillationData, DistillationRecipe, DistillationSource, Distiller, Error,
+    DistillationData, DistillationRecipe, DistillationSource, Distiller, Error, TrainingEngine,
 };
 
 /// Steps that are timed, after one that warms up.
@@ -16,13 +16,13 @@ const TIMED: u64 = 4;
 /// # Errors
 /// When samples can't be had, or the loss is no number.
 pub fn seconds_per_step(
-    cpu: Arc<Cpu>,
+    engine: Arc<dyn TrainingEngine>,
     recipe: &DistillationRecipe,
     data: &DistillationData,
     source: Arc<dyn DistillationSource>,
 ) -> Result<f64, Error> {
     let recipe = DistillationRecipe { steps: TIMED + 1, ..recipe.clone() };
-    let mut distiller = Distiller::new(cpu, recipe, data.clone(), None, source)?;
+    let mut distiller = Distiller::new(engine, recipe, data.clone(), None, source)?;
     distiller.step()?;
     let started = Instant::now();
     (0..TIMED).try_for_each(|_| distiller.step().map(drop))?;

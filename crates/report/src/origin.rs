@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use efficientad::{InstructionSet, ModelInfo};
+use efficientad::{EngineId, ModelInfo};
 use efficientad_datasets::{Dataset, Layout, file_fingerprint};
 use efficientad_evaluation::Options;
 use efficientad_images::Orientation;
@@ -20,8 +20,8 @@ pub struct Subject<'a> {
     pub dataset: &'a Dataset,
     /// How they were evaluated.
     pub options: &'a Options,
-    /// Instructions that the networks ran on; scores depend on them by rounding.
-    pub instruction_set: InstructionSet,
+    /// What the networks ran on; scores depend on it by rounding.
+    pub engine: &'a EngineId,
 }
 
 /// A table of facts.
@@ -130,10 +130,7 @@ fn settings(subject: &Subject<'_>) -> Facts {
             ("Masks", masks),
             ("Which way up", orientation.to_owned()),
             ("Program", format!("efficientad {}", env!("CARGO_PKG_VERSION"))),
-            (
-                "Computed with",
-                format!("{} instructions on {}", subject.instruction_set, std::env::consts::ARCH),
-            ),
+            ("Computed with", format!("{} on {}", subject.engine, std::env::consts::ARCH)),
         ],
     )
 }

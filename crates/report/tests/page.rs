@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use efficientad::{
-    Calibration, FalseRejectRate, Inspection, InstructionSet, Map, ModelInfo, PdnSize, RgbImage,
-    Threshold,
+    Calibration, EngineId, FalseRejectRate, Inspection, Map, ModelInfo, PdnSize, Precision,
+    RgbImage, Threshold,
 };
 use efficientad_datasets::Dataset;
 use efficientad_evaluation::{Failure, Judged, JudgedImage, Options, Report, Sample, Verdicts};
@@ -105,6 +105,7 @@ fn page(root: &Path, evaluation: &Report, pictures: &[Judged]) -> String {
         data: None,
         continuations: Vec::new(),
         threshold: None,
+        engine: None,
         calibration: None,
         program_version: "0.1.0".to_owned(),
     };
@@ -118,7 +119,11 @@ fn page(root: &Path, evaluation: &Report, pictures: &[Judged]) -> String {
         info: &info,
         dataset: &dataset,
         options: &Options::default(),
-        instruction_set: InstructionSet::Portable,
+        engine: &EngineId {
+            name: "cpu".to_owned(),
+            device: "portable".to_owned(),
+            precision: Precision::F32,
+        },
     };
     let path = writer.finish(evaluation, &subject).unwrap();
     fs::read_to_string(path).unwrap()

@@ -1,5 +1,6 @@
 //! The model file: tensors and one JSON document in a sealed safetensors file (`docs/model-file.md`).
 
+use std::io::Read;
 use std::path::Path;
 
 use half::f16;
@@ -173,6 +174,24 @@ pub fn from_bytes<D: DeserializeOwned>(
     name: &str,
 ) -> Result<Contents<D>, WeightsError> {
     open(bytes, &[kind]).map_err(|cause| cause.in_file(name))
+}
+
+/// Reads a container of this `kind` from whatever its bytes come from, to its end; `name` stands for a
+/// file's name in the error.
+///
+/// # Errors
+/// As [`from_bytes`], and [`Cause::Read`].
+pub fn read<D: DeserializeOwned>(
+    reader: impl Read,
+    kind: &str,
+    name: &str,
+) -> Result<Contents<D>, WeightsError> {
+    let mut bytes = Vec::new();
+    // One byte more than is taken, so that what is too large is refused and not cut.
+    let read = reader.take(files::MAX_FILE_SIZE + 1).read_to_end(&mut bytes);
+    read.map_err(Cause::Read)
+        .and_then(|_| open(&bytes, &[kind]))
+        .map_err(|cause| cause.in_file(name))
 }
 
 fn open<D: DeserializeOwned>(bytes: &[u8], kinds: &[&str]) -> Result<Contents<D>, Cause> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use efficientad::{Distiller, RSquared};
+use efficientad::{Distiller, InspectionEngine, RSquared};
 use efficientad_pretraining::{Activity, MIN_PHOTO_SIDE, TargetSamples, Targets};
 use indicatif::HumanDuration;
 
@@ -37,7 +37,7 @@ pub fn run(args: PretrainArgs) -> Result<Status> {
     let plan = Plan::new(args, started)?;
     let events = Events { json: plan.json };
     let mut progress = Progress::new(Style::choose(plan.quiet, plan.json));
-    let threads = plan.cpu.threads();
+    let threads = plan.cpu.threads().count();
     let targets = Arc::new(Targets::open(plan.settings.clone(), threads, &mut |done, total| {
         progress.count(Activity::ReadingPhotos, done, total);
         ControlFlow::Continue(())
@@ -95,19 +95,20 @@ fn fill(
 ) -> Result<Option<usize>> {
     let wanted = plan.samples(targets)?;
     let mut reported = Instant::now();
-    let there = targets.fill(wanted, plan.cpu.threads(), &mut |activity, done, total| {
-        progress.count(activity, done, total);
-        if done == total || reported.elapsed() >= TARGETS_INTERVAL {
-            reported = Instant::now();
-            let seconds_left = progress.seconds_left(done, total);
-            Events { json: plan.json }.send(&Event::Targets { done, total, seconds_left });
-        }
-        let enough = activity == Activity::Targets && plan.is_filled(done);
-        if enough || interrupt.is_requested() {
-            return ControlFlow::Break(());
-        }
-        ControlFlow::Continue(())
-    })?;
+    let there =
+        targets.fill(wanted, plan.cpu.threads().count(), &mut |activity, done, total| {
+            progress.count(activity, done, total);
+            if done == total || reported.elapsed() >= TARGETS_INTERVAL {
+                reported = Instant::now();
+                let seconds_left = progress.seconds_left(done, total);
+                Events { json: plan.json }.send(&Event::Targets { done, total, seconds_left });
+            }
+            let enough = activity == Activity::Targets && plan.is_filled(done);
+            if enough || interrupt.is_requested() {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })?;
     Ok((!interrupt.is_requested()).then_some(there))
 }
 

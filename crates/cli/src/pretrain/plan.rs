@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use efficientad::{
-    Cpu, DistillationData, DistillationRecipe, DistillationSource, Distiller, InitialTeacher,
+    CpuEngine, DistillationData, DistillationRecipe, DistillationSource, Distiller, InitialTeacher,
     PdnSize, Teacher,
 };
 use efficientad_datasets::file_fingerprint;
@@ -43,7 +43,7 @@ pub struct Plan {
     /// How often to write a checkpoint.
     pub checkpoint_every: Interval,
     /// What to compute with.
-    pub cpu: Arc<Cpu>,
+    pub cpu: Arc<CpuEngine>,
     /// Whether to print for machines.
     pub json: bool,
     /// Whether to show no progress.
@@ -153,16 +153,16 @@ impl Plan {
         let (teacher, initial) = initial.map(|(teacher, told)| (teacher, told.clone())).unzip();
         let data = DistillationData { initial, ..data };
         if self.begun.is_some() {
-            return Ok(Distiller::resume(Arc::clone(&self.cpu), &self.checkpoint, &data, source)?);
+            return Ok(Distiller::resume(self.cpu.clone(), &self.checkpoint, &data, source)?);
         }
         let mut recipe = self.recipe.clone();
         if let Some(Deadline { started, time }) = self.deadline {
             let source = Arc::clone(&source);
-            let seconds = seconds_per_step(Arc::clone(&self.cpu), &recipe, &data, source)?;
+            let seconds = seconds_per_step(self.cpu.clone(), &recipe, &data, source)?;
             let left = time.saturating_sub(started.elapsed()).as_secs_f64();
             recipe.steps = ((left * (1.0 - SPARE_SHARE) / seconds) as u64).max(1);
         }
-        let distiller = Distiller::new(Arc::clone(&self.cpu), recipe, data, teacher, source)?;
+        let distiller = Distiller::new(self.cpu.clone(), recipe, data, teacher, source)?;
         // A disk that is too small is better found now than after hours.
         distiller.save_checkpoint(&self.checkpoint)?;
         Ok(distiller)

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use efficientad::{Cpu, Detector, ImageSource, Model, TrainingData};
+use efficientad::{Detector, ImageSource, InspectionEngine, Model, TrainingData};
 use serde::Serialize;
 
 /// Scores of photos held back, by the model before and after.
@@ -43,14 +43,14 @@ impl Effect {
     pub fn measure(
         before: &Model,
         after: &Model,
-        cpu: &Arc<Cpu>,
+        engine: &Arc<dyn InspectionEngine>,
         data: &TrainingData,
         mut done: impl FnMut(usize, usize),
     ) -> Result<Self> {
         let images = data.validation.len();
         let mut count = 0;
         let mut judge = |model: &Model| -> Result<Judged> {
-            let detector = Detector::new(model, Arc::clone(cpu));
+            let detector = Detector::new(model, Arc::clone(engine))?;
             let mut scores = Vec::with_capacity(images);
             for index in 0..images {
                 scores.push(score(&detector, &*data.validation, index)?);

@@ -7,10 +7,11 @@ mod plan;
 
 use std::fs;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, anyhow};
-use efficientad::{Error, Model, Trainer};
+use efficientad::{Error, InspectionEngine, Model, Trainer};
 use indicatif::HumanDuration;
 
 use crate::args::TrainArgs;
@@ -31,7 +32,7 @@ pub fn run(args: TrainArgs) -> Result<Status> {
     let started = Instant::now();
     let plan = Plan::new(args)?;
     let mut progress = Progress::new(Style::choose(plan.quiet, plan.json));
-    let data = Data::open(&plan.data, plan.recipe.seed, plan.cpu.threads(), &mut progress)?;
+    let data = Data::open(&plan.data, plan.recipe.seed, plan.cpu.threads().count(), &mut progress)?;
     if plan.parent.is_some() && data.old.is_none() {
         progress.note(
             "without --old the model learns from the new photos alone: it forgets, and nothing is \
@@ -140,7 +141,8 @@ impl Training<'_> {
         let effect = self.plan.parent.as_ref().map(|parent| {
             let data = self.data.for_trainer();
             let done = |done, total| progress.count("before and after", done, total);
-            Effect::measure(&parent.model, &model, &self.plan.cpu, &data, done)
+            let engine: Arc<dyn InspectionEngine> = self.plan.cpu.clone();
+            Effect::measure(&parent.model, &model, &engine, &data, done)
         });
         let effect = effect.transpose().map_err(|error| anyhow!("{error:#}\n{hint}"))?;
         model.save(&self.plan.out).map_err(with_hint)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
 use efficientad::{
-    BegunTraining, ContinuationRecipe, Cpu, FalseRejectRate, ImageSource, InputSize, PdnSize,
+    BegunTraining, ContinuationRecipe, CpuEngine, FalseRejectRate, ImageSource, InputSize, PdnSize,
     Recipe, RegionOfInterest, Teacher, TrainOptions, Trainer, View,
 };
 use efficientad_images::MarkedArea;
@@ -39,7 +39,7 @@ pub struct Plan {
     /// Share of good images that the threshold may reject.
     pub false_reject: FalseRejectRate,
     /// What to compute with.
-    pub cpu: Arc<Cpu>,
+    pub cpu: Arc<CpuEngine>,
     /// Whether to print for machines.
     pub json: bool,
     /// Whether to show no progress.
@@ -113,7 +113,7 @@ impl Plan {
     /// # Errors
     /// When images, teacher and checkpoint don't fit, or the checkpoint can't be written.
     pub fn trainer(&self, data: &Data, progress: &mut Progress) -> Result<Trainer> {
-        let (cpu, options) = (Arc::clone(&self.cpu), TrainOptions::default());
+        let (cpu, options) = (self.cpu.clone(), TrainOptions::default());
         let mut report = |at: efficientad::Progress| {
             progress.count(at.stage, at.done, at.total);
             ControlFlow::Continue(())

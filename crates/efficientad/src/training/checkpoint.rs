@@ -1,15 +1,15 @@
 //! A training that can go on: weights, optimizer state, and what they belong to, in one file.
 
-use super::conv::{ConvMoments, TrainableConv};
 use crate::continuation::{Continuation, OldImages};
 use crate::error::Error;
 use crate::inspection::NetworkWeights;
 use crate::model::{DataDescription, Provenance, program_version};
-use crate::network::{ConvWeights, Layer, Weights, autoencoder_layers, pdn_layers};
 use crate::recipe::Recipe;
-use crate::training::STUDENT_CHANNELS;
 use crate::view::Framing;
-use efficientad_kernels::Moments;
+use efficientad_engine::{
+    EngineId, Layer, LearnerState, NetworkState, STUDENT_CHANNELS, Weights, autoencoder_layers,
+    pdn_layers,
+};
 use efficientad_weights::{Cause, Contents, Tensors};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -24,8 +24,8 @@ const CONTINUATION_KIND: &str = "efficientad-continuation";
 pub(crate) struct Checkpoint {
     pub progress: TrainingProgress,
     pub networks: NetworkWeights,
-    pub student_moments: Vec<ConvMoments>,
-    pub autoencoder_moments: Vec<ConvMoments>,
+    /// Student and autoencoder with their optimizers' means.
+    pub state: LearnerState,
 }
 
 /// The document of a checkpoint.
@@ -39,16 +39,19 @@ pub(crate) struct TrainingProgress {
     pub continued: Option<Provenance>,
     /// Steps done.
     pub steps_done: u64,
+    /// The arithmetic of the steps; programs that knew of one engine alone did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineId>,
     pub program_version: String,
 }
 
 impl TrainingProgress {
-    pub(crate) fn new(recipe: Recipe, data: DataDescription) -> Self {
-        let program_version = program_version();
-        Self { recipe, data, continued: None, steps_done: 0, program_version }
+    pub(crate) fn new(recipe: Recipe, data: DataDescription, engine: EngineId) -> Self {
+        let (engine, program_version) = (Some(engine), program_version());
+        Self { recipe, data, continued: None, steps_done: 0, engine, program_version }
     }
 
-    /// The continuation at work, if it is one.
+    /// The continuation in progress, if it is one.
     pub(crate) fn continuation(&self) -> Option<&Continuation> {
         self.continued.as_ref().and_then(|provenance| provenance.continuations.last())
     }
@@ -72,11 +75,6 @@ impl TrainingProgress {
     }
 }
 
-/// The moments of a network's layers.
-pub(crate) fn moments(convs: &[TrainableConv]) -> Vec<ConvMoments> {
-    convs.iter().map(|conv| conv.moments.clone()).collect()
-}
-
 impl Checkpoint {
     pub(crate) fn save(&self, path: &Path) -> Result<(), Error> {
         let mut tensors = Tensors::new();
@@ -87,8 +85,8 @@ impl Checkpoint {
     fn write(&self, tensors: &mut Tensors) -> Result<(), Cause> {
         self.networks.write(tensors)?;
         let student_layers = pdn_layers(self.progress.recipe.size, STUDENT_CHANNELS);
-        write_moments(&self.student_moments, &student_layers, tensors, "student")?;
-        write_moments(&self.autoencoder_moments, &autoencoder_layers(), tensors, "autoencoder")
+        write_moments(&self.state.student, &student_layers, tensors, "student")?;
+        write_moments(&self.state.autoencoder, &autoencoder_layers(), tensors, "autoencoder")
     }
 
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
@@ -104,44 +102,40 @@ impl Checkpoint {
         tensors: &Tensors,
     ) -> Result<Self, Cause> {
         let student_layers = pdn_layers(progress.recipe.size, STUDENT_CHANNELS);
-        Ok(Self {
-            networks: NetworkWeights::read(framing, tensors)?,
-            student_moments: read_moments(&student_layers, tensors, "student")?,
-            autoencoder_moments: read_moments(&autoencoder_layers(), tensors, "autoencoder")?,
-            progress,
-        })
+        let networks = NetworkWeights::read(framing, tensors)?;
+        let state = LearnerState {
+            student: read_state(networks.student.clone(), &student_layers, tensors, "student")?,
+            autoencoder: read_state(
+                networks.autoencoder.clone(),
+                &autoencoder_layers(),
+                tensors,
+                "autoencoder",
+            )?,
+        };
+        Ok(Self { progress, networks, state })
     }
 }
 
 pub(super) fn write_moments(
-    moments: &[ConvMoments],
+    state: &NetworkState,
     layers: &[Layer],
     tensors: &mut Tensors,
     network: &str,
 ) -> Result<(), Cause> {
-    let pick = |of: fn(&Moments) -> &Vec<f32>| {
-        let pair = |m: &ConvMoments| ConvWeights {
-            weight: of(&m.weight).clone(),
-            bias: of(&m.bias).clone(),
-        };
-        Weights(moments.iter().map(pair).collect())
-    };
-    pick(|m| &m.first).write(layers, tensors, &format!("adam.first.{network}"))?;
-    pick(|m| &m.second).write(layers, tensors, &format!("adam.second.{network}"))
+    state.first_moments.write(layers, tensors, &format!("adam.first.{network}"))?;
+    state.second_moments.write(layers, tensors, &format!("adam.second.{network}"))
 }
 
-pub(super) fn read_moments(
+/// The optimizer's means, beside weights that were read already.
+pub(super) fn read_state(
+    weights: Weights,
     layers: &[Layer],
     tensors: &Tensors,
     network: &str,
-) -> Result<Vec<ConvMoments>, Cause> {
-    let first = Weights::read(layers, tensors, &format!("adam.first.{network}"))?;
-    let second = Weights::read(layers, tensors, &format!("adam.second.{network}"))?;
-    let pairs = first.0.into_iter().zip(second.0);
-    Ok(pairs
-        .map(|(first, second)| ConvMoments {
-            weight: Moments { first: first.weight, second: second.weight },
-            bias: Moments { first: first.bias, second: second.bias },
-        })
-        .collect())
+) -> Result<NetworkState, Cause> {
+    Ok(NetworkState {
+        weights,
+        first_moments: Weights::read(layers, tensors, &format!("adam.first.{network}"))?,
+        second_moments: Weights::read(layers, tensors, &format!("adam.second.{network}"))?,
+    })
 }

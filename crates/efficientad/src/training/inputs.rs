@@ -1,15 +1,15 @@
 //! The images of a training step: which, and how they are changed.
 
-use super::counted::Counted;
 use crate::error::Error;
-use crate::network::{InputSize, write_normalized};
-use crate::random::{Purpose, Random};
+use crate::input::write_normalized;
 use crate::source::{ImageCache, PhotoSource};
 use crate::view::{Framing, Layout, Window};
+use efficientad_engine::{
+    AutoencoderInput, InputSize, Purpose, Random, StepInputs, Tensor, ValidMask,
+};
 use efficientad_images::{
     RgbImage, adjust_brightness, adjust_contrast, adjust_saturation, to_grayscale,
 };
-use efficientad_kernels::{Tensor, TensorView};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -20,45 +20,6 @@ const GREY: f32 = 0.3;
 /// The images that only the autoencoder learns from are drawn as those of steps so much later: far
 /// past the last one, and even, as old and new images come in turn.
 const DRAWS_APART: u64 = 1 << 40;
-
-/// The images of one training step, normalised.
-pub(crate) struct StepInputs {
-    /// Number of the training image if every step shows the same of it.
-    pub image: Option<usize>,
-    /// Which locations of the image's features count.
-    pub counted: Counted,
-    /// The image, the penalty photo if there is one, and last the image with jitter.
-    pub batch: Tensor,
-    /// More images, without jitter, that only the autoencoder learns from.
-    pub for_autoencoder: Vec<AutoencoderInput>,
-}
-
-/// An image as it is, normalised.
-pub(crate) struct AutoencoderInput {
-    /// As [`StepInputs::image`].
-    pub image: Option<usize>,
-    /// As [`StepInputs::counted`].
-    pub counted: Counted,
-    pub input: Tensor,
-}
-
-impl StepInputs {
-    /// The image as it is.
-    pub(crate) fn plain(&self) -> TensorView<'_> {
-        self.batch.images(0..1)
-    }
-
-    /// The image with jitter.
-    pub(crate) fn jittered(&self) -> TensorView<'_> {
-        let last = self.batch.shape().images - 1;
-        self.batch.images(last..last + 1)
-    }
-
-    /// Whether a penalty photo is among them.
-    pub(crate) fn has_photo(&self) -> bool {
-        self.batch.shape().images == 3
-    }
-}
 
 /// Makes the inputs of any step from the seed alone, so that training can go on from anywhere.
 pub(crate) struct StepLoader {
@@ -91,10 +52,10 @@ impl StepLoader {
         let for_autoencoder = (1..self.autoencoder_images).map(|more| {
             let shown = self.show(more * DRAWS_APART + step)?;
             let input = normalized(&[shown.input_of(&shown.photo)], size);
-            Ok(AutoencoderInput { image: shown.number(), counted: shown.counted, input })
+            Ok(AutoencoderInput { image: shown.number(), valid: shown.valid, input })
         });
         let for_autoencoder = for_autoencoder.collect::<Result<_, Error>>()?;
-        Ok(StepInputs { image: shown.number(), counted: shown.counted, batch, for_autoencoder })
+        Ok(StepInputs { image: shown.number(), valid: shown.valid, batch, for_autoencoder })
     }
 
     /// What is shown of the image at place `draw` of the order: all of it, or of tiles one that is
@@ -112,8 +73,8 @@ impl StepLoader {
                 (layout.cut(&layout.canvas(&photo), window), false, window)
             }
         };
-        let counted = Counted::marked(&layout.counted_in(window));
-        Ok(Shown { image, photo, whole, counted, layout, window })
+        let valid = ValidMask::marked(&layout.counted_in(window));
+        Ok(Shown { image, photo, whole, valid, layout, window })
     }
 }
 
@@ -145,7 +106,7 @@ struct Shown {
     /// The whole image, or what the window shows of it on the canvas.
     photo: RgbImage,
     whole: bool,
-    counted: Counted,
+    valid: ValidMask,
     layout: Layout,
     window: Window,
 }

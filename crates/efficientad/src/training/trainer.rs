@@ -1,31 +1,27 @@
 //! Training from the first step to the calibrated model.
 
-use super::checkpoint::{Checkpoint, TrainingProgress, moments};
-use super::conv::ConvMoments;
-use super::counted::Counted;
-use super::features::FeatureCache;
-use super::inputs::{ImageOrder, StepInputs, StepLoader};
-use super::losses::Losses;
-use super::plan::StepPlan;
+use super::checkpoint::{Checkpoint, TrainingProgress};
+use super::inputs::{ImageOrder, StepLoader};
+use super::plan::step_plan;
 use super::prefetch::while_loading;
-use super::step::{StepNetworks, StepWeights};
-use super::student::STUDENT_CHANNELS;
 use super::windows::for_each_window;
 use crate::calibration::check_count;
 use crate::channels::ChannelSums;
 use crate::continuation::{Continuation, ContinuationRecipe, OldImages};
 use crate::error::Error;
-use crate::inspection::{NetworkWeights, Networks};
-use crate::model::{DataDescription, Model};
-use crate::network::{HiddenMaps, Pdn, TEACHER_CHANNELS, Weights, autoencoder_layers, pdn_layers};
+use crate::inspection::{Inspector, NetworkWeights};
+use crate::model::{DataDescription, Model, calibrate};
 use crate::position::{DifferenceSums, PositionWeights};
 use crate::progress::{ProgressFn, Stage};
-use crate::random::{Purpose, Random};
 use crate::recipe::{Recipe, StudentStart};
 use crate::source::{ImageCache, ImageSource, PhotoSource};
 use crate::teacher::{Teacher, TeacherStatistics};
 use crate::view::Framing;
-use efficientad_kernels::{Cpu, Tensor, Workspace};
+use efficientad_engine::{
+    EngineId, InspectionEngine, Learner, LearnerOptions, LearnerState, Losses, NetworkState,
+    Purpose, Random, STUDENT_CHANNELS, Share, StepInputs, TEACHER_CHANNELS, TrainingEngine,
+    TrainingNetworks, ValidMask, Weights, autoencoder_layers, pdn_layers,
+};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -67,17 +63,18 @@ pub struct BegunTraining {
     pub recipe: Recipe,
     /// Fingerprint of the file of the model that it began with, if it did not begin anew.
     pub continued: Option<String>,
+    /// The arithmetic of its steps; `None` if the checkpoint is of a program that did not say.
+    pub engine: Option<EngineId>,
 }
 
-/// A training at work.
+/// A training in progress.
 pub struct Trainer {
-    cpu: Arc<Cpu>,
+    engine: Arc<dyn TrainingEngine>,
     progress: TrainingProgress,
     framing: Framing,
     teacher: Weights,
     statistics: TeacherStatistics,
-    networks: StepNetworks,
-    features: FeatureCache,
+    learner: Box<dyn Learner>,
     loader: StepLoader,
     train: Arc<dyn ImageSource>,
     validation: Arc<dyn ImageSource>,
@@ -90,7 +87,7 @@ impl Trainer {
     /// # Errors
     /// When there are too few images, one can't be read, or the teacher doesn't fit the recipe.
     pub fn new(
-        cpu: Arc<Cpu>,
+        engine: Arc<dyn TrainingEngine>,
         teacher: Teacher,
         recipe: Recipe,
         data: TrainingData,
@@ -106,7 +103,7 @@ impl Trainer {
         if recipe.region.is_some() {
             check_region(&framing, &*data.validation)?;
         }
-        let statistics = teacher_statistics(&cpu, &teacher, &framing, &*data.train, progress)?;
+        let statistics = teacher_statistics(&*engine, &teacher, &framing, &*data.train, progress)?;
         let draw = |layers: &[_], purpose| {
             Weights::initialized(layers, &mut Random::new(recipe.seed, purpose, 0))
         };
@@ -125,8 +122,9 @@ impl Trainer {
             autoencoder: draw(&autoencoder_layers(), Purpose::AutoencoderWeights),
             position_weights: None,
         };
-        let progress = TrainingProgress::new(recipe, data.description.clone());
-        Ok(Self::assemble(cpu, progress, networks, data, options))
+        let progress = TrainingProgress::new(recipe, data.description.clone(), engine.id());
+        let state = first_state(&networks);
+        Self::assemble(engine, progress, networks, state, data, options)
     }
 
     /// Prepares the training of a finished model on further images. The teacher, its statistics and
@@ -136,7 +134,7 @@ impl Trainer {
     /// # Errors
     /// When there are too few images, or the model's region does not fit one.
     pub fn continue_from(
-        cpu: Arc<Cpu>,
+        engine: Arc<dyn TrainingEngine>,
         model: &Model,
         recipe: ContinuationRecipe,
         data: TrainingData,
@@ -148,12 +146,13 @@ impl Trainer {
             check_region(framing, &*data.validation)?;
         }
         let steps = recipe.on(model.info()).on_images(data.train.len());
-        let mut progress = TrainingProgress::new(steps, data.description.clone());
+        let mut progress = TrainingProgress::new(steps, data.description.clone(), engine.id());
         let mut provenance = model.provenance();
         let (description, old) = (data.description.clone(), data.old.clone());
         provenance.continuations.push(Continuation { recipe, data: description, old });
         progress.continued = Some(provenance);
-        Ok(Self::assemble(cpu, progress, model.networks.clone(), data, options))
+        let (networks, state) = (model.networks.clone(), first_state(&model.networks));
+        Self::assemble(engine, progress, networks, state, data, options)
     }
 
     /// Goes on from a checkpoint, exactly as if training had not stopped (on a CPU with the same
@@ -162,14 +161,13 @@ impl Trainer {
     /// # Errors
     /// When the checkpoint can't be read or was made from other images.
     pub fn resume(
-        cpu: Arc<Cpu>,
+        engine: Arc<dyn TrainingEngine>,
         checkpoint: &Path,
         data: TrainingData,
         options: TrainOptions,
     ) -> Result<Self, Error> {
         check_counts(&data)?;
-        let Checkpoint { progress, networks, student_moments, autoencoder_moments } =
-            Checkpoint::open(checkpoint)?;
+        let Checkpoint { progress, networks, state } = Checkpoint::open(checkpoint)?;
         if progress.data != data.description || progress.old_images() != data.old.as_ref() {
             return Err(Error::OtherData {
                 path: checkpoint.to_owned(),
@@ -177,38 +175,35 @@ impl Trainer {
                 now: describe(&data.description, data.old.as_ref()),
             });
         }
-        let mut trainer = Self::assemble(cpu, progress, networks, data, options);
-        let StepNetworks { student, autoencoder, .. } = &mut trainer.networks;
-        let convs = student.pdn.convs.iter_mut().chain(&mut autoencoder.convs);
-        let moments: Vec<ConvMoments> =
-            student_moments.into_iter().chain(autoencoder_moments).collect();
-        convs.zip(moments).for_each(|(conv, moments)| conv.moments = moments);
-        Ok(trainer)
+        Self::assemble(engine, progress, networks, state, data, options)
     }
 
     fn assemble(
-        cpu: Arc<Cpu>,
+        engine: Arc<dyn TrainingEngine>,
         progress: TrainingProgress,
         weights: NetworkWeights,
+        state: LearnerState,
         data: TrainingData,
         options: TrainOptions,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let recipe = &progress.recipe;
         let image_count = data.train.len();
         let old_count = data.old.as_ref().map_or(0, |old| old.train_images);
-        let networks = StepNetworks::new(
-            Workspace::new(Arc::clone(&cpu)),
-            &StepWeights {
+        let learner = engine.learner(
+            TrainingNetworks {
                 size: recipe.size,
                 input: recipe.input,
-                normalized_teacher: &weights.statistics.fold_into(&weights.teacher),
-                student: &weights.student,
-                autoencoder: &weights.autoencoder,
+                teacher: &weights.statistics.fold_into(&weights.teacher),
+                state,
             },
-        );
-        Self {
-            cpu,
-            features: FeatureCache::new(image_count, options.feature_cache_bytes),
+            LearnerOptions {
+                images: image_count,
+                feature_cache_bytes: options.feature_cache_bytes,
+            },
+        )?;
+        Ok(Self {
+            engine,
+            learner,
             loader: StepLoader {
                 images: ImageCache::new(Arc::clone(&data.train), options.image_cache_bytes),
                 order: ImageOrder::new(image_count, old_count),
@@ -221,11 +216,10 @@ impl Trainer {
             framing: weights.framing,
             teacher: weights.teacher,
             statistics: weights.statistics,
-            networks,
             train: data.train,
             validation: data.validation,
             next: None,
-        }
+        })
     }
 
     /// The training that a checkpoint belongs to: its seed decides which images are to be held back,
@@ -236,7 +230,7 @@ impl Trainer {
     pub fn begun(checkpoint: &Path) -> Result<BegunTraining, Error> {
         let progress = Checkpoint::open(checkpoint)?.progress;
         let continued = progress.continuation().map(|it| it.recipe.model.clone());
-        Ok(BegunTraining { recipe: progress.recipe, continued })
+        Ok(BegunTraining { recipe: progress.recipe, continued, engine: progress.engine })
     }
 
     /// How the model is trained.
@@ -257,17 +251,12 @@ impl Trainer {
     pub fn step(&mut self) -> Result<Losses, Error> {
         let step = self.progress.steps_done;
         let inputs = self.next.take().unwrap_or_else(|| self.loader.load(step))?;
-        let Self { networks, features, loader, progress, .. } = self;
+        let Self { learner, loader, progress, .. } = self;
         let recipe = &progress.recipe;
         let load_next = (step + 1 < recipe.steps).then_some(|| loader.load(step + 1));
-        let (losses, next) = while_loading(load_next, || {
-            let plan = StepPlan::new(recipe, step);
-            let losses = networks.losses(&inputs, features, &plan.autoencoder);
-            if losses.total().is_finite() {
-                networks.update(&plan);
-            }
-            losses
-        });
+        let (losses, next) =
+            while_loading(load_next, || learner.step(&inputs, &step_plan(recipe, step)));
+        let losses = losses?;
         self.next = next;
         self.progress.steps_done = step + 1;
         if !losses.total().is_finite() {
@@ -282,24 +271,19 @@ impl Trainer {
     /// # Errors
     /// When the file can't be written.
     pub fn save_checkpoint(&self, path: &Path) -> Result<(), Error> {
-        let checkpoint = Checkpoint {
-            progress: self.progress.clone(),
-            networks: self.weights(),
-            student_moments: moments(&self.networks.student.pdn.convs),
-            autoencoder_moments: moments(&self.networks.autoencoder.convs),
-        };
-        checkpoint.save(path)
+        let state = self.learner.state()?;
+        let networks = self.weights(&state);
+        Checkpoint { progress: self.progress.clone(), networks, state }.save(path)
     }
 
-    fn weights(&self) -> NetworkWeights {
-        let [student, autoencoder] = self.networks.weights();
+    fn weights(&self, state: &LearnerState) -> NetworkWeights {
         NetworkWeights {
             size: self.progress.recipe.size,
             framing: self.framing.clone(),
             teacher: self.teacher.clone(),
             statistics: self.statistics.clone(),
-            student,
-            autoencoder,
+            student: state.student.weights.clone(),
+            autoencoder: state.autoencoder.weights.clone(),
             position_weights: None,
         }
     }
@@ -310,38 +294,25 @@ impl Trainer {
     /// # Errors
     /// When an image can't be read, or the validation images give no spread of values.
     pub fn finish(self, progress: &mut ProgressFn<'_>) -> Result<Model, Error> {
-        let mut weights = self.weights();
+        let mut weights = self.weights(&self.learner.state()?);
         let provenance = self.progress.provenance();
-        let cpu = Arc::clone(&self.cpu);
+        let engine: Arc<dyn InspectionEngine> = Arc::clone(&self.engine) as _;
         let (train, validation) = (Arc::clone(&self.train), Arc::clone(&self.validation));
         let weigh_positions = self.progress.recipe.weighs_positions();
         drop(self);
         if weigh_positions {
-            weights.position_weights = Some(position_weights(&cpu, &weights, &*train, progress)?);
+            let usual = position_weights(Arc::clone(&engine), &weights, &*train, progress)?;
+            weights.position_weights = Some(usual);
         }
-        Model::calibrate(cpu, weights, provenance, &*validation, progress)
+        calibrate(engine, weights, provenance, &*validation, progress)
     }
 }
 
-/// Steps on given images, without loading: what a benchmark times.
-pub(crate) struct TimedSteps {
-    networks: StepNetworks,
-    features: FeatureCache,
-    recipe: Recipe,
-    step: u64,
-}
-
-impl TimedSteps {
-    pub(crate) fn new(networks: StepNetworks, recipe: Recipe) -> Self {
-        Self { networks, features: FeatureCache::new(1, usize::MAX), recipe, step: 0 }
-    }
-
-    pub(crate) fn step(&mut self, inputs: &StepInputs) -> Losses {
-        let plan = StepPlan::new(&self.recipe, self.step);
-        let losses = self.networks.losses(inputs, &mut self.features, &plan.autoencoder);
-        self.networks.update(&plan);
-        self.step += 1;
-        losses
+/// Student and autoencoder before the first step.
+fn first_state(networks: &NetworkWeights) -> LearnerState {
+    LearnerState {
+        student: NetworkState::new(networks.student.clone()),
+        autoencoder: NetworkState::new(networks.autoencoder.clone()),
     }
 }
 
@@ -377,36 +348,37 @@ fn describe(data: &DataDescription, old: Option<&OldImages>) -> String {
 
 /// Mean and standard deviation of the teacher's channels over what counts of all training images.
 pub(crate) fn teacher_statistics(
-    cpu: &Arc<Cpu>,
+    engine: &dyn InspectionEngine,
     teacher: &Teacher,
     framing: &Framing,
     images: &dyn ImageSource,
     progress: &mut ProgressFn<'_>,
 ) -> Result<TeacherStatistics, Error> {
-    let pdn = Pdn::new(cpu, teacher.size(), TEACHER_CHANNELS, &teacher.weights);
-    let mut workspace = Workspace::new(Arc::clone(cpu));
-    let (mut hidden, mut features) = (HiddenMaps::default(), Tensor::default());
+    let teacher = engine.prepare_teacher(teacher.size(), &teacher.weights)?;
     let mut sums = ChannelSums::default();
     for_each_window(framing, images, Stage::TeacherStatistics, progress, |input, counted| {
-        pdn.forward(&mut workspace, input.view(), &mut hidden, &mut features);
-        let counted = Counted::marked(counted);
-        sums.add(&counted.gather(features.data(), TEACHER_CHANNELS));
+        let features = teacher.describe(input.view())?;
+        sums.add(&ValidMask::marked(counted).gather(features.data(), TEACHER_CHANNELS));
+        Ok(())
     })?;
     TeacherStatistics::of(&sums)
 }
 
 /// How much student and autoencoder usually differ at each place, over all training images.
 fn position_weights(
-    cpu: &Arc<Cpu>,
+    engine: Arc<dyn InspectionEngine>,
     weights: &NetworkWeights,
     images: &dyn ImageSource,
     progress: &mut ProgressFn<'_>,
 ) -> Result<PositionWeights, Error> {
+    let inspector = Inspector::new(engine, weights)?;
     let framing = &weights.framing;
-    let networks = Networks::new(Arc::clone(cpu), weights);
     let mut sums = DifferenceSums::new(framing.input());
     for_each_window(framing, images, Stage::PositionWeights, progress, |input, counted| {
-        sums.add(&networks.compare_input(input).student_autoencoder, counted);
+        for maps in inspector.compare_images(input.view(), Share::Whole)? {
+            sums.add(&maps.student_autoencoder, counted);
+        }
+        Ok(())
     })?;
     Ok(sums.weights())
 }

@@ -1,11 +1,11 @@
 //! All training images once, window by window, as statistics over them are taken.
 
 use crate::error::Error;
-use crate::network::normalized;
+use crate::input::normalized;
 use crate::progress::{Progress, ProgressFn, Stage, report};
 use crate::source::{ImageSource, load};
 use crate::view::Framing;
-use efficientad_kernels::Tensor;
+use efficientad_engine::Tensor;
 
 /// Windows that statistics are taken from, at most, but never less than one of each image.
 const STATISTICS_WINDOWS: usize = 1024;
@@ -17,7 +17,7 @@ pub(crate) fn for_each_window(
     images: &dyn ImageSource,
     stage: Stage,
     progress: &mut ProgressFn<'_>,
-    mut visit: impl FnMut(&Tensor, &[bool]),
+    mut visit: impl FnMut(&Tensor, &[bool]) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let total = images.len();
     let of_each = (STATISTICS_WINDOWS / total.max(1)).max(1);
@@ -27,14 +27,13 @@ pub(crate) fn for_each_window(
         let layout = framing.layout(photo.dimensions());
         let layout = layout.map_err(|error| error.of_image(images.name(index)))?;
         let windows = layout.windows();
-        let photo = layout.masked(&photo);
-        let canvas = layout.canvas(&photo);
+        let canvas = layout.canvas_of(&photo);
         let taken = of_each.min(windows.len());
         for i in 0..taken {
             // Each image begins elsewhere, so that one window an image is not always the same.
             let window = windows[(i * windows.len() / taken + index) % windows.len()];
-            let input = layout.padded(layout.cut(&canvas, window), window);
-            visit(&normalized(&input), &layout.counted_in(window));
+            let input = normalized(&layout.input(&canvas, window));
+            visit(&input, &layout.counted_in(window))?;
         }
     }
     report(progress, Progress { stage, done: total, total })

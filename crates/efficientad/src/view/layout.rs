@@ -1,11 +1,8 @@
 //! The windows on one size of photos.
 
-use super::View;
-use crate::anomaly_map::MAP_BORDER;
-use crate::network::InputSize;
-use crate::random::Random;
+use super::{MAP_BORDER, View};
+use efficientad_engine::{InputSize, Random, Taps};
 use efficientad_images::{RgbImage, crop_at, resize_bilinear};
-use efficientad_kernels::Taps;
 use std::borrow::Cow;
 
 /// Pixels of the input that a cell of the maps stands for, along each axis. The patch description
@@ -219,6 +216,19 @@ impl Layout {
         Cow::Owned(resize_bilinear(photo, self.canvas.0, self.canvas.1))
     }
 
+    /// The photo as windows look at it: masked, and scaled to the canvas.
+    pub(crate) fn canvas_of<'a>(&self, photo: &'a RgbImage) -> Cow<'a, RgbImage> {
+        match self.masked(photo) {
+            Cow::Borrowed(photo) => self.canvas(photo),
+            Cow::Owned(masked) => Cow::Owned(self.canvas(&masked).into_owned()),
+        }
+    }
+
+    /// What a window shows of the canvas, of the networks' input size.
+    pub(crate) fn input(&self, canvas: &RgbImage, window: Window) -> RgbImage {
+        self.padded(self.cut(canvas, window), window)
+    }
+
     /// What a window shows of the canvas, without padding.
     pub(crate) fn cut(&self, canvas: &RgbImage, window: Window) -> RgbImage {
         let start = [window.column, window.row].map(|start| start.max(0) as u32);
@@ -350,8 +360,8 @@ fn ramps(features: usize, ramp: usize, [rises, falls]: [bool; 2]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Purpose;
     use crate::view::Framing;
+    use efficientad_engine::Purpose;
     use efficientad_images::RegionOfInterest;
 
     fn layout(view: View, photo: (u32, u32)) -> Layout {

@@ -9,12 +9,15 @@ mod layout;
 pub(crate) use layout::{Layout, Window};
 
 use crate::error::Error;
-use crate::network::InputSize;
+use efficientad_engine::InputSize;
 use efficientad_images::RegionOfInterest;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
+/// Cells that the networks lose at each border of their input: the map of locations is padded by as
+/// many zeros on every side, to a quarter of the input, before it is resized (paper, section 3.4).
+pub const MAP_BORDER: usize = 4;
 /// Smallest side of a tile, in pixels of the photo.
 pub const MIN_TILE: u32 = 32;
 /// Largest side of a tile, in pixels of the photo.

@@ -3,9 +3,8 @@
 use super::provenance::DistillationData;
 use super::recipe::DistillationRecipe;
 use crate::error::Error;
-use crate::network::{TEACHER_CHANNELS, Weights, pdn_layers};
-use crate::training::checkpoint::{read_moments, write_moments};
-use crate::training::conv::ConvMoments;
+use crate::training::checkpoint::{read_state, write_moments};
+use efficientad_engine::{EngineId, NetworkState, TEACHER_CHANNELS, Weights, pdn_layers};
 use efficientad_weights::{Cause, Contents, Tensors};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -22,14 +21,16 @@ pub(super) struct Progress {
     pub data: DistillationData,
     /// Steps done.
     pub steps_done: u64,
+    /// The arithmetic of the steps; programs that knew of one engine alone did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineId>,
     pub program_version: String,
 }
 
 /// A distillation between two steps.
 pub(super) struct Checkpoint {
     pub progress: Progress,
-    pub weights: Weights,
-    pub moments: Vec<ConvMoments>,
+    pub state: NetworkState,
 }
 
 impl Checkpoint {
@@ -41,8 +42,8 @@ impl Checkpoint {
 
     fn write(&self, tensors: &mut Tensors) -> Result<(), Cause> {
         let layers = pdn_layers(self.progress.recipe.size, TEACHER_CHANNELS);
-        self.weights.write(&layers, tensors, NETWORK)?;
-        write_moments(&self.moments, &layers, tensors, NETWORK)
+        self.state.weights.write(&layers, tensors, NETWORK)?;
+        write_moments(&self.state, &layers, tensors, NETWORK)
     }
 
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
@@ -52,10 +53,7 @@ impl Checkpoint {
 
     fn read(progress: Progress, tensors: &Tensors) -> Result<Self, Cause> {
         let layers = pdn_layers(progress.recipe.size, TEACHER_CHANNELS);
-        Ok(Self {
-            weights: Weights::read(&layers, tensors, NETWORK)?,
-            moments: read_moments(&layers, tensors, NETWORK)?,
-            progress,
-        })
+        let weights = Weights::read(&layers, tensors, NETWORK)?;
+        Ok(Self { state: read_state(weights, &layers, tensors, NETWORK)?, progress })
     }
 }

@@ -1,8 +1,8 @@
 //! A small teacher as the beginning of a medium one, which has the same field of view, wider layers, and two more, 1×1.
 
-use crate::network::{ConvWeights, PdnSize, TEACHER_CHANNELS, Weights, pdn_layers};
-use crate::random::{Purpose, Random};
-use efficientad_kernels::ConvSpec;
+use efficientad_engine::{
+    ConvSpec, ConvWeights, PdnSize, Purpose, Random, TEACHER_CHANNELS, Weights, pdn_layers,
+};
 
 /// What is added to features so that they pass the medium network's last ReLU, and taken away behind
 /// it: two standard deviations of the targets.
@@ -55,10 +55,9 @@ fn identity(channels: usize, bias: f32) -> ConvWeights {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{HiddenMaps, Pdn};
     use crate::teacher::Teacher;
-    use efficientad_kernels::{Cpu, InstructionSet, Shape, Tensor, Workspace};
-    use std::sync::Arc;
+    use efficientad_engine::{InspectionEngine, Shape, Tensor};
+    use efficientad_engine_cpu::{CpuEngine, InstructionSet};
 
     #[test]
     fn a_grown_teacher_says_what_the_small_one_says() {
@@ -66,12 +65,10 @@ mod tests {
         let shape = Shape { images: 1, height: 64, width: 64, channels: 3 };
         let mut image = Tensor::zeros(shape);
         image.data_mut().fill_with(|| random.between(-2.0, 2.0));
-        let mut workspace = Workspace::new(Arc::new(Cpu::new(1, InstructionSet::best()).unwrap()));
-        let mut features_of = |size, weights: &Weights| {
-            let pdn = Pdn::new(workspace.cpu(), size, TEACHER_CHANNELS, weights);
-            let (mut hidden, mut features) = (HiddenMaps::default(), Tensor::default());
-            pdn.forward(&mut workspace, image.view(), &mut hidden, &mut features);
-            features.data().to_vec()
+        let engine = CpuEngine::new(1, InstructionSet::best()).unwrap();
+        let features_of = |size, weights: &Weights| {
+            let teacher = engine.prepare_teacher(size, weights).unwrap();
+            teacher.describe(image.view()).unwrap().data().to_vec()
         };
         let small = Teacher::embedded(PdnSize::Small).unwrap().weights;
         let expected = features_of(PdnSize::Small, &small);

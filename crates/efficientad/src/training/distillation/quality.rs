@@ -1,9 +1,8 @@
 //! How well a teacher predicts its targets.
 
-use super::sample::{Batch, COARSE_CHANNELS, DistillationSource, FINE_CHANNELS};
+use super::sample::{COARSE_CHANNELS, DistillationSource, FINE_CHANNELS, load_batch};
 use crate::error::Error;
-use crate::network::{HiddenMaps, Pdn, PdnSize, TEACHER_CHANNELS, Weights};
-use efficientad_kernels::{Tensor, Workspace};
+use efficientad_engine::{InspectionEngine, PdnSize, TEACHER_CHANNELS, Weights};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
@@ -33,17 +32,16 @@ impl fmt::Display for RSquared {
 impl RSquared {
     /// Measures a network on samples.
     pub(super) fn measure(
-        workspace: &mut Workspace,
+        engine: &dyn InspectionEngine,
         size: PdnSize,
         weights: &Weights,
         source: &dyn DistillationSource,
     ) -> Result<Self, Error> {
-        let pdn = Pdn::new(workspace.cpu(), size, TEACHER_CHANNELS, weights);
-        let (mut hidden, mut features) = (HiddenMaps::default(), Tensor::default());
+        let teacher = engine.prepare_teacher(size, weights)?;
         let mut sums = Sums::default();
         for sample in 0..source.len() {
-            let batch = Batch::load(source, &[sample])?;
-            pdn.forward(workspace, batch.images.view(), &mut hidden, &mut features);
+            let batch = load_batch(source, &[sample])?;
+            let features = teacher.describe(batch.images.view())?;
             sums.add(features.data(), batch.targets.data());
         }
         Ok(sums.finish())

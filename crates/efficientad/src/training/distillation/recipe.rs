@@ -1,8 +1,7 @@
 //! How a teacher is distilled.
 
-use crate::network::PdnSize;
 use crate::recipe::half_cosine;
-use efficientad_kernels::Adam;
+use efficientad_engine::{Adam, PdnSize};
 use serde::{Deserialize, Serialize};
 
 /// The constants of a distillation.

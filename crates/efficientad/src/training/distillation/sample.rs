@@ -1,9 +1,9 @@
 //! What a distillation learns from.
 
 use crate::error::{Error, SourceError};
-use crate::network::{InputSize, TEACHER_CHANNELS, write_normalized};
+use crate::input::write_normalized;
+use efficientad_engine::{DistillationBatch, InputSize, TEACHER_CHANNELS, Tensor};
 use efficientad_images::RgbImage;
-use efficientad_kernels::Tensor;
 use std::ops::Range;
 
 /// Rows and columns of a target: the centre of 64×64 locations, as a network without padding gives
@@ -40,34 +40,27 @@ pub trait DistillationSource: Send + Sync {
     fn load(&self, sample: usize) -> Result<DistillationSample, SourceError>;
 }
 
-/// Some samples as the networks take them.
-pub(super) struct Batch {
-    /// Images × 256 × 256 × 3, normalised.
-    pub images: Tensor,
-    /// Images × 56 × 56 × 384.
-    pub targets: Tensor,
-}
-
-impl Batch {
-    /// Loads samples.
-    pub(super) fn load(source: &dyn DistillationSource, samples: &[usize]) -> Result<Self, Error> {
-        let input = InputSize::default();
-        let mut images = Tensor::zeros(input.shape(samples.len()));
-        let mut targets = Tensor::zeros(input.feature_shape(samples.len(), TEACHER_CHANNELS));
-        for (i, &sample) in samples.iter().enumerate() {
-            let DistillationSample { image, target } = source
-                .load(sample)
-                .map_err(|source| Error::Image { name: format!("sample {sample}"), source })?;
-            let place = targets.images_mut(i..i + 1).data;
-            let (width, height) = image.dimensions();
-            if (height as usize, width as usize) != (input.height(), input.width())
-                || place.len() != target.len()
-            {
-                return Err(Error::SampleSize { sample });
-            }
-            place.copy_from_slice(&target);
-            write_normalized(&image, images.images_mut(i..i + 1).data);
+/// Loads samples as the networks take them.
+pub(super) fn load_batch(
+    source: &dyn DistillationSource,
+    samples: &[usize],
+) -> Result<DistillationBatch, Error> {
+    let input = InputSize::default();
+    let mut images = Tensor::zeros(input.shape(samples.len()));
+    let mut targets = Tensor::zeros(input.feature_shape(samples.len(), TEACHER_CHANNELS));
+    for (i, &sample) in samples.iter().enumerate() {
+        let DistillationSample { image, target } = source
+            .load(sample)
+            .map_err(|source| Error::Image { name: format!("sample {sample}"), source })?;
+        let place = targets.images_mut(i..i + 1).data;
+        let (width, height) = image.dimensions();
+        if (height as usize, width as usize) != (input.height(), input.width())
+            || place.len() != target.len()
+        {
+            return Err(Error::SampleSize { sample });
         }
-        Ok(Self { images, targets })
+        place.copy_from_slice(&target);
+        write_normalized(&image, images.images_mut(i..i + 1).data);
     }
+    Ok(DistillationBatch { images, targets })
 }

@@ -1,16 +1,11 @@
 //! The autoencoder: the whole image through 64 numbers, and back to the teacher's features.
 
-use super::input::InputSize;
-use super::layers::{Layer, TEACHER_CHANNELS, autoencoder_layers};
-use super::weights::Weights;
-use efficientad_kernels::{
-    Conv2d, Cpu, ForwardPass, Shape, SignMask, Tensor, TensorView, Workspace, resize_bilinear,
+use crate::convolutions;
+use efficientad_engine::{
+    InputSize, Layer, Shape, TEACHER_CHANNELS, Tensor, TensorView, Weights, autoencoder_layers,
+    resized_size,
 };
-
-/// Convolutions of the encoder.
-pub(crate) const ENCODER_LAYERS: usize = 6;
-/// Convolutions of the decoder that are followed by dropout in training.
-pub(crate) const DROPOUT_LAYERS: usize = 6;
+use efficientad_kernels::{Conv2d, Cpu, ForwardPass, SignMask, Workspace, resize_bilinear};
 
 /// An autoencoder ready to predict features.
 pub(crate) struct Autoencoder {
@@ -72,15 +67,6 @@ impl AutoencoderMaps {
     }
 }
 
-/// The size that layer `i`'s input is resized to, if it is.
-pub(crate) fn resized_size(i: usize, size: InputSize) -> Option<(usize, usize)> {
-    let i = i.checked_sub(ENCODER_LAYERS)?;
-    match size.decoder_sizes().get(i) {
-        Some(&size) => Some(size),
-        None => (i == DROPOUT_LAYERS).then(|| size.feature_size()),
-    }
-}
-
 /// Changes the output (and signs) of a layer, given by number.
 pub(crate) type AfterLayer<'a> = dyn FnMut(&Cpu, usize, &mut Tensor, &mut SignMask) + 'a;
 
@@ -124,7 +110,7 @@ impl Autoencoder {
     /// Prepares the weights.
     pub(crate) fn new(cpu: &Cpu, weights: &Weights) -> Self {
         let layers = autoencoder_layers();
-        Self { convs: weights.convolutions(cpu, &layers), layers }
+        Self { convs: convolutions(cpu, &layers, weights), layers }
     }
 
     /// Predicts the features of one image (normalised, 1 × height × width × 3).

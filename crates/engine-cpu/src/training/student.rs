@@ -1,12 +1,11 @@
 //! The student as it learns: one pass over all images of a step.
 
 use super::pdn::TrainablePdn;
-use crate::network::{PdnSize, TEACHER_CHANNELS, Weights};
-use efficientad_kernels::{Cpu, Shape, Tensor, TensorView, Workspace};
+use efficientad_engine::{
+    PdnSize, STUDENT_CHANNELS, Shape, TEACHER_CHANNELS, Tensor, TensorView, Weights,
+};
+use efficientad_kernels::{Cpu, Workspace};
 use std::ops::Range;
-
-/// Channels of the student: the first half predicts the teacher, the second the autoencoder.
-pub(crate) const STUDENT_CHANNELS: usize = 2 * TEACHER_CHANNELS;
 
 /// The half of the student's channels that predicts the teacher.
 const TEACHER_HALF: Range<usize> = 0..TEACHER_CHANNELS;
@@ -39,9 +38,10 @@ impl TrainableStudent {
     pub(crate) fn forward(&mut self, workspace: &mut Workspace, batch: TensorView<'_>) {
         let features = self.pdn.forward_hidden(workspace, batch);
         let one = Shape { images: 1, channels: TEACHER_CHANNELS, ..features };
-        if self.autoencoder_half.shape() != one {
+        let others = Shape { images: features.images - 1, ..one };
+        if self.autoencoder_half.shape() != one || self.teacher_half.shape() != others {
             self.autoencoder_half = Tensor::zeros(one);
-            self.teacher_half = Tensor::zeros(Shape { images: features.images - 1, ..one });
+            self.teacher_half = Tensor::zeros(others);
         }
         let last = features.images - 1;
         self.pdn.forward_last(workspace, 0..last, TEACHER_HALF, &mut self.teacher_half);
@@ -49,7 +49,7 @@ impl TrainableStudent {
         self.pdn.forward_last(workspace, last..last + 1, AUTOENCODER_HALF, autoencoder_half);
     }
 
-    /// Leads the gradients that the losses left in both halves back to all weights.
+    /// Backpropagates the gradients that the losses left in both halves to all weights.
     pub(crate) fn backward(&mut self, workspace: &mut Workspace, batch: TensorView<'_>) {
         let last = batch.shape.images - 1;
         self.pdn.backward_last(workspace, 0..last, TEACHER_HALF, &self.teacher_half);

@@ -1,32 +1,33 @@
-//! The networks of a model laid open, for programs that run them by other means.
+//! Networks exported layer by layer, for programs that run them by other means.
 
-use crate::inspection::NetworkWeights;
-use crate::network::{
-    InputSize, Layer, TEACHER_CHANNELS, Weights, autoencoder_layers, pdn_layers, resized_size,
+use super::input::InputSize;
+use super::layers::{
+    Layer, STUDENT_CHANNELS, TEACHER_CHANNELS, autoencoder_layers, pdn_layers, resized_size,
 };
-use crate::training::STUDENT_CHANNELS;
+use super::weights::Weights;
+use crate::inspection::Networks;
 use efficientad_kernels::{Activation, ConvSpec, oihw_from_hwio};
 
-/// Copies of a model's networks as a [`Detector`](crate::Detector) runs them, layer by layer.
+/// Copies of a model's networks as inspection runs them, layer by layer.
 ///
 /// All three read the same image: resized to the model's input size, scaled to [0, 1], normalised
 /// by [`INPUT_MEAN`](crate::INPUT_MEAN) and [`INPUT_STD`](crate::INPUT_STD). All three give
 /// features of [`InputSize::feature_size`].
 #[derive(Clone, Debug, PartialEq)]
-pub struct TrainedNetworks {
+pub struct ExportedNetworks {
     /// The teacher, to 384 channels. Its normalisation, (output − mean) / std (paper, section 3.1),
     /// is folded into the last layer.
-    pub teacher: Vec<TrainedLayer>,
+    pub teacher: Vec<ExportedLayer>,
     /// The student, to 768 channels: 384 that predict the teacher, then 384 that predict the
     /// autoencoder.
-    pub student: Vec<TrainedLayer>,
+    pub student: Vec<ExportedLayer>,
     /// The autoencoder, encoder and decoder, to 384 channels.
-    pub autoencoder: Vec<TrainedLayer>,
+    pub autoencoder: Vec<ExportedLayer>,
 }
 
 /// One layer: a resize if there is one, a convolution, and what follows it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TrainedLayer {
+pub struct ExportedLayer {
     /// Its name within the network, as in model files: `conv1`, or `decoder.conv1`.
     pub name: String,
     /// Rows and columns that its input is resized to first, bilinearly with half-pixel centres.
@@ -41,32 +42,32 @@ pub struct TrainedLayer {
     pub activation: Activation,
 }
 
-impl TrainedNetworks {
-    pub(crate) fn of(networks: &NetworkWeights) -> Self {
-        let teacher = networks.statistics.fold_into(&networks.teacher);
+impl ExportedNetworks {
+    /// Exports networks.
+    pub fn of(networks: &Networks) -> Self {
         let pdn = |channels, weights| {
-            trained_layers(pdn_layers(networks.size, channels), weights, |_| None)
+            exported_layers(pdn_layers(networks.size, channels), weights, |_| None)
         };
         Self {
-            teacher: pdn(TEACHER_CHANNELS, &teacher),
+            teacher: pdn(TEACHER_CHANNELS, &networks.teacher),
             student: pdn(STUDENT_CHANNELS, &networks.student),
-            autoencoder: autoencoder(networks.framing.input(), &networks.autoencoder),
+            autoencoder: autoencoder(networks.input, &networks.autoencoder),
         }
     }
 }
 
-fn autoencoder(input: InputSize, weights: &Weights) -> Vec<TrainedLayer> {
-    trained_layers(autoencoder_layers(), weights, |i| resized_size(i, input))
+fn autoencoder(input: InputSize, weights: &Weights) -> Vec<ExportedLayer> {
+    exported_layers(autoencoder_layers(), weights, |i| resized_size(i, input))
 }
 
-fn trained_layers(
+fn exported_layers(
     layers: Vec<Layer>,
     weights: &Weights,
     resize_to: impl Fn(usize) -> Option<(usize, usize)>,
-) -> Vec<TrainedLayer> {
+) -> Vec<ExportedLayer> {
     let layers = layers.into_iter().zip(&weights.0).enumerate();
     layers
-        .map(|(i, (layer, weights))| TrainedLayer {
+        .map(|(i, (layer, weights))| ExportedLayer {
             resize_to: resize_to(i),
             weight: oihw_from_hwio(&layer.conv, &weights.weight),
             bias: weights.bias.clone(),

@@ -1,19 +1,19 @@
-//! The part of an image's features that counts: the rest lies outside the region or the photo.
+//! Which locations of an image's features are valid: the others lie outside the region or the photo.
 
 use std::borrow::Cow;
 
 /// Which of an input's locations count in losses and statistics.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Counted {
+pub enum ValidMask {
     /// All of them.
     All,
     /// These, in rising order.
     Some(Vec<usize>),
 }
 
-impl Counted {
+impl ValidMask {
     /// Those that are marked.
-    pub(crate) fn marked(marks: &[bool]) -> Self {
+    pub fn marked(marks: &[bool]) -> Self {
         if marks.iter().all(|&marked| marked) {
             return Self::All;
         }
@@ -21,7 +21,7 @@ impl Counted {
     }
 
     /// The features, `channels` for each location, of the locations that count.
-    pub(crate) fn gather<'a, T: Copy>(&self, features: &'a [T], channels: usize) -> Cow<'a, [T]> {
+    pub fn gather<'a, T: Copy>(&self, features: &'a [T], channels: usize) -> Cow<'a, [T]> {
         match self {
             Self::All => Cow::Borrowed(features),
             Self::Some(locations) => {
@@ -32,7 +32,7 @@ impl Counted {
     }
 
     /// Changes the features of the locations that count, gathered; those of the others become 0.
-    pub(crate) fn change<R>(
+    pub fn change<R>(
         &self,
         features: &mut [f32],
         channels: usize,
@@ -57,10 +57,10 @@ mod tests {
 
     #[test]
     fn what_does_not_count_is_left_out_and_becomes_zero() {
-        let counted = Counted::marked(&[false, true, false, true]);
+        let valid = ValidMask::marked(&[false, true, false, true]);
         let mut features = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
-        assert_eq!(counted.gather(&features, 2)[..], [3.0, 4.0, 7.0, 8.0]);
-        let sum = counted.change(&mut features, 2, |gathered| {
+        assert_eq!(valid.gather(&features, 2)[..], [3.0, 4.0, 7.0, 8.0]);
+        let sum = valid.change(&mut features, 2, |gathered| {
             gathered.iter_mut().for_each(|value| *value *= 10.0);
             gathered.iter().sum::<f32>()
         });
@@ -69,8 +69,8 @@ mod tests {
 
     #[test]
     fn if_all_count_nothing_is_copied() {
-        let counted = Counted::marked(&[true, true]);
-        assert_eq!(counted, Counted::All);
-        assert!(matches!(counted.gather(&[1, 2], 1), Cow::Borrowed([1, 2])));
+        let valid = ValidMask::marked(&[true, true]);
+        assert_eq!(valid, ValidMask::All);
+        assert!(matches!(valid.gather(&[1, 2], 1), Cow::Borrowed([1, 2])));
     }
 }

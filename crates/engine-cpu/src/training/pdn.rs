@@ -1,8 +1,9 @@
 //! A patch description network as it learns.
 
 use super::conv::{TrainableConv, trainable};
-use crate::network::{HiddenMaps, Layer, PdnSize, Weights, forward_hidden, pdn_layers};
-use efficientad_kernels::{BackwardPass, Cpu, ForwardPass, Shape, Tensor, TensorView, Workspace};
+use crate::pdn::{HiddenMaps, forward_hidden};
+use efficientad_engine::{Layer, PdnSize, Shape, Tensor, TensorView, Weights, pdn_layers};
+use efficientad_kernels::{BackwardPass, Cpu, ForwardPass, Workspace};
 use std::ops::Range;
 
 /// A patch description network as it learns. The last layer has passes of its own, as not all of
@@ -68,7 +69,7 @@ impl TrainablePdn {
         );
     }
 
-    /// Leads the gradient of what [`TrainablePdn::forward_last`] gave back through the last layer.
+    /// Backpropagates the gradient of what [`TrainablePdn::forward_last`] gave through the last layer.
     pub(crate) fn backward_last(
         &mut self,
         workspace: &mut Workspace,
@@ -89,7 +90,7 @@ impl TrainablePdn {
         );
     }
 
-    /// Leads the gradient back through the other layers, after the last one's passes.
+    /// Backpropagates the gradient through the other layers, after the last one's passes.
     pub(crate) fn backward_hidden(&mut self, workspace: &mut Workspace, batch: TensorView<'_>) {
         for i in (0..self.last()).rev() {
             let (before, after) = self.hidden_gradients.split_at_mut(i);

@@ -1,7 +1,6 @@
-//! What the networks read: the size of their input, and photos turned into it.
+//! What the networks read: the size of their input, and its normalisation.
 
-use efficientad_images::RgbImage;
-use efficientad_kernels::{Shape, Tensor};
+use efficientad_kernels::Shape;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -86,18 +85,18 @@ impl InputSize {
     }
 
     /// Shape of `images` inputs.
-    pub(crate) fn shape(self, images: usize) -> Shape {
+    pub fn shape(self, images: usize) -> Shape {
         Shape { images, height: self.height, width: self.width, channels: 3 }
     }
 
     /// Shape of `images` feature maps.
-    pub(crate) fn feature_shape(self, images: usize, channels: usize) -> Shape {
+    pub fn feature_shape(self, images: usize, channels: usize) -> Shape {
         let (height, width) = self.feature_size();
         Shape { images, height, width, channels }
     }
 
     /// Rows and columns before each of the decoder's six first convolutions.
-    pub(crate) fn decoder_sizes(self) -> [(usize, usize); 6] {
+    pub fn decoder_sizes(self) -> [(usize, usize); 6] {
         let sizes = |side: usize| {
             [side / 64 - 1, side / 32, side / 16 - 1, side / 8, side / 4 - 1, side / 2 - 1]
         };
@@ -123,30 +122,6 @@ impl TryFrom<Sides> for InputSize {
 impl From<InputSize> for Sides {
     fn from(size: InputSize) -> Self {
         Self { height: size.height, width: size.width }
-    }
-}
-
-/// One image as the networks read it: scaled to [0, 1] and normalised by ImageNet's statistics.
-pub(crate) fn normalized(image: &RgbImage) -> Tensor {
-    let (width, height) = image.dimensions();
-    let shape = Shape { images: 1, height: height as usize, width: width as usize, channels: 3 };
-    let mut tensor = Tensor::zeros(shape);
-    write_normalized(image, tensor.data_mut());
-    tensor
-}
-
-/// Writes an image as [`normalized`] does.
-///
-/// # Panics
-/// When lengths differ.
-pub(crate) fn write_normalized(image: &RgbImage, target: &mut [f32]) {
-    let pixels = image.as_raw();
-    assert_eq!(pixels.len(), target.len());
-    for (target, pixel) in target.chunks_exact_mut(3).zip(pixels.chunks_exact(3)) {
-        for channel in 0..3 {
-            target[channel] =
-                (f32::from(pixel[channel]) / 255.0 - INPUT_MEAN[channel]) / INPUT_STD[channel];
-        }
     }
 }
 

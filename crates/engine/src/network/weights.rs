@@ -2,24 +2,26 @@
 
 use super::layers::Layer;
 use crate::random::Random;
-use efficientad_kernels::{Conv2d, Cpu, NEGLIGIBLE_WEIGHT, hwio_from_oihw, oihw_from_hwio};
+use efficientad_kernels::{NEGLIGIBLE_WEIGHT, hwio_from_oihw, oihw_from_hwio};
 use efficientad_weights::{Cause, Tensor, Tensors};
 use half::f16;
 
 /// Weights (kernel row × kernel column × input × output channel) and bias of a convolution.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ConvWeights {
+pub struct ConvWeights {
+    /// The weights.
     pub weight: Vec<f32>,
+    /// One number for each output channel.
     pub bias: Vec<f32>,
 }
 
 /// The weights of a network, layer by layer.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Weights(pub Vec<ConvWeights>);
+pub struct Weights(pub Vec<ConvWeights>);
 
 impl Weights {
     /// PyTorch's default for convolutions: weights and bias uniform within ±1/√(fan-in).
-    pub(crate) fn initialized(layers: &[Layer], random: &mut Random) -> Self {
+    pub fn initialized(layers: &[Layer], random: &mut Random) -> Self {
         let draw = |layer: &Layer, random: &mut Random| {
             let bound = 1.0 / (layer.conv.fan_in() as f32).sqrt();
             let mut uniform =
@@ -33,7 +35,7 @@ impl Weights {
     }
 
     /// Takes over the layers of another network that are the same in both.
-    pub(crate) fn take_over(&mut self, layers: &[Layer], other: &Self, other_layers: &[Layer]) {
+    pub fn take_over(&mut self, layers: &[Layer], other: &Self, other_layers: &[Layer]) {
         let pairs = self.0.iter_mut().zip(layers).zip(other.0.iter().zip(other_layers));
         for ((weights, layer), (other, other_layer)) in pairs {
             if layer.conv == other_layer.conv {
@@ -43,13 +45,13 @@ impl Weights {
     }
 
     /// All weights and biases rounded to the nearest number of half precision.
-    pub(crate) fn rounded_to_half(self) -> Self {
+    pub fn rounded_to_half(self) -> Self {
         self.map(|value| f16::from_f32(value).to_f32())
     }
 
     /// Zero in place of what is negligible, which networks that other programs trained for long are
     /// full of.
-    pub(crate) fn without_negligible(self) -> Self {
+    pub fn without_negligible(self) -> Self {
         self.map(|value| if value.abs() < NEGLIGIBLE_WEIGHT { 0.0 } else { value })
     }
 
@@ -62,7 +64,7 @@ impl Weights {
     }
 
     /// Makes all weights and biases zero.
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         for ConvWeights { weight, bias } in &mut self.0 {
             weight.fill(0.0);
             bias.fill(0.0);
@@ -70,7 +72,7 @@ impl Weights {
     }
 
     /// Zeros of the same shape.
-    pub(crate) fn zeros_like(&self) -> Self {
+    pub fn zeros_like(&self) -> Self {
         let zeros = |w: &ConvWeights| ConvWeights {
             weight: vec![0.0; w.weight.len()],
             bias: vec![0.0; w.bias.len()],
@@ -78,19 +80,11 @@ impl Weights {
         Self(self.0.iter().map(zeros).collect())
     }
 
-    /// The convolutions of a network, ready to run.
-    pub(crate) fn convolutions(&self, cpu: &Cpu, layers: &[Layer]) -> Vec<Conv2d> {
-        let pairs = layers.iter().zip(&self.0);
-        pairs
-            .map(|(layer, w)| Conv2d::new(cpu, layer.conv, layer.activation, &w.weight, &w.bias))
-            .collect()
-    }
-
     /// Reads `<prefix>.<layer>.weight` (output × input × row × column) and `.bias`.
     ///
     /// # Errors
     /// When a tensor is missing or has another shape.
-    pub(crate) fn read(layers: &[Layer], tensors: &Tensors, prefix: &str) -> Result<Self, Cause> {
+    pub fn read(layers: &[Layer], tensors: &Tensors, prefix: &str) -> Result<Self, Cause> {
         let read = |layer: &Layer| -> Result<ConvWeights, Cause> {
             let weight =
                 tensors.expect(&format!("{prefix}.{}.weight", layer.name), &oihw_shape(layer))?;
@@ -105,7 +99,10 @@ impl Weights {
     }
 
     /// Writes what [`Weights::read`] reads.
-    pub(crate) fn write(
+    ///
+    /// # Errors
+    /// When the weights are not those of the layers.
+    pub fn write(
         &self,
         layers: &[Layer],
         tensors: &mut Tensors,

@@ -1,10 +1,8 @@
 //! The patch description network: what teacher and student are.
 
-use super::layers::{Layer, PdnSize, pdn_layers};
-use super::weights::Weights;
-use efficientad_kernels::{
-    Conv2d, Cpu, ForwardPass, Shape, SignMask, Tensor, TensorView, Workspace,
-};
+use crate::convolutions;
+use efficientad_engine::{Layer, PdnSize, Shape, Tensor, TensorView, Weights, pdn_layers};
+use efficientad_kernels::{Conv2d, Cpu, ForwardPass, SignMask, Workspace};
 
 /// A patch description network ready to describe images.
 pub(crate) struct Pdn {
@@ -71,7 +69,7 @@ impl Pdn {
     /// Prepares the weights of a network whose last layer has `channels` channels.
     pub(crate) fn new(cpu: &Cpu, size: PdnSize, channels: usize, weights: &Weights) -> Self {
         let layers = pdn_layers(size, channels);
-        Self { convs: weights.convolutions(cpu, &layers), layers }
+        Self { convs: convolutions(cpu, &layers, weights), layers }
     }
 
     /// Describes images (normalised, images × height × width × 3) by `features` (images × height ×

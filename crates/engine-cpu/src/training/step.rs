@@ -1,17 +1,20 @@
 //! One training step: features, losses, gradients, update.
 
 use super::autoencoder::TrainableAutoencoder;
+use super::conv::TrainableConv;
+#[cfg(test)]
 use super::conv::weights;
-use super::counted::Counted;
 use super::features::FeatureCache;
-use super::inputs::{AutoencoderInput, StepInputs};
 use super::losses::{
-    Losses, TeacherFeatures, autoencoder_loss, hard_loss, penalty, student_autoencoder_loss,
+    TeacherFeatures, autoencoder_loss, hard_loss, penalty, student_autoencoder_loss,
 };
-use super::plan::{AutoencoderPlan, StepPlan};
 use super::student::TrainableStudent;
-use crate::network::{HiddenMaps, InputSize, Pdn, PdnSize, TEACHER_CHANNELS, Weights};
-use efficientad_kernels::{Tensor, TensorView, Workspace};
+use crate::pdn::{HiddenMaps, Pdn};
+use efficientad_engine::{
+    AutoencoderInput, AutoencoderPlan, ConvWeights, Gradients, InputSize, Losses, PdnSize,
+    StepInputs, StepPlan, TEACHER_CHANNELS, Tensor, TensorView, ValidMask, Weights,
+};
+use efficientad_kernels::Workspace;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use std::sync::Arc;
@@ -106,21 +109,20 @@ impl StepNetworks {
         self.student.forward(workspace, inputs.batch.view());
         self.autoencoder.forward(workspace, inputs.jittered(), plan.dropout());
 
-        let (cpu, counted) = (workspace.cpu(), &inputs.counted);
-        let plain = counted.gather(plain, TEACHER_CHANNELS);
+        let (cpu, valid) = (workspace.cpu(), &inputs.valid);
+        let plain = valid.gather(plain, TEACHER_CHANNELS);
         let teacher_half = &mut self.student.teacher_half;
-        let hard =
-            counted.change(teacher_half.images_mut(0..1).data, TEACHER_CHANNELS, |student| {
-                hard_loss(cpu, &plain[..], student)
-            });
+        let hard = valid.change(teacher_half.images_mut(0..1).data, TEACHER_CHANNELS, |student| {
+            hard_loss(cpu, &plain[..], student)
+        });
         let penalty = inputs.has_photo().then(|| penalty(cpu, teacher_half.images_mut(1..2).data));
         let (prediction, _) = self.autoencoder.features_and_gradient();
-        let prediction = counted.gather(prediction.data(), TEACHER_CHANNELS);
+        let prediction = valid.gather(prediction.data(), TEACHER_CHANNELS);
         let student = self.student.autoencoder_half.data_mut();
-        let student_autoencoder = counted.change(student, TEACHER_CHANNELS, |student| {
+        let student_autoencoder = valid.change(student, TEACHER_CHANNELS, |student| {
             student_autoencoder_loss(cpu, &prediction, student)
         });
-        let autoencoder = self.autoencoder_gradient(inputs.jittered(), &inputs.counted, plan);
+        let autoencoder = self.autoencoder_gradient(inputs.jittered(), &inputs.valid, plan);
         self.student.backward(&mut self.workspace, inputs.batch.view());
         Losses { hard, penalty, autoencoder, student_autoencoder }
     }
@@ -136,7 +138,7 @@ impl StepNetworks {
         let plain = self.plain_features(features, more.image, image);
         plain.convert_to_f32_slice(self.teacher_features.data_mut());
         self.autoencoder.forward(&mut self.workspace, image, plan.dropout());
-        self.autoencoder_gradient(image, &more.counted, plan)
+        self.autoencoder_gradient(image, &more.valid, plan)
     }
 
     /// The loss and the gradients of the autoencoder for an image that it has been shown last, and
@@ -144,21 +146,21 @@ impl StepNetworks {
     fn autoencoder_gradient(
         &mut self,
         image: TensorView<'_>,
-        counted: &Counted,
+        valid: &ValidMask,
         plan: &AutoencoderPlan,
     ) -> f32 {
         let workspace = &mut self.workspace;
-        let teacher = counted.gather(self.teacher_features.data(), TEACHER_CHANNELS);
+        let teacher = valid.gather(self.teacher_features.data(), TEACHER_CHANNELS);
         let student = match plan {
             AutoencoderPlan::Adam { .. } => {
                 let gradient = self.student.autoencoder_half.data();
-                Some(counted.gather(gradient, TEACHER_CHANNELS))
+                Some(valid.gather(gradient, TEACHER_CHANNELS))
             }
             AutoencoderPlan::Muon { .. } => None,
         };
         let (prediction, gradient) = self.autoencoder.features_and_gradient();
-        let prediction = counted.gather(prediction.data(), TEACHER_CHANNELS);
-        let loss = counted.change(gradient.data_mut(), TEACHER_CHANNELS, |gradient| {
+        let prediction = valid.gather(prediction.data(), TEACHER_CHANNELS);
+        let loss = valid.change(gradient.data_mut(), TEACHER_CHANNELS, |gradient| {
             autoencoder_loss(workspace.cpu(), &teacher, &prediction, student.as_deref(), gradient)
         });
         self.autoencoder.backward(workspace, image, plan.dropout());
@@ -183,7 +185,27 @@ impl StepNetworks {
         });
     }
 
+    /// The gradients of the last losses.
+    pub(crate) fn take_gradients(&mut self, plan: &AutoencoderPlan) -> Gradients {
+        let Self { student, autoencoder, workspace, .. } = self;
+        let of = |convs: &mut [TrainableConv]| {
+            let gradients = convs.iter_mut().map(|conv| {
+                let (weight, bias) = conv.gradients(workspace.cpu());
+                ConvWeights { weight: weight.to_vec(), bias: bias.to_vec() }
+            });
+            Weights(gradients.collect())
+        };
+        Gradients {
+            student: of(&mut student.pdn.convs),
+            autoencoder: match plan {
+                AutoencoderPlan::Adam { .. } => of(&mut autoencoder.convs),
+                AutoencoderPlan::Muon { .. } => autoencoder.take_summed_gradient(),
+            },
+        }
+    }
+
     /// The weights of the student and the autoencoder as they are now.
+    #[cfg(test)]
     pub(crate) fn weights(&self) -> [Weights; 2] {
         [weights(&self.student.pdn.convs), weights(&self.autoencoder.convs)]
     }
@@ -192,10 +214,10 @@ impl StepNetworks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{autoencoder_layers, pdn_layers};
-    use crate::random::{Purpose, Random};
-    use crate::training::STUDENT_CHANNELS;
-    use efficientad_kernels::{Adam, Cpu, InstructionSet, Muon};
+    use efficientad_engine::{
+        Adam, Muon, Purpose, Random, STUDENT_CHANNELS, autoencoder_layers, pdn_layers,
+    };
+    use efficientad_kernels::{Cpu, InstructionSet};
 
     const IMAGES: u64 = 3;
 
@@ -231,11 +253,11 @@ mod tests {
         }
         let more = more.iter().map(|&image| AutoencoderInput {
             image: Some(image as usize),
-            counted: Counted::All,
+            valid: ValidMask::All,
             input: noise(image),
         });
         let for_autoencoder = more.collect();
-        StepInputs { image: Some(0), counted: Counted::All, batch, for_autoencoder }
+        StepInputs { image: Some(0), valid: ValidMask::All, batch, for_autoencoder }
     }
 
     fn losses(networks: &mut StepNetworks, inputs: &StepInputs, plan: &AutoencoderPlan) -> Losses {
@@ -259,7 +281,7 @@ mod tests {
         let of = |jittered, more: &[u64]| {
             let mut networks = networks();
             let loss = losses(&mut networks, &inputs(jittered, more), &muon()).autoencoder;
-            (loss, networks.autoencoder.summed_gradient().clone())
+            (loss, networks.autoencoder.take_summed_gradient())
         };
         let (mean, sum) = of(0, &[1, 2]);
         let alone = [0, 1, 2].map(|image| of(image, &[]));
@@ -281,12 +303,7 @@ mod tests {
         let of = |more: &[u64], plan: &AutoencoderPlan| {
             let mut networks = networks();
             let losses = losses(&mut networks, &inputs(1, more), plan);
-            let StepNetworks { student, workspace, .. } = &mut networks;
-            let gradients = student.pdn.convs.iter_mut().map(|conv| {
-                let (weight, bias) = conv.gradients(workspace.cpu());
-                (weight.to_vec(), bias.to_vec())
-            });
-            (losses.hard, losses.student_autoencoder, gradients.collect::<Vec<_>>())
+            (losses.hard, losses.student_autoencoder, networks.take_gradients(plan).student)
         };
         let adam = of(&[], &AutoencoderPlan::Adam { dropout: None });
         assert!(of(&[2], &muon()) == adam);
@@ -303,6 +320,6 @@ mod tests {
                 assert!(before.weight != after.weight && before.bias != after.bias);
             }
         }
-        assert!(values(networks.autoencoder.summed_gradient()).all(|value| value == 0.0));
+        assert!(values(&networks.autoencoder.take_summed_gradient()).all(|value| value == 0.0));
     }
 }

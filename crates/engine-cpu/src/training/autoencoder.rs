@@ -1,14 +1,13 @@
 //! The autoencoder as it learns.
 
 use super::conv::{TrainableConv, trainable};
-use super::dropout::Dropout;
-use crate::network::{
-    AutoencoderMaps, DROPOUT_LAYERS, ENCODER_LAYERS, InputSize, Layer, Weights, autoencoder_layers,
-    forward_autoencoder,
+use super::dropout;
+use crate::autoencoder::{AutoencoderMaps, forward as forward_autoencoder};
+use efficientad_engine::{
+    Adam, DROPOUT_LAYERS, Dropout, ENCODER_LAYERS, InputSize, Layer, Muon, Tensor, TensorView,
+    Weights, autoencoder_layers,
 };
-use efficientad_kernels::{
-    Adam, BackwardPass, Cpu, Muon, SignMask, Tensor, TensorView, Workspace, resize_bilinear_adjoint,
-};
+use efficientad_kernels::{BackwardPass, Cpu, SignMask, Workspace, resize_bilinear_adjoint};
 
 /// The autoencoder as it learns, one image at a time.
 pub(crate) struct TrainableAutoencoder {
@@ -53,7 +52,7 @@ impl TrainableAutoencoder {
         let mut after = |cpu: &Cpu, i: usize, output: &mut Tensor, signs: &mut SignMask| {
             if let Some(dropout) = dropout.filter(|_| has_dropout(i)) {
                 let layer = (i - ENCODER_LAYERS) as u8;
-                dropout.apply(cpu, layer, output.data_mut(), signs.bytes_mut());
+                dropout::apply(dropout, cpu, layer, output.data_mut(), signs.bytes_mut());
             }
         };
         forward_autoencoder(
@@ -79,7 +78,7 @@ impl TrainableAutoencoder {
         (self.maps.features(), &mut self.gradients[last])
     }
 
-    /// Leads the features' gradient back to all weights; `dropout` as in the forward pass.
+    /// Backpropagates the features' gradient to all weights; `dropout` as in the forward pass.
     pub(crate) fn backward(
         &mut self,
         workspace: &mut Workspace,
@@ -88,8 +87,8 @@ impl TrainableAutoencoder {
     ) {
         for i in (0..self.layers.len()).rev() {
             let (before, after) = self.gradients.split_at_mut(i);
-            if let Some(dropout) = dropout.filter(|_| has_dropout(i)) {
-                dropout.scale_gradient(workspace.cpu(), after[0].data_mut());
+            if dropout.is_some() && has_dropout(i) {
+                dropout::scale_gradient(workspace.cpu(), after[0].data_mut());
             }
             let resized = &mut self.resized_gradients[i];
             let input_gradient = match resized {
@@ -119,10 +118,10 @@ impl TrainableAutoencoder {
         }
     }
 
-    /// The gradients that were summed up.
-    #[cfg(test)]
-    pub(crate) fn summed_gradient(&self) -> &Weights {
-        &self.summed_gradient
+    /// The gradients that were summed up; the sum begins anew.
+    pub(crate) fn take_summed_gradient(&mut self) -> Weights {
+        let zeros = self.summed_gradient.zeros_like();
+        std::mem::replace(&mut self.summed_gradient, zeros)
     }
 
     /// One step by the gradients that were summed up: of Muon for the weights, but for those of the

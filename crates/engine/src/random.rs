@@ -5,7 +5,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// What random numbers are for: each purpose has its own.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Purpose {
+pub enum Purpose {
     /// Initial weights of the student.
     StudentWeights,
     /// Initial weights of the autoencoder.
@@ -25,11 +25,11 @@ pub(crate) enum Purpose {
 }
 
 /// A stream of random numbers.
-pub(crate) struct Random(ChaCha8Rng);
+pub struct Random(ChaCha8Rng);
 
 impl Random {
     /// Numbers for a purpose; `index` tells, say, steps apart.
-    pub(crate) fn new(seed: u64, purpose: Purpose, index: u64) -> Self {
+    pub fn new(seed: u64, purpose: Purpose, index: u64) -> Self {
         let tag = match purpose {
             Purpose::StudentWeights => [0, 0],
             Purpose::AutoencoderWeights => [1, 0],
@@ -49,32 +49,32 @@ impl Random {
     }
 
     /// Skips to the `block`-th block of `bytes` bytes (a multiple of 4).
-    pub(crate) fn skip_to_block(&mut self, block: usize, bytes: usize) {
+    pub fn skip_to_block(&mut self, block: usize, bytes: usize) {
         self.0.set_word_pos((block * bytes / 4) as u128);
     }
 
     /// Random bytes.
-    pub(crate) fn fill(&mut self, bytes: &mut [u8]) {
+    pub fn fill(&mut self, bytes: &mut [u8]) {
         self.0.fill_bytes(bytes);
     }
 
     /// Uniform in [0, 1), in steps of 2⁻²⁴.
-    pub(crate) fn unit(&mut self) -> f32 {
+    pub fn unit(&mut self) -> f32 {
         (self.0.next_u32() >> 8) as f32 / (1 << 24) as f32
     }
 
     /// Uniform in [low, high).
-    pub(crate) fn between(&mut self, low: f32, high: f32) -> f32 {
+    pub fn between(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * self.unit()
     }
 
     /// A whole number below `limit`, without noticeable bias.
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
+    pub fn below(&mut self, limit: usize) -> usize {
         ((u128::from(self.0.next_u64()) * limit as u128) >> 64) as usize
     }
 
     /// The numbers below `len` in random order.
-    pub(crate) fn permutation(&mut self, len: usize) -> Vec<usize> {
+    pub fn permutation(&mut self, len: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..len).collect();
         for i in (1..len).rev() {
             order.swap(i, self.below(i + 1));

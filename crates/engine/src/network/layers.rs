@@ -1,11 +1,19 @@
 //! The networks' layers as tables (paper, appendix).
 
+use super::input::InputSize;
 use efficientad_kernels::{Activation, ConvSpec};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Channels of the teacher's features.
 pub const TEACHER_CHANNELS: usize = 384;
+
+/// Channels of the student: the first half predicts the teacher, the second the autoencoder.
+pub const STUDENT_CHANNELS: usize = 2 * TEACHER_CHANNELS;
+/// Convolutions of the autoencoder's encoder.
+pub const ENCODER_LAYERS: usize = 6;
+/// Convolutions of the autoencoder's decoder that are followed by dropout in training.
+pub const DROPOUT_LAYERS: usize = 6;
 
 /// Which patch description network teacher and student are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -29,15 +37,17 @@ impl fmt::Display for PdnSize {
 
 /// One convolution of a network.
 #[derive(Clone, Debug)]
-pub(crate) struct Layer {
+pub struct Layer {
     /// Its name within the network, as in model files.
     pub name: String,
+    /// The convolution.
     pub conv: ConvSpec,
+    /// What follows it.
     pub activation: Activation,
 }
 
 /// The layers of a patch description network with `channels` output channels.
-pub(crate) fn pdn_layers(size: PdnSize, channels: usize) -> Vec<Layer> {
+pub fn pdn_layers(size: PdnSize, channels: usize) -> Vec<Layer> {
     use Activation::{Linear, Relu, ReluAvgPool};
     let table: &[(ConvSpec, Activation)] = match size {
         PdnSize::Small => &[
@@ -59,7 +69,7 @@ pub(crate) fn pdn_layers(size: PdnSize, channels: usize) -> Vec<Layer> {
 }
 
 /// The layers of the autoencoder: six of the encoder, eight of the decoder.
-pub(crate) fn autoencoder_layers() -> Vec<Layer> {
+pub fn autoencoder_layers() -> Vec<Layer> {
     use Activation::{Linear, Relu};
     let halving = |i, o| (ConvSpec { stride: 2, padding: 1, ..ConvSpec::plain(i, o, 4) }, Relu);
     let encoder = [
@@ -77,6 +87,15 @@ pub(crate) fn autoencoder_layers() -> Vec<Layer> {
     let mut layers = numbered("encoder.conv", &encoder);
     layers.extend(numbered("decoder.conv", &decoder));
     layers
+}
+
+/// Rows and columns that the input of the autoencoder's layer `i` is resized to, if it is.
+pub fn resized_size(i: usize, size: InputSize) -> Option<(usize, usize)> {
+    let i = i.checked_sub(ENCODER_LAYERS)?;
+    match size.decoder_sizes().get(i) {
+        Some(&size) => Some(size),
+        None => (i == DROPOUT_LAYERS).then(|| size.feature_size()),
+    }
 }
 
 fn numbered(prefix: &str, table: &[(ConvSpec, Activation)]) -> Vec<Layer> {

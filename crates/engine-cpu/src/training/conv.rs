@@ -1,9 +1,7 @@
 //! A convolution that learns.
 
-use crate::network::{ConvWeights, Layer, Weights};
-use efficientad_kernels::{
-    Adam, BackwardPass, Conv2d, Conv2dGradient, Cpu, Moments, Muon, Workspace,
-};
+use efficientad_engine::{Adam, ConvWeights, Layer, Muon, NetworkState, Weights};
+use efficientad_kernels::{BackwardPass, Conv2d, Conv2dGradient, Cpu, Moments, Workspace};
 
 /// A convolution with its gradients and its optimizer's state.
 pub(crate) struct TrainableConv {
@@ -37,14 +35,13 @@ impl TrainableConv {
         }
     }
 
-    /// Leads a gradient back and keeps those of weights and bias until [`TrainableConv::update`].
+    /// Backpropagates a gradient and keeps those of weights and bias until [`TrainableConv::update`].
     pub(crate) fn backward(&mut self, workspace: &mut Workspace, pass: BackwardPass<'_>) {
         self.gradient.backward(workspace, &self.conv, pass);
     }
 
     /// The gradients of the last backward pass: weights (kernel row × kernel column × input ×
     /// output channel) and bias.
-    #[cfg(test)]
     pub(crate) fn gradients(&mut self, cpu: &Cpu) -> (&[f32], &[f32]) {
         self.gradient.weight_gradient(cpu, &mut self.weight_gradient);
         (&self.weight_gradient, self.gradient.bias_gradient())
@@ -104,6 +101,33 @@ impl TrainableConv {
 /// The weights of a network's layers as they are now.
 pub(crate) fn weights(convs: &[TrainableConv]) -> Weights {
     Weights(convs.iter().map(|conv| conv.weights.clone()).collect())
+}
+
+/// A network between two steps.
+pub(crate) fn network_state(convs: &[TrainableConv]) -> NetworkState {
+    let moments = |of: fn(&Moments) -> &Vec<f32>| {
+        let pair = |conv: &TrainableConv| ConvWeights {
+            weight: of(&conv.moments.weight).clone(),
+            bias: of(&conv.moments.bias).clone(),
+        };
+        Weights(convs.iter().map(pair).collect())
+    };
+    NetworkState {
+        weights: weights(convs),
+        first_moments: moments(|moments| &moments.first),
+        second_moments: moments(|moments| &moments.second),
+    }
+}
+
+/// Takes over the optimizer's running means.
+pub(crate) fn set_moments(convs: &mut [TrainableConv], state: NetworkState) {
+    let moments = state.first_moments.0.into_iter().zip(state.second_moments.0);
+    for (conv, (first, second)) in convs.iter_mut().zip(moments) {
+        conv.moments = ConvMoments {
+            weight: Moments { first: first.weight, second: second.weight },
+            bias: Moments { first: first.bias, second: second.bias },
+        };
+    }
 }
 
 /// Makes a network's layers learn; the first one reads images, of which no gradient is wanted.

@@ -15,26 +15,6 @@ const CHUNK: usize = 1 << 16;
 const BUCKET_SHIFT: u32 = 18;
 const BUCKETS: usize = 1 << (31 - BUCKET_SHIFT);
 
-/// The losses of one training step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Losses {
-    /// Mean of the squared teacher–student differences that are at or above their 0.999 quantile.
-    pub hard: f32,
-    /// Mean squared student feature on the penalty photo; none when training without.
-    pub penalty: Option<f32>,
-    /// Mean squared teacher–autoencoder difference.
-    pub autoencoder: f32,
-    /// Mean squared autoencoder–student difference.
-    pub student_autoencoder: f32,
-}
-
-impl Losses {
-    /// The sum that training minimises.
-    pub fn total(&self) -> f32 {
-        self.hard + self.penalty.unwrap_or(0.0) + self.autoencoder + self.student_autoencoder
-    }
-}
-
 /// The teacher's normalised features of one image.
 pub(crate) trait TeacherFeatures: Sync {
     /// `student -= teacher` for the part from `start`.
@@ -191,7 +171,7 @@ fn scale(cpu: &Cpu, values: &mut [f32], factor: f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::{Purpose, Random};
+    use efficientad_engine::{Purpose, Random};
     use efficientad_kernels::InstructionSet;
 
     fn noise(len: usize, index: u64) -> Vec<f32> {
