@@ -89,7 +89,7 @@ def plot(result, measure, ours, file):
     style = {"font.family": "sans-serif", "font.size": 10, "text.color": INK, "svg.hashsalt": measure}
     with pyplot.rc_context(style):
         figure, panels = pyplot.subplots(
-            rows, columns, figsize=(4.9 * columns, height * rows + 0.55), squeeze=False, layout="constrained"
+            rows, columns, figsize=(5.6 * columns, height * rows + 0.55), squeeze=False, layout="constrained"
         )
         for panel in panels.flat[len(setups):]:
             panel.set_visible(False)
@@ -125,7 +125,7 @@ def draw_bars(panel, setup, entries, ours):
         weight = "bold" if side == ours else "normal"
         panel.text(entry["q3"] + 0.02 * farthest, place, label, va="center", fontsize=9, fontweight=weight)
     panel.set_title(f"{setup['size'].capitalize()}, {threads(setup)}", loc="left", fontsize=10.5)
-    panel.set_xlim(0, 1.3 * farthest)
+    panel.set_xlim(0, 1.6 * farthest)
     panel.margins(y=0.02)
     panel.set_xticks([])
     panel.invert_yaxis()
