@@ -38,6 +38,8 @@ THROUGHPUT = "images_per_second"
 TRAINING = "training_step_ms"
 TRAINING_WITHOUT_PENALTY = "training_step_without_penalty_ms"
 MEASURES = (INSPECTION, THROUGHPUT, TRAINING, TRAINING_WITHOUT_PENALTY)
+# What --only names.
+KINDS = {"inspection": (INSPECTION,), "throughput": (THROUGHPUT,), "steps": (TRAINING, TRAINING_WITHOUT_PENALTY)}
 
 
 class Refusal(Exception):
@@ -47,6 +49,10 @@ class Refusal(Exception):
 def parse_arguments():
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--only", nargs="+", choices=KINDS, default=tuple(KINDS), metavar="KIND",
+        help=f"of {', '.join(KINDS)}, those to measure (default: all)",
+    )
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=SIZES, help="networks (default: both)")
     parser.add_argument(
         "--threads", nargs="+", type=int, default=sorted({1, cores}), metavar="N",
@@ -59,7 +65,7 @@ def parse_arguments():
     )
     parser.add_argument(
         "--repeats", type=int, default=3, metavar="N",
-        help="timed inspections of a side per round, of which the median counts (default: 3)",
+        help="timed inspections or training steps of a side per round, of which the median counts (default: 3)",
     )
     parser.add_argument(
         "--binary", type=Path, default=HERE.parent / "target/release/efficientad", metavar="FILE",
@@ -76,10 +82,15 @@ def parse_arguments():
         "(default: the folder `models` of the virtual environment)",
     )
     arguments = parser.parse_args()
+    arguments.measures = [measure for kind in KINDS if kind in arguments.only for measure in KINDS[kind]]
     if min(*arguments.threads, arguments.rounds, arguments.repeats) < 1:
         parser.error("--threads, --rounds and --repeats need at least 1")
     if not 0 <= arguments.long_rounds <= arguments.rounds:
         parser.error("--long-rounds needs 0 to the number of --rounds")
+    if INSPECTION not in arguments.measures:
+        if not arguments.long_rounds:
+            parser.error("without inspections --long-rounds needs at least 1")
+        arguments.rounds = arguments.long_rounds
     arguments.binary = arguments.binary.resolve()
     if not arguments.binary.is_file():
         raise Refusal(f"{arguments.binary} is missing: run `cargo build --release`, or name it with --binary")
@@ -171,6 +182,8 @@ def prepare(arguments, size):
         run(*command)
     graph = folder / f"{size}.onnx"
     run(arguments.binary, "export", model, "--onnx", graph)
+    if not {INSPECTION, THROUGHPUT} & set(arguments.measures):
+        return
     print(f"{size}: quantising", file=sys.stderr)
     peers_sides.write_quantised(graph, sorted(DATA.glob("train/good/*.png")), folder / f"{size}-int8.xml")
 
@@ -179,20 +192,20 @@ def prepare(arguments, size):
 
 
 def measure(arguments, size, threads, progress):
-    """One setup: {measure: {side: [one number per round]}}, the maps' deviations, and the sides that do not run."""
+    """One setup: {measure: {side: [one number per round]}}, and what else is to be told of it."""
     import peers_sides
 
+    inspections = bool({INSPECTION, THROUGHPUT} & set(arguments.measures))
     ours = Ours(arguments.binary, arguments.models / f"{size}.model", threads)
     images = IMAGES_PER_THREAD * threads
-    peers = peers_sides.make(arguments.models, size, threads, PHOTO)
-    deviations = peers_sides.deviations(peers, OURS, ours.write_map)
+    peers = peers_sides.make(arguments.models, size, threads, PHOTO, inspections, TRAINING in arguments.measures)
+    deviations = peers_sides.map_deviations(peers, OURS, ours.write_map) if inspections else {}
     takes = {
         INSPECTION: {side.name: side.median_inspection for side in peers.inspectors},
         THROUGHPUT: {side.name: side.images_per_second for side in peers.inspectors},
-        TRAINING: {side: step[True] for side, step in peers.steps.items()},
-        TRAINING_WITHOUT_PENALTY: {side: step[False] for side, step in peers.steps.items()},
+        TRAINING: {side: step[True].median_step for side, step in peers.steps.items()},
+        TRAINING_WITHOUT_PENALTY: {side: step[False].median_step for side, step in peers.steps.items()},
     }
-    amount = {INSPECTION: arguments.repeats, THROUGHPUT: images}
     results = {name: {} for name in MEASURES}
 
     def note(name, side, value):
@@ -201,15 +214,17 @@ def measure(arguments, size, threads, progress):
     for number in range(arguments.rounds):
         long = number < arguments.long_rounds
         progress.show(size, threads, number)
-        for name, value in ours.times(size, arguments.repeats).items():
-            if long or name == INSPECTION:
-                note(name, OURS, value)
-        if long:
+        now = [name for name in arguments.measures if long or name == INSPECTION]
+        if now != [THROUGHPUT]:
+            for name, value in ours.times(size, arguments.repeats).items():
+                if name in now:
+                    note(name, OURS, value)
+        if THROUGHPUT in now:
             note(THROUGHPUT, OURS, ours.images_per_second(images))
-        for name in MEASURES if long else (INSPECTION,):
+        for name in now:
             for side, take in takes[name].items():
-                note(name, side, take(*((amount[name],) if name in amount else ())))
-    return results, deviations, peers.skipped
+                note(name, side, take(images if name == THROUGHPUT else arguments.repeats))
+    return results, {"map_deviation": deviations, "step_deviation": peers.step_deviations, "skipped": peers.skipped}
 
 
 class Progress:
@@ -233,10 +248,15 @@ class Progress:
 
 def round_cost(arguments, size, threads, number):
     """In inspections of a small image on one thread, by every side."""
-    cost = (1 + arguments.repeats) / threads
-    if number < arguments.long_rounds:
-        cost += IMAGES_PER_THREAD + 4 / threads  # a training step is some six inspections, for few of the sides
-    return cost * (3.3 if size == "medium" else 1)
+    repeats = (1 + arguments.repeats) / threads
+    cost = {
+        INSPECTION: repeats,
+        THROUGHPUT: IMAGES_PER_THREAD,
+        TRAINING: 4 * repeats,  # a step is some five inspections, for fewer of the sides
+        TRAINING_WITHOUT_PENALTY: 3 * repeats,
+    }
+    taken = arguments.measures if number < arguments.long_rounds else [INSPECTION]
+    return sum(cost[name] for name in taken) * (3.3 if size == "medium" else 1)
 
 
 def cpu_name():
@@ -267,12 +287,9 @@ def main():
         "setups": [],
     }
     for size, threads in setups:
-        rounds, deviations, skipped = apart(measure, arguments, size, threads, progress)
-        result["setups"].append(
-            {"size": size, "threads": threads}
-            | {name: peers_report.summarise(rounds[name], OURS, name == THROUGHPUT) for name in MEASURES}
-            | {"map_deviation": deviations, "skipped": skipped}
-        )
+        rounds, more = apart(measure, arguments, size, threads, progress)
+        summaries = {name: peers_report.summarise(rounds[name], OURS, name == THROUGHPUT) for name in MEASURES}
+        result["setups"].append({"size": size, "threads": threads} | summaries | more)
         if arguments.json:
             arguments.json.write_text(json.dumps(result, indent=2) + "\n")
     peers_report.print_tables(result, MEASURES)

@@ -18,7 +18,7 @@ REDUCED_PRECISION = ("bf16", "int8")
 
 
 def summarise(rounds, ours, more_is_faster):
-    """Median, spread, and as ratio how many times as fast as the side ours is."""
+    """Median, spread, and as ratio how many times as fast as the side ours is; ours, then the fastest side first."""
     result = {}
     for side, values in rounds.items():
         quartiles = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else 3 * values
@@ -29,7 +29,7 @@ def summarise(rounds, ours, more_is_faster):
     for entry in result.values():
         ratio = entry["median"] / result[ours]["median"]
         entry["ratio"] = 1 / ratio if more_is_faster else ratio
-    return result
+    return dict(sorted(result.items(), key=lambda item: (item[0] != ours, item[1]["ratio"])))
 
 
 def print_tables(result, measures):
@@ -44,13 +44,34 @@ def print_tables(result, measures):
 
 
 def print_table(setup, measure):
-    title = f"{setup['size']}, {threads(setup)}: {TITLES[measure]}"
-    columns = ("median", "min", "quartile", "quartile", "max", "ratio", "map off by")
-    print(f"\n{title}\n{'':24}" + "".join(f"{column:>11}" for column in columns[: 7 if measure == "inspection_ms" else 6]))
-    for side, entry in setup[measure].items():
+    """The fastest peer is the second line, and its ratio stands in the title."""
+    sides = setup[measure]
+    deviations, what = deviations_of(setup, measure)
+    columns = ("median", "min", "quartile", "quartile", "max", "ratio", *([what] if deviations else []))
+    print(f"\n{setup['size']}, {threads(setup)}: {TITLES[measure]}{lead(sides)}")
+    width = max(map(len, sides)) + 2
+    print(" " * width + "".join(f"{column:>{11 if place < 6 else 17}}" for place, column in enumerate(columns)))
+    for side, entry in sides.items():
         numbers = "".join(f"{entry[key]:11.2f}" for key in ("median", "min", "q1", "q3", "max"))
-        deviation = setup["map_deviation"].get(side) if measure == "inspection_ms" else None
-        print(f"{side:24}{numbers}{entry['ratio']:10.2f}x" + (f"{deviation:11.1e}" if deviation is not None else ""))
+        deviation = f"{deviations[side]:17.1e}" if side in deviations else ""
+        print(f"{side:{width}}{numbers}{entry['ratio']:10.2f}x{deviation}")
+
+
+def deviations_of(setup, measure):
+    """{side: a number}, and what it is."""
+    if measure == "inspection_ms":
+        return setup["map_deviation"], "map off by"
+    if measure.startswith("training"):
+        return {side: found["gradients"] for side, found in setup["step_deviation"].items()}, "gradients off by"
+    return {}, ""
+
+
+def lead(sides):
+    """In words, how ours does beside the fastest of the others."""
+    if len(sides) < 2:
+        return ""
+    ours, fastest = list(sides)[:2]
+    return f" ({ours} {sides[fastest]['ratio']:.2f}x as fast as the fastest peer, {fastest})"
 
 
 def threads(setup):
@@ -68,7 +89,7 @@ def plot(result, measure, ours, file):
     style = {"font.family": "sans-serif", "font.size": 10, "text.color": INK, "svg.hashsalt": measure}
     with pyplot.rc_context(style):
         figure, panels = pyplot.subplots(
-            rows, columns, figsize=(4.9 * columns, height * rows + 0.55), squeeze=False, layout="constrained"
+            rows, columns, figsize=(5.6 * columns, height * rows + 0.55), squeeze=False, layout="constrained"
         )
         for panel in panels.flat[len(setups):]:
             panel.set_visible(False)
@@ -104,7 +125,7 @@ def draw_bars(panel, setup, entries, ours):
         weight = "bold" if side == ours else "normal"
         panel.text(entry["q3"] + 0.02 * farthest, place, label, va="center", fontsize=9, fontweight=weight)
     panel.set_title(f"{setup['size'].capitalize()}, {threads(setup)}", loc="left", fontsize=10.5)
-    panel.set_xlim(0, 1.3 * farthest)
+    panel.set_xlim(0, 1.6 * farthest)
     panel.margins(y=0.02)
     panel.set_xticks([])
     panel.invert_yaxis()

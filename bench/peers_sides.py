@@ -1,15 +1,16 @@
 """The peers of peers.py: one EfficientAD model, run by PyTorch, ONNX Runtime and OpenVINO.
 
-ONNX Runtime and OpenVINO run the graph that `efficientad export` writes. For PyTorch the network is stated here as plain
-modules that take the graph's weights. Every map is compared with PyTorch's before anything is timed.
+Training steps are in peers_training.py. ONNX Runtime and OpenVINO run the graph that `efficientad export` writes. For
+PyTorch the network is stated here as plain modules that take the graph's weights. Every map is compared with PyTorch's
+before anything is timed.
 """
 
+import copy
 import importlib.metadata
 import os
 import platform
 import statistics
 import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,9 @@ from PIL import Image
 from torch import nn
 from torch.nn.functional import interpolate, pad
 
+import peers_training
 from networks import FEATURES, SIZE, autoencoder_of, student_of, teacher_of
+from peers_training import first_line, milliseconds
 
 BATCH = 8
 CALIBRATION_IMAGES = 20
@@ -94,12 +97,6 @@ def write_quantised(graph, photos, file):
 
 
 # --- Inspections --------------------------------------------------------------------------------------------------
-
-
-def milliseconds(action):
-    start = time.perf_counter()
-    action()
-    return 1000 * (time.perf_counter() - start)
 
 
 @dataclass
@@ -176,80 +173,58 @@ def has_bfloat16():
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-# --- Training -----------------------------------------------------------------------------------------------------
-
-
-def trainer(size, constants, layout, penalty):
-    """One step of the method: hard student loss, autoencoder loss, their difference, and the penalty if asked for."""
-    network = EfficientAd(size, constants).train().to(memory_format=layout)
-    image, changed, photo = (torch.randn(1, 3, SIZE, SIZE).to(memory_format=layout) for _ in range(3))
-    trained = [*network.student.parameters(), *network.autoencoder.parameters()]
-    optimiser = torch.optim.Adam(trained, lr=1e-4, weight_decay=1e-5)
-
-    def step():
-        squared = (network.teacher(image) - network.student(image)[:, :FEATURES]).pow(2)
-        threshold = torch.quantile(squared.detach().flatten(), 0.999)
-        loss = squared[squared >= threshold].mean()
-        if penalty:
-            loss = loss + network.student(photo)[:, :FEATURES].pow(2).mean()
-        rebuilt = network.autoencoder(changed)
-        loss = loss + (network.teacher(changed) - rebuilt).pow(2).mean()
-        loss = loss + (rebuilt - network.student(changed)[:, FEATURES:]).pow(2).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-
-    step()  # allocates the optimiser's state
-    return lambda: milliseconds(step)
-
-
 # --- All of them --------------------------------------------------------------------------------------------------
 
 
 @dataclass
 class Peers:
     inspectors: list
-    steps: dict  # {side: {with penalty: () -> milliseconds}}
+    steps: dict  # {side: {with penalty: peers_training.Training}}
+    step_deviations: dict  # {side: {of what: how far from plain PyTorch's}}
     skipped: dict  # {side: reason}
 
 
-def make(models, size, threads, photo):
-    """Every side uses `threads` threads."""
+def make(models, size, threads, photo, inspections, steps):
+    """Every side uses `threads` threads. Sides for inspections or training steps are made if these are asked for."""
     torch.set_num_threads(threads)
     torch.manual_seed(1)
     graph = map_graph(models / f"{size}.onnx")
     constants = {tensor.name: torch.tensor(numpy_helper.to_array(tensor)) for tensor in graph.graph.initializer}
-    image = load_image(photo)
-    layouts = {REFERENCE: torch.contiguous_format, "PyTorch channels-last": torch.channels_last}
+    peers = Peers([], {}, {}, {})
+    if inspections:
+        network, image = EfficientAd(size, constants).eval(), load_image(photo)
+        make_inspectors(peers, graph, models / f"{size}-int8.xml", network, image, threads)
+    if steps:
+        peers.steps, peers.step_deviations, skipped = peers_training.make(size, constants, threads)
+        peers.skipped |= skipped
+    return peers
 
-    inspectors, skipped = [onnxruntime_inspector(graph, image, threads)], {}
+
+def make_inspectors(peers, graph, quantised, network, image, threads):
+    inspectors, skipped = peers.inspectors, peers.skipped
+    inspectors.append(onnxruntime_inspector(graph, image, threads))
     model = openvino_model(graph)
     inspectors.append(openvino_inspector("OpenVINO", model, image, threads, "f32"))
     if has_bfloat16():
         inspectors.append(openvino_inspector("OpenVINO bf16", model, image, threads, "bf16"))
     else:
         skipped["OpenVINO bf16"] = "the CPU has no bfloat16 instructions"
-    quantised = openvino.Core().read_model(models / f"{size}-int8.xml")
+    quantised = openvino.Core().read_model(quantised)
     inspectors.append(openvino_inspector("OpenVINO int8", quantised, image, threads, "f32"))
-    for side, layout in layouts.items():
-        network = EfficientAd(size, constants).eval().to(memory_format=layout)
-        inspectors.append(pytorch_inspector(side, network, image, layout))
-    compiled = torch.compile(network, dynamic=False, options={"cpp.threads": threads, "freezing": True})
+    for side, layout in ((REFERENCE, torch.contiguous_format), ("PyTorch channels-last", torch.channels_last)):
+        network_of_side = copy.deepcopy(network).to(memory_format=layout)
+        inspectors.append(pytorch_inspector(side, network_of_side, image, layout))
+    compiled = torch.compile(network_of_side, dynamic=False, options={"cpp.threads": threads, "freezing": True})
     try:
         side = pytorch_inspector("PyTorch compiled", compiled, image, layout)
         side.inspect()
         side.inspect_many(BATCH)
         inspectors.append(side)
     except Exception as error:  # whatever a missing or unfit C++ compiler leads to
-        skipped["PyTorch compiled"] = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    steps = {
-        side: {penalty: trainer(size, constants, layout, penalty) for penalty in (True, False)}
-        for side, layout in layouts.items()
-    }
-    return Peers(inspectors, steps, skipped)
+        skipped["PyTorch compiled"] = first_line(error)
 
 
-def deviations(peers, ours, write_our_map):
+def map_deviations(peers, ours, write_our_map):
     """{side: relative 2-norm of its map less PyTorch's}; float32 sides must agree, or the times compare nothing."""
     maps = {side.name: np.array(side.inspect()) for side in peers.inspectors}
     reference = maps.pop(REFERENCE)
