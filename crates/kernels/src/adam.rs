@@ -76,7 +76,7 @@ impl Adam {
         let second = Disjoint::new(&mut moments.second);
         cpu.for_each_chunk(parameters, CHUNK, |chunk, parameters| {
             let (start, len) = (chunk * CHUNK, parameters.len());
-            cpu.instruction_set().run(Update {
+            cpu.simd().run(Update {
                 adam: *self,
                 parameters,
                 gradient: &gradient[start..start + len],

@@ -128,7 +128,7 @@ impl Method {
         }
     }
 
-    fn pack(&self, cpu: &Cpu, weights: &[f32], packed: &mut [f32]) {
+    fn pack(&self, cpu: &Cpu, weights: &[f32], packed: &mut Buffer) {
         match self {
             Self::Winograd(winograd) => winograd.transform_weights(cpu, weights, packed),
             Self::Im2col(im2col) => im2col.pack_weights(cpu, weights, packed),

@@ -1,6 +1,6 @@
 //! The CPU as the kernels use it: an instruction set and a pool of threads.
 
-use crate::simd::InstructionSet;
+use crate::simd::{InstructionSet, SimdToken};
 use rayon::prelude::*;
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 /// Work is cut into tasks by shapes alone and every task writes its own part of the result, so
 /// results do not depend on the number of threads or on their timing.
 pub struct Cpu {
-    instruction_set: InstructionSet,
+    simd: SimdToken,
     pool: Option<rayon::ThreadPool>,
 }
 
@@ -40,19 +40,23 @@ impl Cpu {
     /// # Errors
     /// When the CPU does not have the instruction set or threads cannot be started.
     pub fn new(threads: usize, instruction_set: InstructionSet) -> Result<Self, CpuError> {
-        if !instruction_set.is_available() {
-            return Err(CpuError::Unavailable(instruction_set));
-        }
+        let simd =
+            SimdToken::detect(instruction_set).ok_or(CpuError::Unavailable(instruction_set))?;
         let pool = (threads > 1)
             .then(|| rayon::ThreadPoolBuilder::new().num_threads(threads).build())
             .transpose()
             .map_err(CpuError::Threads)?;
-        Ok(Self { instruction_set, pool })
+        Ok(Self { simd, pool })
     }
 
     /// The instruction set in use.
     pub fn instruction_set(&self) -> InstructionSet {
-        self.instruction_set
+        self.simd.instruction_set()
+    }
+
+    /// What runs kernels compiled for the instruction set in use.
+    pub(crate) fn simd(&self) -> SimdToken {
+        self.simd
     }
 
     /// Number of threads.

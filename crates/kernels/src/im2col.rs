@@ -200,7 +200,7 @@ impl Im2col {
                     .chunks_exact_mut(locations * PANEL)
                     .enumerate()
                 {
-                    cpu.instruction_set().run(PanelProduct {
+                    cpu.simd().run(PanelProduct {
                         left,
                         layout: LeftLayout::rows(patch),
                         rows: locations,
@@ -211,7 +211,7 @@ impl Im2col {
                         prefetch: Prefetch::default(),
                     });
                 }
-                cpu.instruction_set().run(Epilogue {
+                cpu.simd().run(Epilogue {
                     products,
                     bias: &bias[pass.channels.clone()],
                     conv,
@@ -254,7 +254,7 @@ impl Im2col {
                     let group = groups.get(index);
                     let locations = group.rows * conv.width;
                     products.grow(locations * conv.channels);
-                    let nonzero = cpu.instruction_set().run(EpilogueAdjoint {
+                    let nonzero = cpu.simd().run(EpilogueAdjoint {
                         pass: &pass,
                         activation: self.activation,
                         conv,
@@ -309,7 +309,7 @@ impl Im2col {
     ) {
         let patch = self.patch_len();
         for (panel, result) in weights.chunks_exact_mut(patch * PANEL).enumerate() {
-            cpu.instruction_set().run(PanelProduct {
+            cpu.simd().run(PanelProduct {
                 left: patches,
                 layout: LeftLayout::transposed_rows(patch, locations),
                 rows: patch,
@@ -335,7 +335,7 @@ impl Im2col {
         let locations = target.len() / self.patch_len();
         for (panel, result) in target.chunks_exact_mut(locations * PANEL).enumerate() {
             let row = panel * self.spec.out_channels + first_channel;
-            cpu.instruction_set().run(PanelProduct {
+            cpu.simd().run(PanelProduct {
                 left: products,
                 layout: LeftLayout::panels(locations, PANEL),
                 rows: locations,

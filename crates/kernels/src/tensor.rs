@@ -1,14 +1,16 @@
 //! Batches of feature maps in memory: images × height × width × channels, channels innermost.
 
 use crate::cpu::Disjoint;
-use crate::simd::Simd;
+use crate::simd::{LINE, Simd};
 use bytemuck::{Pod, Zeroable};
 use std::ops::{Deref, DerefMut, Range};
 
 /// A cache line of floats.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(64))]
-struct Line([f32; 16]);
+struct Line([f32; LINE]);
+
+const _: () = assert!(align_of::<Line>() == LINE * size_of::<f32>());
 
 /// Floats aligned to cache lines.
 #[derive(Clone, Default)]
@@ -20,7 +22,7 @@ pub struct Buffer {
 impl Buffer {
     /// `len` zeros.
     pub fn zeros(len: usize) -> Self {
-        Self { lines: bytemuck::zeroed_vec(len.div_ceil(16)), len }
+        Self { lines: bytemuck::zeroed_vec(len.div_ceil(LINE)), len }
     }
 
     /// Makes room for at least `len` floats; contents are lost.

@@ -32,11 +32,11 @@ impl Simd for Avx512 {
         unsafe { _mm512_storeu_ps(target, value) }
     }
     #[inline(always)]
-    unsafe fn store_far(self, target: *mut f32, value: __m512) {
+    unsafe fn store_nontemporal(self, target: *mut f32, value: __m512) {
         unsafe { _mm512_stream_ps(target, value) }
     }
     #[inline(always)]
-    fn finish_far_stores(self) {
+    fn fence_nontemporal(self) {
         unsafe { _mm_sfence() }
     }
     #[inline(always)]

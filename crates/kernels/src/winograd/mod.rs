@@ -148,7 +148,7 @@ impl Winograd {
     }
 
     /// Transforms plain weights (kernel row × column × input × output channel).
-    pub(crate) fn transform_weights(&self, cpu: &Cpu, weights: &[f32], transformed: &mut [f32]) {
+    pub(crate) fn transform_weights(&self, cpu: &Cpu, weights: &[f32], transformed: &mut Buffer) {
         with_maps!(self.kind, T, {
             weights::transform::<T>(cpu, weights, self.channels, transformed);
         });
@@ -161,7 +161,7 @@ impl Winograd {
         cpu: &Cpu,
         weights: &[f32],
         room: &mut [f32],
-        transformed: &mut [f32],
+        transformed: &mut Buffer,
     ) {
         let Channels { input, output } = self.channels;
         weights::transpose(cpu, weights, self.channels, room);
@@ -236,7 +236,7 @@ impl Winograd {
                     let rows = memory.rows.chunks_exact(products.rows_len());
                     for (panel, rows) in group.zip(rows) {
                         with_maps!(self.kind, T, {
-                            cpu.instruction_set().run(OutputTransform::<T> {
+                            cpu.simd().run(OutputTransform::<T> {
                                 rows,
                                 bias: &bias[pass.channels.clone()],
                                 grid: &grid,
@@ -287,7 +287,7 @@ impl Winograd {
         let products = Disjoint::new(products);
         with_maps!(self.kind, T, {
             for_each_range(cpu, tiles.len(), |range| {
-                cpu.instruction_set().run(InputTransform::<T> {
+                cpu.simd().run(InputTransform::<T> {
                     input,
                     grid,
                     tiles,
@@ -338,7 +338,7 @@ impl Winograd {
             let products = Disjoint::new(&mut scratch.result);
             with_maps!(self.kind, T, {
                 for_each_range(cpu, block.len(), |range| {
-                    cpu.instruction_set().run(OutputAdjoint::<T> {
+                    cpu.simd().run(OutputAdjoint::<T> {
                         output_gradient: pass.output_gradient.data,
                         signs: pass.signs.map(|signs| signs.bytes()),
                         grid: &grid,
@@ -385,7 +385,7 @@ impl Winograd {
                 rows.iter().filter(|row| tiles[row.start].row % 2 == parity).cloned().collect();
             with_maps!(self.kind, T, {
                 cpu.for_each(rows.len(), |row| {
-                    cpu.instruction_set().run(InputAdjoint::<T> {
+                    cpu.simd().run(InputAdjoint::<T> {
                         products,
                         grid,
                         tiles,
@@ -430,7 +430,7 @@ impl PartProducts<'_> {
                     self.multiply(cpu, &group, panel, [row, column], products);
                 }
                 with_maps!(self.winograd.kind, T, {
-                    cpu.instruction_set().run(RowTransform::<T> {
+                    cpu.simd().run(RowTransform::<T> {
                         products,
                         planes: self.planes,
                         row,
@@ -462,7 +462,7 @@ impl PartProducts<'_> {
         } else {
             right(point + 1, group.start)
         };
-        cpu.instruction_set().run(PanelProduct {
+        cpu.simd().run(PanelProduct {
             left: &self.left[point * self.left_planes.stride()..],
             layout: self.left_planes.layout(),
             rows: self.planes.tiles,
@@ -518,7 +518,7 @@ impl BlockProducts<'_> {
                 for input_panel in 0..inputs / PANEL {
                     let offset = start + (panel * inputs + input_panel * PANEL) * PANEL;
                     let left = &left[point * left_stride + input_panel * self.tiles * PANEL..];
-                    self.cpu.instruction_set().run(PanelProduct {
+                    self.cpu.simd().run(PanelProduct {
                         left,
                         layout: LeftLayout::transposed_panel(self.tiles),
                         rows: PANEL,
@@ -565,7 +565,7 @@ impl BlockProducts<'_> {
             for panel in panels {
                 let rows = point * inputs * outputs + panel * outputs * PANEL;
                 let len = self.tiles * PANEL;
-                self.cpu.instruction_set().run(PanelProduct {
+                self.cpu.simd().run(PanelProduct {
                     left: products,
                     layout: self.result_planes().layout(),
                     rows: self.tiles,
