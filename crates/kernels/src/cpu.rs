@@ -129,6 +129,7 @@ pub(crate) struct Disjoint<'a, T> {
 
 // SAFETY: handing out parts is `unsafe`; whoever does so promises that they do not overlap.
 unsafe impl<T: Send> Sync for Disjoint<'_, T> {}
+// SAFETY: it stands for a `&mut [T]`, which may be sent where `T` may be.
 unsafe impl<T: Send> Send for Disjoint<'_, T> {}
 
 impl<'a, T> Disjoint<'a, T> {

@@ -92,7 +92,8 @@ impl Kernel for PanelProduct<'_> {
         assert!(right.len() >= k * PANEL && result.len() >= rows * PANEL);
         let mut row = 0;
         while row < rows {
-            // SAFETY: `row + step <= rows`, and the assertions above cover all rows, columns and k.
+            // SAFETY: `row < rows`, and by the assertions above the slices cover all rows, all of `k`
+            // and all columns of a panel; `result` is borrowed mutably, so nothing else writes it.
             unsafe {
                 let block = Block {
                     left: left.as_ptr().add(row * layout.row_stride),
@@ -127,10 +128,11 @@ impl Block {
     /// Multiplies as many rows as the registers take, at most `rows`; returns how many.
     ///
     /// # Safety
-    /// The pointers must cover `rows` rows.
+    /// `left` and `right` must be readable, `result` readable and writable, for `rows` ≥ 1 rows of
+    /// the product.
     #[inline(always)]
     unsafe fn multiply<S: Simd>(&self, simd: S, rows: usize) -> usize {
-        // SAFETY: passed on.
+        // SAFETY: the caller promises `rows` rows; no arm takes more.
         unsafe {
             match rows.min(S::ROWS) {
                 12.. => self.multiply_rows::<S, 12>(simd),
@@ -143,10 +145,13 @@ impl Block {
         }
     }
 
+    /// # Safety
+    /// As for [`Block::multiply`], with `ROWS` rows.
     #[inline(always)]
     unsafe fn multiply_rows<S: Simd, const ROWS: usize>(&self, simd: S) -> usize {
         for column in (0..PANEL).step_by(2 * S::LANES) {
-            // SAFETY: passed on; `column + 2 · LANES <= PANEL`.
+            // SAFETY: the caller promises `ROWS` rows; `column + 2 · LANES <= PANEL`, as a panel is a
+            // multiple of two vectors.
             unsafe { self.multiply_tile::<S, ROWS>(simd, column) }
         }
         ROWS
@@ -165,9 +170,12 @@ impl Block {
         }
     }
 
+    /// # Safety
+    /// As for [`Block::multiply`], with `ROWS` rows, and `column + 2 · LANES <= PANEL`.
     #[inline(always)]
     unsafe fn multiply_tile<S: Simd, const ROWS: usize>(&self, simd: S, column: usize) {
-        // SAFETY: the caller's promise covers every offset below.
+        // SAFETY: loads and stores are in the rows, columns and `k` that the caller promises. What
+        // the loop leaves in `left` and `right` may be out of bounds and is not read.
         unsafe {
             let zero = simd.splat(0.0);
             let mut sums = [[zero; 2]; ROWS];
@@ -201,8 +209,8 @@ impl Block {
                         sum[0] = simd.mul_add(l, r0, sum[0]);
                         sum[1] = simd.mul_add(l, r1, sum[1]);
                     }
-                    left = left.add(self.layout.k_stride);
-                    right = right.add(PANEL);
+                    left = left.wrapping_add(self.layout.k_stride);
+                    right = right.wrapping_add(PANEL);
                 }
             }
             for (row, sum) in sums.iter().enumerate() {

@@ -268,7 +268,7 @@ impl Im2col {
                     }
                     if wants_input {
                         let range = groups.locations(index);
-                        // SAFETY: groups do not overlap.
+                        // SAFETY: a group's locations are its own, and one task has the group.
                         let target = unsafe {
                             patch_gradient.slice(range.start * patch, range.len() * patch)
                         };
@@ -439,11 +439,11 @@ impl Epilogue<'_> {
         let offset = (channel / PANEL * locations + location) * PANEL + channel % PANEL;
         let products = &self.products[offset..offset + S::LANES];
         let bias = &self.bias[channel..channel + S::LANES];
-        // SAFETY: both slices have LANES floats.
+        // SAFETY: both slices have `LANES` floats.
         let value = unsafe { simd.add(simd.load(products.as_ptr()), simd.load(bias.as_ptr())) };
         if let Some(signs) = self.signs {
             let number = value_number(self.conv, self.group, location, channel);
-            // SAFETY: only this task writes this group.
+            // SAFETY: no other task has this group, whose values these are.
             unsafe { store_signs(simd, signs, number, value) }
         }
         value
@@ -453,7 +453,7 @@ impl Epilogue<'_> {
     fn store<S: Simd>(&self, simd: S, [y, x]: [usize; 2], channel: usize, value: S::Vector) {
         let Shape { height, width, channels, .. } = self.output_shape;
         let offset = ((self.group.image * height + y) * width + x) * channels + channel;
-        // SAFETY: checked by `pointer`; only this task writes this group.
+        // SAFETY: `pointer` has checked that `LANES` floats lie there; no other task has this group.
         unsafe { simd.store(self.output.pointer(offset, S::LANES), value) }
     }
 }
@@ -533,7 +533,7 @@ impl Kernel for EpilogueAdjoint<'_, '_> {
                 let source =
                     &source[(y * shape.width + x) * shape.channels + channel..][..S::LANES];
                 let sum = &mut bias[channel..channel + S::LANES];
-                // SAFETY: all three slices have LANES floats.
+                // SAFETY: all three slices have `LANES` floats.
                 unsafe {
                     let mut value = simd.load(source.as_ptr());
                     if let Some(signs) = pass.signs {

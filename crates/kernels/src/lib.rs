@@ -6,6 +6,8 @@
 //! Results depend on the instruction set (by rounding) and on nothing else: not on the number of
 //! threads and not on their timing.
 
+#![deny(clippy::undocumented_unsafe_blocks)]
+
 mod activation;
 mod adam;
 mod conv2d;

@@ -198,7 +198,8 @@ pub(crate) unsafe fn store_signs<S: Simd>(
     vector: S::Vector,
 ) {
     let bits = simd.positive_lanes(vector).to_le_bytes();
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller promises that no other task writes these signs, and their bytes hold none
+    // of other vectors, as `value` and `LANES` are multiples of 8.
     let target = unsafe { signs.slice(value / 8, S::LANES / 8) };
     target.copy_from_slice(&bits[..S::LANES / 8]);
 }

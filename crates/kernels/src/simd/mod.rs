@@ -49,7 +49,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// [`Self::fence_nontemporal`] must follow on the same thread before another one reads them.
     #[inline(always)]
     unsafe fn store_nontemporal(self, target: *mut f32, value: Self::Vector) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises `LANES` writable floats.
         unsafe { self.store(target, value) }
     }
     /// Orders all earlier stores of [`Self::store_nontemporal`] before all later stores.
@@ -185,7 +185,7 @@ mod tests {
             let mut results = vec![[f32::MAX; 16]; 9];
             let mut positive = 0;
             for at in (0..16).step_by(S::LANES) {
-                // SAFETY: `at + LANES <= 16`.
+                // SAFETY: `at + LANES <= 16`, the length of every array.
                 unsafe {
                     let [a, b, c] = self.inputs.each_ref().map(|x| simd.load(x.as_ptr().add(at)));
                     let values = [

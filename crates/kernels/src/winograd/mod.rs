@@ -524,7 +524,8 @@ impl BlockProducts<'_> {
                         rows: PANEL,
                         k: self.tiles,
                         right,
-                        // SAFETY: one task per point and panel.
+                        // SAFETY: one task has this point and panel, and the matrices of different
+                        // points, panels and input panels do not overlap.
                         result: unsafe { gradient.slice(offset, PANEL * PANEL) },
                         accumulate: self.accumulate,
                         prefetch: Prefetch {
@@ -571,7 +572,7 @@ impl BlockProducts<'_> {
                     rows: self.tiles,
                     k: self.channels.len(),
                     right: &transposed[rows + self.channels.start * PANEL..],
-                    // SAFETY: one task per point and panel.
+                    // SAFETY: one task has this point and panel, and the panels do not overlap.
                     result: unsafe { left.slice(point * left_stride + panel * len, len) },
                     accumulate: false,
                     prefetch: Prefetch {

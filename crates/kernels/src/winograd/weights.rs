@@ -101,7 +101,7 @@ impl<T> Transform<'_, T> {
                 let mut taps = [simd.splat(0.0); R];
                 for (y, value) in taps.iter_mut().enumerate() {
                     let weights = &weights[(y * R + x) * tap + source..][..S::LANES];
-                    // SAFETY: the slice has LANES floats.
+                    // SAFETY: the slice has `LANES` floats.
                     *value = unsafe { simd.load(weights.as_ptr()) };
                 }
                 *column = T::kernel_to_products(simd, taps);
@@ -153,7 +153,7 @@ impl<T> Adjoint<'_, T> {
                 for (x, value) in points.iter_mut().enumerate() {
                     let offset = channels.forward(y * N + x, input, output);
                     let values = &transformed[offset..offset + S::LANES];
-                    // SAFETY: the slice has LANES floats.
+                    // SAFETY: the slice has `LANES` floats.
                     *value = unsafe { simd.load(values.as_ptr()) };
                     simd.prefetch(values.as_ptr().wrapping_add(2 * PANEL));
                 }
@@ -163,7 +163,8 @@ impl<T> Adjoint<'_, T> {
                 let values = T::kernel_to_products_adjoint(simd, nth(simd, &rows, x));
                 for (y, value) in values.into_iter().enumerate() {
                     let offset = (y * R + x) * tap + input * channels.output + output;
-                    // SAFETY: inside the buffer; only this task writes this block.
+                    // SAFETY: `offset + LANES` is at most the length that `pointer` has checked; only
+                    // this task writes its block.
                     unsafe { simd.store(gradient.add(offset), value) }
                 }
             }
