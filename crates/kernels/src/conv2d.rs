@@ -261,7 +261,7 @@ impl Conv2dGradient {
         }
     }
 
-    /// Leads a gradient back. The gradients of the weights and the bias of `pass.channels`, and of
+    /// Backpropagates a gradient. The gradients of the weights and the bias of `pass.channels`, and of
     /// the input, are overwritten.
     ///
     /// # Panics

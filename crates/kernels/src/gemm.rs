@@ -62,16 +62,14 @@ pub(crate) struct PanelProduct<'a> {
     pub prefetch: Prefetch,
 }
 
-/// What a product asks to be brought near while it computes, as nothing on the way from the far
-/// caches would come in time by itself.
+/// What a product prefetches while it computes, as loads alone would wait for the outer caches.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Prefetch {
-    /// How many floats from each element of the left-hand matrix lies one that the next product
-    /// wants.
+    /// Distance in floats from each element of the left-hand matrix to one of the next product's.
     pub next_left: Option<usize>,
-    /// The same for the right-hand matrix.
+    /// Distance in floats from the right-hand matrix to the next product's.
     pub next_right: Option<isize>,
-    /// Whether the result is far away.
+    /// Whether to prefetch the result, because it is not in an inner cache.
     pub result: bool,
 }
 

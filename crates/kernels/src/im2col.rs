@@ -20,7 +20,7 @@ const LOCATIONS_PER_TASK: usize = 256;
 const PARTIAL_SUMS: usize = 8;
 
 thread_local! {
-    /// Patches and products of the task at hand.
+    /// Patches and products of the task that the thread runs.
     static TASK_MEMORY: RefCell<(Buffer, Buffer)> = RefCell::default();
 }
 
@@ -109,7 +109,7 @@ impl Im2col {
         });
     }
 
-    /// Whether the input's gradient can be had: patches must fill whole panels.
+    /// Whether the input's gradient can be computed: patches must fill whole panels.
     pub(crate) fn has_input_gradient(&self) -> bool {
         self.patch_len().is_multiple_of(PANEL) && self.spec.in_channels.is_multiple_of(PANEL)
     }
@@ -225,7 +225,7 @@ impl Im2col {
         });
     }
 
-    /// Leads the gradient of some output channels back, as [`crate::winograd`] does.
+    /// Backpropagates the gradient of some output channels, as [`crate::winograd`] does.
     pub(crate) fn backward(
         &self,
         cpu: &Cpu,
@@ -491,7 +491,8 @@ impl Kernel for Epilogue<'_> {
     }
 }
 
-/// Leads a group's gradient back through pool and ReLU; tells whether anything is left of it.
+/// Backpropagates a group's gradient through pool and ReLU; returns whether the group's output has
+/// a gradient other than zero.
 struct EpilogueAdjoint<'a, 'b> {
     pass: &'a BackwardPass<'b>,
     activation: Activation,

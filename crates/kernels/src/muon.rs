@@ -1,4 +1,4 @@
-//! Muon: an update of a weight matrix that goes equally far in all directions its gradients have.
+//! Muon: an optimiser whose updates of a weight matrix have nearly orthonormal columns.
 
 use crate::adam::NEGLIGIBLE_MEAN;
 use crate::cpu::Cpu;
@@ -18,7 +18,7 @@ const ROUNDS: usize = 5;
 /// neural networks*, 2024.
 #[derive(Clone, Copy, Debug)]
 pub struct Muon {
-    /// How far a parameter matrix moves along each of its gradients' directions.
+    /// Learning rate: about the singular values of an update.
     pub learning_rate: f32,
     /// Decay of the mean of gradients.
     pub momentum: f32,

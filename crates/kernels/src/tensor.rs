@@ -130,7 +130,7 @@ impl Tensor {
     /// Some of the images.
     ///
     /// # Panics
-    /// When there are not so many images.
+    /// When `images` goes beyond the batch.
     pub fn images(&self, images: Range<usize>) -> TensorView<'_> {
         let len = self.shape.image_len();
         TensorView {
@@ -142,7 +142,7 @@ impl Tensor {
     /// Some of the images, to be written.
     ///
     /// # Panics
-    /// When there are not so many images.
+    /// When `images` goes beyond the batch.
     pub fn images_mut(&mut self, images: Range<usize>) -> TensorViewMut<'_> {
         let len = self.shape.image_len();
         TensorViewMut {

@@ -65,8 +65,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// `a · b + c`, fused where the CPU can.
     fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
-    /// Asks for the cache line of `address`, which need not be valid, to be brought into the
-    /// first-level cache.
+    /// Prefetches the cache line of `address`, which need not be valid, into the first-level cache.
     #[inline(always)]
     fn prefetch(self, _address: *const f32) {}
     /// The same into the second-level cache.

@@ -6,9 +6,9 @@
 //! S. Gray, *Fast Algorithms for Convolutional Neural Networks*, CVPR 2016. The backward pass is the
 //! adjoint of the same three steps.
 //!
-//! The products are small and the weights large, so that the way to the caches is what counts: each
-//! product fetches what the next one needs, a row of points is led back while its products are near,
-//! and a task takes several panels of weights for the left sides it has.
+//! The products are small and the weights large, so that memory traffic decides the speed: each
+//! product prefetches what the next one needs, a row of points is transformed back while its products
+//! are in an inner cache, and a task multiplies its left sides by several panels of weights.
 
 mod maps;
 mod tile;
@@ -34,7 +34,8 @@ use weights::Channels;
 const BLOCK_FLOATS: usize = 6 << 20;
 /// Floats of one panel's products with a part of a block.
 const PANEL_PRODUCTS_FLOATS: usize = 1 << 18;
-/// Panels of weights at most that a task multiplies by the same left sides while these are near.
+/// Panels of weights at most that a task multiplies by the same left sides while these are in an
+/// inner cache.
 const PANELS_PER_TASK: usize = 4;
 /// Tiles that the matrix product handles best come in multiples of this.
 const ROWS_MULTIPLE: usize = 12;
@@ -52,7 +53,7 @@ thread_local! {
 struct TaskMemory {
     /// Products of one row of points with one panel of the weights.
     products: Buffer,
-    /// For each panel, all rows of products, led back along the row.
+    /// For each panel, all rows of products, transformed back along the row.
     rows: Buffer,
 }
 
@@ -255,7 +256,7 @@ impl Winograd {
         }
     }
 
-    /// Cuts a block of tiles into parts whose products with one panel stay in the near caches.
+    /// Cuts a block of tiles into parts whose products with one panel stay in the inner caches.
     fn parts(&self, tiles: usize) -> Vec<Range<usize>> {
         let most = PANEL_PRODUCTS_FLOATS / (self.points() * PANEL);
         let parts = tiles.div_ceil(most / ROWS_MULTIPLE * ROWS_MULTIPLE);
@@ -300,8 +301,9 @@ impl Winograd {
         });
     }
 
-    /// Leads the gradient of some output channels back: to the transformed weights and the bias
-    /// (whose parts for these channels are overwritten), and to the input if wanted (overwritten).
+    /// Backpropagates the gradient of some output channels: to the transformed weights and the bias
+    /// (whose parts for these channels are overwritten), and to the input where
+    /// `pass.input_gradient` is given (overwritten).
     ///
     /// Tiles whose output gradient is zero are left out: they add nothing.
     pub(crate) fn backward(
@@ -412,13 +414,13 @@ struct PartProducts<'a> {
 }
 
 impl PartProducts<'_> {
-    /// Floats of all rows of a panel's products, led back along the row.
+    /// Floats of all rows of a panel's products, transformed back along the row.
     fn rows_len(&self) -> usize {
         self.planes.len(self.winograd.axis_points() * self.winograd.kind.outputs())
     }
 
-    /// Multiplies by a group of panels and leads each row of points back along the row, while its
-    /// products are near.
+    /// Multiplies by a group of panels and transforms each row of points back along the row, while
+    /// its products are in an inner cache.
     fn rows(&self, cpu: &Cpu, group: Range<usize>, memory: &mut TaskMemory) {
         let axis = self.winograd.axis_points();
         let TaskMemory { products, rows } = memory;

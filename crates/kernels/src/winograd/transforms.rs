@@ -328,7 +328,7 @@ pub(super) struct OutputTransform<'a, T> {
     pub first_channel: usize,
     pub output_maps: OutputMaps,
     pub output: &'a Disjoint<'a, f32>,
-    /// Signs of the values before ReLU, one bit each, if wanted.
+    /// Takes the signs of the values before ReLU, one bit each.
     pub signs: Option<&'a Disjoint<'a, u8>>,
     pub maps: PhantomData<T>,
 }
@@ -376,7 +376,7 @@ impl<T> OutputTransform<'_, T> {
         }
     }
 
-    /// Brings the places of a tile's `side` × `side` outputs near.
+    /// Prefetches the places of a tile's `side` × `side` outputs.
     #[inline(always)]
     fn prefetch_outputs<S: Simd>(&self, simd: S, tile: Tile, side: usize) {
         let output = self.output.pointer(0, 0);
@@ -467,7 +467,8 @@ fn write_signs<S: Simd, const M: usize>(
     }
 }
 
-/// `dM = A_Tᵀ dy A_T` for the tiles `range` of a block, with `dy` led back through pool and ReLU.
+/// `dM = A_Tᵀ dy A_T` for the tiles `range` of a block, with `dy` backpropagated through pool and
+/// ReLU.
 pub(super) struct OutputAdjoint<'a, T> {
     pub output_gradient: &'a [f32],
     /// Signs of the values before ReLU; needed unless the activation is linear.

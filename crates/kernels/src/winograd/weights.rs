@@ -13,7 +13,7 @@ use std::ops::Range;
 
 /// Floats of transformed weights up to which they may still be in a cache when they are next read;
 /// more are stored past the caches.
-const NEAR_WEIGHTS: usize = 2 << 20;
+const CACHED_WEIGHTS: usize = 2 << 20;
 
 /// Channels of a convolution, those of the output a multiple of [`PANEL`].
 #[derive(Clone, Copy)]
@@ -29,7 +29,7 @@ impl Channels {
 
     /// Whether the transformed weights are too many to stay in a cache.
     fn is_stored_past_caches(self, points: usize) -> bool {
-        self.points_len(points) > NEAR_WEIGHTS
+        self.points_len(points) > CACHED_WEIGHTS
     }
 
     /// Offset in `[point][output / PANEL][input][PANEL]`.
