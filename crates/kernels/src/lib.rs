@@ -8,6 +8,10 @@
 
 #![deny(clippy::undocumented_unsafe_blocks)]
 
+/// Lets the tests in here and those in `tests` share a module.
+#[cfg(test)]
+extern crate self as efficientad_kernels;
+
 mod activation;
 mod adam;
 mod conv2d;
@@ -15,6 +19,9 @@ mod cpu;
 mod gemm;
 mod im2col;
 mod muon;
+#[cfg(test)]
+#[path = "../tests/reference/mod.rs"]
+mod reference;
 mod resize;
 mod simd;
 mod tensor;

@@ -645,14 +645,4 @@ fn has_gradient(activation: Activation, grid: &Grid, tile: Tile, pass: &Backward
 }
 
 #[cfg(test)]
-mod tests {
-    use super::panel_groups;
-
-    #[test]
-    fn groups_of_panels_are_as_large_as_the_threads_allow() {
-        assert_eq!(panel_groups(12, 1, 1), [0..4, 4..8, 8..12]);
-        assert_eq!(panel_groups(12, 1, 2), [0..3, 3..6, 6..9, 9..12]);
-        assert_eq!(panel_groups(8, 5, 2), [0..4, 4..8]);
-        assert_eq!(panel_groups(3, 1, 16), [0..1, 1..2, 2..3]);
-    }
-}
+mod tests;

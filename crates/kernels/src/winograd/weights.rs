@@ -28,7 +28,7 @@ impl Channels {
     }
 
     /// Whether the transformed weights are too many to stay in a cache.
-    fn is_stored_past_caches(self, points: usize) -> bool {
+    pub(super) fn is_stored_past_caches(self, points: usize) -> bool {
         self.points_len(points) > CACHED_WEIGHTS
     }
 
