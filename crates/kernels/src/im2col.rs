@@ -25,7 +25,7 @@ thread_local! {
 }
 
 /// A convolution by matrix products.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Im2col {
     spec: ConvSpec,
     activation: Activation,
@@ -56,7 +56,8 @@ impl Groups {
         } else {
             ((LOCATIONS_PER_TASK / output.width.max(1)).max(1), output.height)
         };
-        Self { output, rows, per_image: used.div_ceil(rows) }
+        let per_image = if output.width == 0 { 0 } else { used.div_ceil(rows) };
+        Self { output, rows, per_image }
     }
 
     fn len(&self) -> usize {
@@ -246,7 +247,7 @@ impl Im2col {
         let parts = PARTIAL_SUMS.min(groups.len());
         let part_len = (patch + 1) * conv.channels;
         let mut partial_sums = Buffer::zeros(parts * part_len);
-        let per_part = groups.len().div_ceil(parts);
+        let per_part = groups.len().div_ceil(parts.max(1));
         cpu.for_each_chunk(&mut partial_sums, part_len, |part, sums| {
             let (weights, bias) = sums.split_at_mut(patch * conv.channels);
             TASK_MEMORY.with_borrow_mut(|(patches, products)| {
@@ -550,5 +551,77 @@ impl Kernel for EpilogueAdjoint<'_, '_> {
             }
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::{config, noise};
+    use proptest::prelude::*;
+
+    fn im2col() -> impl Strategy<Value = Im2col> {
+        let activation = prop_oneof![Just(Activation::Relu), Just(Activation::ReluAvgPool)];
+        let geometry = (1..=8usize, 1..=3usize, 0..=9usize);
+        (geometry, 1..=5usize, activation).prop_map(
+            |((kernel, stride, padding), in_channels, activation)| {
+                let spec = ConvSpec { in_channels, out_channels: PANEL, kernel, stride, padding };
+                Im2col::new(spec, activation)
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(config(400))]
+
+        #[test]
+        fn patches_are_what_lies_under_the_kernel(
+            im2col in im2col(),
+            images in 1..=2usize,
+            height in 1..=20usize,
+            width in 1..=300usize,
+        ) {
+            let ConvSpec { in_channels: channels, kernel, stride, padding, .. } = im2col.spec;
+            let input = Shape { images, height, width, channels };
+            let data = noise(input.len(), 1);
+            let conv = im2col.conv_output(input);
+            let groups = Groups::new(conv, im2col.activation);
+            // What earlier patches leave in the memory must not be seen.
+            let mut memory = Buffer::zeros(1000);
+            memory.fill(f32::NAN);
+            let mut locations = 0..0;
+            for index in 0..groups.len() {
+                let group = groups.get(index);
+                let range = groups.locations(index);
+                prop_assert_eq!(range.len(), group.rows * conv.width);
+                prop_assert!(range.start >= locations.end, "groups overlap");
+                locations = range.clone();
+                let patches = im2col.patches(&data, input, group, &mut memory);
+                let at = |place: usize| {
+                    let location = range.start + place / im2col.patch_len();
+                    let (tap, channel) =
+                        (place % im2col.patch_len() / channels, place % channels);
+                    let inside = |output: usize, tap: usize, size: usize| {
+                        (output * stride + tap).checked_sub(padding).filter(|&at| at < size)
+                    };
+                    let y = inside(location / conv.width % conv.height, tap / kernel, height);
+                    let x = inside(location % conv.width, tap % kernel, width);
+                    let image = location / (conv.width * conv.height);
+                    y.zip(x).map_or(0.0, |(y, x)| {
+                        data[((image * height + y) * width + x) * channels + channel]
+                    })
+                };
+                let expected: Vec<f32> = (0..range.len() * im2col.patch_len()).map(at).collect();
+                prop_assert_eq!(patches, &expected[..]);
+            }
+            // All rows that the activation keeps are in a group.
+            let pooled = im2col.activation == Activation::ReluAvgPool;
+            let used = if pooled { conv.height / 2 * 2 } else { conv.height };
+            for row in 0..used * usize::from(conv.width > 0) {
+                let (index, row_of_group) = groups.of_row(images - 1, row).expect("a group");
+                let start = groups.locations(index).start + row_of_group * conv.width;
+                prop_assert_eq!(start, ((images - 1) * conv.height + row) * conv.width);
+            }
+        }
     }
 }

@@ -62,27 +62,33 @@ fn gradients_agree_with_direct_convolution() {
     }
 }
 
-/// A direction of steepest ascent must raise the loss by what the gradient promises.
+/// A direction of steepest ascent in each argument raises the loss by what its gradient says.
 #[test]
 fn gradients_agree_with_finite_differences() {
     for problem in cases().into_iter().map(Problem::new) {
-        let set = InstructionSet::best();
-        let mut workspace = workspace(1, set);
-        let [_, weights, _] = problem.gradients(&mut workspace, &problem.output_gradient);
-        let norm = weights.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
-        let step = 1e-4 * problem.weights.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
-        let mut moved =
-            Problem::new(Case { channels: problem.case.channels.clone(), ..problem.case });
-        let mut loss = |sign: f64| -> f64 {
-            for ((weight, &old), &g) in moved.weights.iter_mut().zip(&problem.weights).zip(&weights)
-            {
-                *weight = (f64::from(old) + sign * step * f64::from(g) / norm) as f32;
+        let mut workspace = workspace(1, InstructionSet::best());
+        let gradients = problem.gradients(&mut workspace, &problem.output_gradient);
+        for (argument, gradient) in gradients.iter().enumerate() {
+            if gradient.is_empty() {
+                continue;
             }
-            let output = moved.expected_output();
-            output.iter().zip(&moved.output_gradient).map(|(o, &g)| o * f64::from(g)).sum()
-        };
-        let slope = (loss(1.0) - loss(-1.0)) / (2.0 * step);
-        assert!((slope / norm - 1.0).abs() < 1e-2, "slope {slope}, gradient {norm}");
+            let length =
+                |values: &[f32]| values.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+            let norm = length(gradient);
+            let step = 1e-4 * length(problem.argument(argument));
+            let mut moved = problem.clone();
+            let mut loss = |sign: f64| -> f64 {
+                let places = moved.argument_mut(argument).iter_mut();
+                for ((value, &old), &g) in places.zip(problem.argument(argument)).zip(gradient) {
+                    *value = (f64::from(old) + sign * step * f64::from(g) / norm) as f32;
+                }
+                let output = moved.expected_output();
+                output.iter().zip(&moved.output_gradient).map(|(o, &g)| o * f64::from(g)).sum()
+            };
+            let slope = (loss(1.0) - loss(-1.0)) / (2.0 * step);
+            let what = ["input", "weights", "bias"][argument];
+            assert!((slope / norm - 1.0).abs() < 1e-2, "{what}: slope {slope}, gradient {norm}");
+        }
     }
 }
 
@@ -116,6 +122,35 @@ fn results_do_not_depend_on_threads() {
                 (output.data().to_vec(), gradients)
             };
             assert!(run(1) == run(4), "{set} {:?}", problem.case.spec);
+        }
+    }
+}
+
+#[test]
+fn empty_outputs_give_zero_gradients() {
+    use Activation::{Linear, Relu, ReluAvgPool};
+    let strided = ConvSpec { stride: 2, ..ConvSpec::plain(32, 32, 4) };
+    for (spec, activation) in [
+        (ConvSpec::plain(32, 32, 3), Relu),
+        (ConvSpec::plain(32, 32, 4), Linear),
+        (ConvSpec::plain(32, 32, 4), ReluAvgPool),
+        (ConvSpec::plain(3, 32, 4), ReluAvgPool),
+        (ConvSpec::plain(32, 32, 8), Relu),
+        (strided, Relu),
+        (strided, ReluAvgPool),
+    ] {
+        // The kernel is too large in one direction or both, or there are no images.
+        for size in [[2, 1, 1], [1, 2, 9], [1, 9, 2], [1, 2, 2], [0, 9, 9]] {
+            let problem = Problem::new(case(spec, activation, size));
+            assert!(problem.output_shape.is_empty());
+            for set in InstructionSet::available() {
+                let mut workspace = workspace(2, set);
+                let conv = problem.conv(workspace.cpu());
+                let (output, _) = problem.forward(&mut workspace, &conv);
+                assert!(output.data().is_empty());
+                let gradients = problem.gradients(&mut workspace, &[]);
+                assert!(gradients.iter().flatten().all(|&value| value == 0.0), "{spec:?}");
+            }
         }
     }
 }

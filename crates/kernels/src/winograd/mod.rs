@@ -180,7 +180,7 @@ impl Winograd {
     }
 
     fn grid(&self, input: Shape) -> Grid {
-        let out = |size: usize| size + 2 * self.padding + 1 - self.kernel;
+        let out = |size: usize| (size + 2 * self.padding + 1).saturating_sub(self.kernel);
         Grid {
             input,
             out_height: out(input.height),

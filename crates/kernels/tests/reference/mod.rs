@@ -48,6 +48,7 @@ pub fn tensor(shape: Shape, data: &[f32]) -> Tensor {
 }
 
 /// A case with numbers.
+#[derive(Clone)]
 pub struct Problem {
     pub case: Case,
     /// Of the computed channels, before pooling.
@@ -77,6 +78,16 @@ impl Problem {
         };
         problem.keep_away_from_kinks();
         problem
+    }
+
+    /// What [`Problem::gradients`] gives the gradient `number` of.
+    pub fn argument(&self, number: usize) -> &[f32] {
+        [&self.input, &self.weights, &self.bias][number]
+    }
+
+    /// The same, to be changed.
+    pub fn argument_mut(&mut self, number: usize) -> &mut [f32] {
+        [&mut self.input, &mut self.weights, &mut self.bias][number]
     }
 
     /// The same with image `index` alone.
