@@ -63,7 +63,7 @@ pub(crate) struct PanelProduct<'a> {
 }
 
 /// What a product prefetches while it computes, as loads alone would wait for the outer caches.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Prefetch {
     /// Distance in floats from each element of the left-hand matrix to one of the next product's.
     pub next_left: Option<usize>,
@@ -217,6 +217,108 @@ impl Block {
                     let value =
                         if self.accumulate { simd.add(value, simd.load(target)) } else { value };
                     simd.store(target, value);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::{config, noise};
+    use crate::simd::SimdToken;
+    use proptest::prelude::*;
+
+    /// What lies where in the left-hand matrix.
+    #[derive(Clone, Copy, Debug)]
+    enum Left {
+        Rows,
+        TransposedRows,
+        Panels { width: usize },
+        TransposedPanel,
+    }
+
+    impl Left {
+        /// The layout of `rows` × `k` elements, and the place of element (row, k) in memory.
+        fn layout(self, rows: usize, k: usize) -> (LeftLayout, Box<dyn Fn(usize, usize) -> usize>) {
+            match self {
+                Self::Rows => (LeftLayout::rows(k), Box::new(move |row, at| row * k + at)),
+                Self::TransposedRows => {
+                    (LeftLayout::transposed_rows(rows, k), Box::new(move |row, at| at * rows + row))
+                }
+                Self::Panels { width } => (
+                    LeftLayout::panels(rows, width),
+                    Box::new(move |row, at| (at / width * rows + row) * width + at % width),
+                ),
+                Self::TransposedPanel => {
+                    (LeftLayout::transposed_panel(k), Box::new(|row, at| at * PANEL + row))
+                }
+            }
+        }
+    }
+
+    /// A layout with rows and k that it can have.
+    fn left() -> impl Strategy<Value = (Left, usize, usize)> {
+        prop_oneof![
+            (0..=50usize, 0..=70usize).prop_map(|(rows, k)| (Left::Rows, rows, k)),
+            (0..=50usize, 0..=70usize).prop_map(|(rows, k)| (Left::TransposedRows, rows, k)),
+            (0..=50usize, 1..=PANEL, 0..=4usize).prop_map(|(rows, width, panels)| {
+                (Left::Panels { width }, rows, width * panels)
+            }),
+            (0..=PANEL, 0..=70usize).prop_map(|(rows, k)| (Left::TransposedPanel, rows, k)),
+        ]
+    }
+
+    fn prefetch() -> impl Strategy<Value = Prefetch> {
+        let next_left = prop::option::of(0..1000usize);
+        let next_right = prop::option::of(-1000..1000isize);
+        (next_left, next_right, any::<bool>())
+            .prop_map(|(next_left, next_right, result)| Prefetch { next_left, next_right, result })
+    }
+
+    proptest! {
+        #![proptest_config(config(400))]
+
+        #[test]
+        fn panel_products_agree_with_their_definition(
+            (left, rows, k) in left(),
+            accumulate in any::<bool>(),
+            prefetch in prefetch().no_shrink(),
+        ) {
+            let (layout, place) = left.layout(rows, k);
+            let elements = (0..rows).flat_map(|row| (0..k).map(move |at| (row, at)));
+            let len = elements.map(|(row, at)| place(row, at) + 1).max().unwrap_or(0);
+            // No float more than the product needs.
+            let (left, right) = (noise(len, 1), noise(k * PANEL, 2));
+            let before = noise((rows + 2) * PANEL, 3);
+            for token in SimdToken::available() {
+                let mut result = before.clone();
+                let product = PanelProduct {
+                    left: &left,
+                    layout,
+                    rows,
+                    k,
+                    right: &right,
+                    result: &mut result,
+                    accumulate,
+                    prefetch,
+                };
+                token.run(product);
+                for (i, (&got, &before)) in result.iter().zip(&before).enumerate() {
+                    let (row, column) = (i / PANEL, i % PANEL);
+                    if row >= rows {
+                        prop_assert_eq!(got, before, "row {} is beyond the product", row);
+                        continue;
+                    }
+                    let term = |at| {
+                        f64::from(left[place(row, at)]) * f64::from(right[at * PANEL + column])
+                    };
+                    let sum: f64 = (0..k).map(term).sum();
+                    let expected = sum + if accumulate { f64::from(before) } else { 0.0 };
+                    let error = (f64::from(got) - expected).abs();
+                    let set = token.instruction_set();
+                    prop_assert!(error < 1e-5, "({row}, {column}) on {set} is off by {error:.1e}");
                 }
             }
         }
