@@ -47,3 +47,20 @@ impl SimdToken {
         InstructionSet::available().into_iter().filter_map(Self::detect).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn what_the_cpu_lacks_has_no_token() {
+        use InstructionSet::{Avx2, Avx512, Portable};
+        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        let avx512 = avx2 && is_x86_feature_detected!("avx512f");
+        for (set, has) in [(Portable, true), (Avx2, avx2), (Avx512, avx512)] {
+            let token = SimdToken::detect(set);
+            assert_eq!(token.map(SimdToken::instruction_set), has.then_some(set));
+        }
+    }
+}
