@@ -76,13 +76,13 @@ impl Adam {
         let second = Disjoint::new(&mut moments.second);
         cpu.for_each_chunk(parameters, CHUNK, |chunk, parameters| {
             let (start, len) = (chunk * CHUNK, parameters.len());
-            cpu.instruction_set().run(Update {
+            cpu.simd().run(Update {
                 adam: *self,
                 parameters,
                 gradient: &gradient[start..start + len],
-                // SAFETY: chunks do not overlap.
+                // SAFETY: chunks do not overlap, and one task has each.
                 first: unsafe { first.slice(start, len) },
-                // SAFETY: chunks do not overlap.
+                // SAFETY: chunks do not overlap, and one task has each.
                 second: unsafe { second.slice(start, len) },
             });
         });
@@ -117,7 +117,7 @@ impl Kernel for Update<'_> {
             let (p, m, v) =
                 (&mut parameters[at.clone()], &mut first[at.clone()], &mut second[at.clone()]);
             let g = &gradient[at];
-            // SAFETY: all four slices have LANES floats.
+            // SAFETY: all four slices have `LANES` floats.
             unsafe {
                 let old = simd.load(p.as_ptr());
                 let g = simd.mul_add(simd.splat(adam.weight_decay), old, simd.load(g.as_ptr()));

@@ -133,7 +133,7 @@ impl Method {
         }
     }
 
-    fn pack(&self, cpu: &Cpu, weights: &[f32], packed: &mut [f32]) {
+    fn pack(&self, cpu: &Cpu, weights: &[f32], packed: &mut Buffer) {
         match self {
             Self::Winograd(winograd) => winograd.transform_weights(cpu, weights, packed),
             Self::Im2col(im2col) => im2col.pack_weights(cpu, weights, packed),
@@ -266,7 +266,7 @@ impl Conv2dGradient {
         }
     }
 
-    /// Leads a gradient back. The gradients of the weights and the bias of `pass.channels`, and of
+    /// Backpropagates a gradient. The gradients of the weights and the bias of `pass.channels`, and of
     /// the input, are overwritten.
     ///
     /// # Panics

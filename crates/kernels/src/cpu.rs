@@ -1,6 +1,6 @@
 //! The CPU as the kernels use it: an instruction set and threads.
 
-use crate::simd::InstructionSet;
+use crate::simd::{InstructionSet, SimdToken};
 use rayon::prelude::*;
 use std::fmt;
 use std::marker::PhantomData;
@@ -109,7 +109,7 @@ impl Threads {
 
 /// An instruction set, and threads that use it.
 pub struct Cpu {
-    instruction_set: InstructionSet,
+    simd: SimdToken,
     threads: Threads,
 }
 
@@ -140,21 +140,25 @@ impl Cpu {
     /// # Errors
     /// When the CPU does not have the instruction set or threads cannot be started.
     pub fn new(threads: usize, instruction_set: InstructionSet) -> Result<Self, CpuError> {
-        if !instruction_set.is_available() {
-            return Err(CpuError::Unavailable(instruction_set));
-        }
+        let simd =
+            SimdToken::detect(instruction_set).ok_or(CpuError::Unavailable(instruction_set))?;
         let threads = Threads::new(threads).map_err(CpuError::Threads)?;
-        Ok(Self { instruction_set, threads })
+        Ok(Self { simd, threads })
     }
 
     /// The same instruction set on the calling thread alone.
     pub fn on_calling_thread(&self) -> Self {
-        Self { instruction_set: self.instruction_set, threads: Threads::calling() }
+        Self { simd: self.simd, threads: Threads::calling() }
     }
 
     /// The instruction set in use.
     pub fn instruction_set(&self) -> InstructionSet {
-        self.instruction_set
+        self.simd.instruction_set()
+    }
+
+    /// What runs kernels compiled for the instruction set in use.
+    pub(crate) fn simd(&self) -> SimdToken {
+        self.simd
     }
 
     /// Number of threads.
@@ -181,6 +185,7 @@ pub(crate) struct Disjoint<'a, T> {
 
 // SAFETY: handing out parts is `unsafe`; whoever does so promises that they do not overlap.
 unsafe impl<T: Send> Sync for Disjoint<'_, T> {}
+// SAFETY: it stands for a `&mut [T]`, which may be sent where `T` may be.
 unsafe impl<T: Send> Send for Disjoint<'_, T> {}
 
 impl<'a, T> Disjoint<'a, T> {

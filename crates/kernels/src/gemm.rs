@@ -62,16 +62,14 @@ pub(crate) struct PanelProduct<'a> {
     pub prefetch: Prefetch,
 }
 
-/// What a product asks to be brought near while it computes, as nothing on the way from the far
-/// caches would come in time by itself.
-#[derive(Clone, Copy, Default)]
+/// What a product prefetches while it computes, as loads alone would wait for the outer caches.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Prefetch {
-    /// How many floats from each element of the left-hand matrix lies one that the next product
-    /// wants.
+    /// Distance in floats from each element of the left-hand matrix to one of the next product's.
     pub next_left: Option<usize>,
-    /// The same for the right-hand matrix.
+    /// Distance in floats from the right-hand matrix to the next product's.
     pub next_right: Option<isize>,
-    /// Whether the result is far away.
+    /// Whether to prefetch the result, because it is not in an inner cache.
     pub result: bool,
 }
 
@@ -92,7 +90,8 @@ impl Kernel for PanelProduct<'_> {
         assert!(right.len() >= k * PANEL && result.len() >= rows * PANEL);
         let mut row = 0;
         while row < rows {
-            // SAFETY: `row + step <= rows`, and the assertions above cover all rows, columns and k.
+            // SAFETY: `row < rows`, and by the assertions above the slices cover all rows, all of `k`
+            // and all columns of a panel; `result` is borrowed mutably, so nothing else writes it.
             unsafe {
                 let block = Block {
                     left: left.as_ptr().add(row * layout.row_stride),
@@ -127,10 +126,11 @@ impl Block {
     /// Multiplies as many rows as the registers take, at most `rows`; returns how many.
     ///
     /// # Safety
-    /// The pointers must cover `rows` rows.
+    /// `left` and `right` must be readable, `result` readable and writable, for `rows` ≥ 1 rows of
+    /// the product.
     #[inline(always)]
     unsafe fn multiply<S: Simd>(&self, simd: S, rows: usize) -> usize {
-        // SAFETY: passed on.
+        // SAFETY: the caller promises `rows` rows; no arm takes more.
         unsafe {
             match rows.min(S::ROWS) {
                 12.. => self.multiply_rows::<S, 12>(simd),
@@ -143,10 +143,13 @@ impl Block {
         }
     }
 
+    /// # Safety
+    /// As for [`Block::multiply`], with `ROWS` rows.
     #[inline(always)]
     unsafe fn multiply_rows<S: Simd, const ROWS: usize>(&self, simd: S) -> usize {
         for column in (0..PANEL).step_by(2 * S::LANES) {
-            // SAFETY: passed on; `column + 2 · LANES <= PANEL`.
+            // SAFETY: the caller promises `ROWS` rows; `column + 2 · LANES <= PANEL`, as a panel is a
+            // multiple of two vectors.
             unsafe { self.multiply_tile::<S, ROWS>(simd, column) }
         }
         ROWS
@@ -165,9 +168,12 @@ impl Block {
         }
     }
 
+    /// # Safety
+    /// As for [`Block::multiply`], with `ROWS` rows, and `column + 2 · LANES <= PANEL`.
     #[inline(always)]
     unsafe fn multiply_tile<S: Simd, const ROWS: usize>(&self, simd: S, column: usize) {
-        // SAFETY: the caller's promise covers every offset below.
+        // SAFETY: loads and stores are in the rows, columns and `k` that the caller promises. What
+        // the loop leaves in `left` and `right` may be out of bounds and is not read.
         unsafe {
             let zero = simd.splat(0.0);
             let mut sums = [[zero; 2]; ROWS];
@@ -201,8 +207,8 @@ impl Block {
                         sum[0] = simd.mul_add(l, r0, sum[0]);
                         sum[1] = simd.mul_add(l, r1, sum[1]);
                     }
-                    left = left.add(self.layout.k_stride);
-                    right = right.add(PANEL);
+                    left = left.wrapping_add(self.layout.k_stride);
+                    right = right.wrapping_add(PANEL);
                 }
             }
             for (row, sum) in sums.iter().enumerate() {
@@ -211,6 +217,108 @@ impl Block {
                     let value =
                         if self.accumulate { simd.add(value, simd.load(target)) } else { value };
                     simd.store(target, value);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::{config, noise};
+    use crate::simd::SimdToken;
+    use proptest::prelude::*;
+
+    /// What lies where in the left-hand matrix.
+    #[derive(Clone, Copy, Debug)]
+    enum Left {
+        Rows,
+        TransposedRows,
+        Panels { width: usize },
+        TransposedPanel,
+    }
+
+    impl Left {
+        /// The layout of `rows` × `k` elements, and the place of element (row, k) in memory.
+        fn layout(self, rows: usize, k: usize) -> (LeftLayout, Box<dyn Fn(usize, usize) -> usize>) {
+            match self {
+                Self::Rows => (LeftLayout::rows(k), Box::new(move |row, at| row * k + at)),
+                Self::TransposedRows => {
+                    (LeftLayout::transposed_rows(rows, k), Box::new(move |row, at| at * rows + row))
+                }
+                Self::Panels { width } => (
+                    LeftLayout::panels(rows, width),
+                    Box::new(move |row, at| (at / width * rows + row) * width + at % width),
+                ),
+                Self::TransposedPanel => {
+                    (LeftLayout::transposed_panel(k), Box::new(|row, at| at * PANEL + row))
+                }
+            }
+        }
+    }
+
+    /// A layout with rows and k that it can have.
+    fn left() -> impl Strategy<Value = (Left, usize, usize)> {
+        prop_oneof![
+            (0..=50usize, 0..=70usize).prop_map(|(rows, k)| (Left::Rows, rows, k)),
+            (0..=50usize, 0..=70usize).prop_map(|(rows, k)| (Left::TransposedRows, rows, k)),
+            (0..=50usize, 1..=PANEL, 0..=4usize).prop_map(|(rows, width, panels)| {
+                (Left::Panels { width }, rows, width * panels)
+            }),
+            (0..=PANEL, 0..=70usize).prop_map(|(rows, k)| (Left::TransposedPanel, rows, k)),
+        ]
+    }
+
+    fn prefetch() -> impl Strategy<Value = Prefetch> {
+        let next_left = prop::option::of(0..1000usize);
+        let next_right = prop::option::of(-1000..1000isize);
+        (next_left, next_right, any::<bool>())
+            .prop_map(|(next_left, next_right, result)| Prefetch { next_left, next_right, result })
+    }
+
+    proptest! {
+        #![proptest_config(config(400))]
+
+        #[test]
+        fn panel_products_agree_with_their_definition(
+            (left, rows, k) in left(),
+            accumulate in any::<bool>(),
+            prefetch in prefetch().no_shrink(),
+        ) {
+            let (layout, place) = left.layout(rows, k);
+            let elements = (0..rows).flat_map(|row| (0..k).map(move |at| (row, at)));
+            let len = elements.map(|(row, at)| place(row, at) + 1).max().unwrap_or(0);
+            // No float more than the product needs.
+            let (left, right) = (noise(len, 1), noise(k * PANEL, 2));
+            let before = noise((rows + 2) * PANEL, 3);
+            for token in SimdToken::available() {
+                let mut result = before.clone();
+                let product = PanelProduct {
+                    left: &left,
+                    layout,
+                    rows,
+                    k,
+                    right: &right,
+                    result: &mut result,
+                    accumulate,
+                    prefetch,
+                };
+                token.run(product);
+                for (i, (&got, &before)) in result.iter().zip(&before).enumerate() {
+                    let (row, column) = (i / PANEL, i % PANEL);
+                    if row >= rows {
+                        prop_assert_eq!(got, before, "row {} is beyond the product", row);
+                        continue;
+                    }
+                    let term = |at| {
+                        f64::from(left[place(row, at)]) * f64::from(right[at * PANEL + column])
+                    };
+                    let sum: f64 = (0..k).map(term).sum();
+                    let expected = sum + if accumulate { f64::from(before) } else { 0.0 };
+                    let error = (f64::from(got) - expected).abs();
+                    let set = token.instruction_set();
+                    prop_assert!(error < 1e-5, "({row}, {column}) on {set} is off by {error:.1e}");
                 }
             }
         }

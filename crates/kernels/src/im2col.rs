@@ -20,12 +20,12 @@ const LOCATIONS_PER_TASK: usize = 256;
 const PARTIAL_SUMS: usize = 8;
 
 thread_local! {
-    /// Patches and products of the task at hand.
+    /// Patches and products of the task that the thread runs.
     static TASK_MEMORY: RefCell<(Buffer, Buffer)> = RefCell::default();
 }
 
 /// A convolution by matrix products.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Im2col {
     spec: ConvSpec,
     activation: Activation,
@@ -56,7 +56,8 @@ impl Groups {
         } else {
             ((LOCATIONS_PER_TASK / output.width.max(1)).max(1), output.height)
         };
-        Self { output, rows, per_image: used.div_ceil(rows) }
+        let per_image = if output.width == 0 { 0 } else { used.div_ceil(rows) };
+        Self { output, rows, per_image }
     }
 
     fn len(&self) -> usize {
@@ -109,7 +110,7 @@ impl Im2col {
         });
     }
 
-    /// Whether the input's gradient can be had: patches must fill whole panels.
+    /// Whether the input's gradient can be computed: patches must fill whole panels.
     pub(crate) fn has_input_gradient(&self) -> bool {
         self.patch_len().is_multiple_of(PANEL) && self.spec.in_channels.is_multiple_of(PANEL)
     }
@@ -200,7 +201,7 @@ impl Im2col {
                     .chunks_exact_mut(locations * PANEL)
                     .enumerate()
                 {
-                    cpu.instruction_set().run(PanelProduct {
+                    cpu.simd().run(PanelProduct {
                         left,
                         layout: LeftLayout::rows(patch),
                         rows: locations,
@@ -211,7 +212,7 @@ impl Im2col {
                         prefetch: Prefetch::default(),
                     });
                 }
-                cpu.instruction_set().run(Epilogue {
+                cpu.simd().run(Epilogue {
                     products,
                     bias: &bias[pass.channels.clone()],
                     conv,
@@ -225,7 +226,7 @@ impl Im2col {
         });
     }
 
-    /// Leads the gradient of some output channels back, as [`crate::winograd`] does.
+    /// Backpropagates the gradient of some output channels, as [`crate::winograd`] does.
     pub(crate) fn backward(
         &self,
         cpu: &Cpu,
@@ -246,7 +247,7 @@ impl Im2col {
         let parts = PARTIAL_SUMS.min(groups.len());
         let part_len = (patch + 1) * conv.channels;
         let mut partial_sums = Buffer::zeros(parts * part_len);
-        let per_part = groups.len().div_ceil(parts);
+        let per_part = groups.len().div_ceil(parts.max(1));
         cpu.for_each_chunk(&mut partial_sums, part_len, |part, sums| {
             let (weights, bias) = sums.split_at_mut(patch * conv.channels);
             TASK_MEMORY.with_borrow_mut(|(patches, products)| {
@@ -254,7 +255,7 @@ impl Im2col {
                     let group = groups.get(index);
                     let locations = group.rows * conv.width;
                     products.grow(locations * conv.channels);
-                    let nonzero = cpu.instruction_set().run(EpilogueAdjoint {
+                    let nonzero = cpu.simd().run(EpilogueAdjoint {
                         pass: &pass,
                         activation: self.activation,
                         conv,
@@ -268,7 +269,7 @@ impl Im2col {
                     }
                     if wants_input {
                         let range = groups.locations(index);
-                        // SAFETY: groups do not overlap.
+                        // SAFETY: a group's locations are its own, and one task has the group.
                         let target = unsafe {
                             patch_gradient.slice(range.start * patch, range.len() * patch)
                         };
@@ -309,7 +310,7 @@ impl Im2col {
     ) {
         let patch = self.patch_len();
         for (panel, result) in weights.chunks_exact_mut(patch * PANEL).enumerate() {
-            cpu.instruction_set().run(PanelProduct {
+            cpu.simd().run(PanelProduct {
                 left: patches,
                 layout: LeftLayout::transposed_rows(patch, locations),
                 rows: patch,
@@ -335,7 +336,7 @@ impl Im2col {
         let locations = target.len() / self.patch_len();
         for (panel, result) in target.chunks_exact_mut(locations * PANEL).enumerate() {
             let row = panel * self.spec.out_channels + first_channel;
-            cpu.instruction_set().run(PanelProduct {
+            cpu.simd().run(PanelProduct {
                 left: products,
                 layout: LeftLayout::panels(locations, PANEL),
                 rows: locations,
@@ -439,11 +440,11 @@ impl Epilogue<'_> {
         let offset = (channel / PANEL * locations + location) * PANEL + channel % PANEL;
         let products = &self.products[offset..offset + S::LANES];
         let bias = &self.bias[channel..channel + S::LANES];
-        // SAFETY: both slices have LANES floats.
+        // SAFETY: both slices have `LANES` floats.
         let value = unsafe { simd.add(simd.load(products.as_ptr()), simd.load(bias.as_ptr())) };
         if let Some(signs) = self.signs {
             let number = value_number(self.conv, self.group, location, channel);
-            // SAFETY: only this task writes this group.
+            // SAFETY: no other task has this group, whose values these are.
             unsafe { store_signs(simd, signs, number, value) }
         }
         value
@@ -453,7 +454,7 @@ impl Epilogue<'_> {
     fn store<S: Simd>(&self, simd: S, [y, x]: [usize; 2], channel: usize, value: S::Vector) {
         let Shape { height, width, channels, .. } = self.output_shape;
         let offset = ((self.group.image * height + y) * width + x) * channels + channel;
-        // SAFETY: checked by `pointer`; only this task writes this group.
+        // SAFETY: `pointer` has checked that `LANES` floats lie there; no other task has this group.
         unsafe { simd.store(self.output.pointer(offset, S::LANES), value) }
     }
 }
@@ -491,7 +492,8 @@ impl Kernel for Epilogue<'_> {
     }
 }
 
-/// Leads a group's gradient back through pool and ReLU; tells whether anything is left of it.
+/// Backpropagates a group's gradient through pool and ReLU; returns whether the group's output has
+/// a gradient other than zero.
 struct EpilogueAdjoint<'a, 'b> {
     pass: &'a BackwardPass<'b>,
     activation: Activation,
@@ -533,7 +535,7 @@ impl Kernel for EpilogueAdjoint<'_, '_> {
                 let source =
                     &source[(y * shape.width + x) * shape.channels + channel..][..S::LANES];
                 let sum = &mut bias[channel..channel + S::LANES];
-                // SAFETY: all three slices have LANES floats.
+                // SAFETY: all three slices have `LANES` floats.
                 unsafe {
                     let mut value = simd.load(source.as_ptr());
                     if let Some(signs) = pass.signs {
@@ -549,5 +551,77 @@ impl Kernel for EpilogueAdjoint<'_, '_> {
             }
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::{config, noise};
+    use proptest::prelude::*;
+
+    fn im2col() -> impl Strategy<Value = Im2col> {
+        let activation = prop_oneof![Just(Activation::Relu), Just(Activation::ReluAvgPool)];
+        let geometry = (1..=8usize, 1..=3usize, 0..=9usize);
+        (geometry, 1..=5usize, activation).prop_map(
+            |((kernel, stride, padding), in_channels, activation)| {
+                let spec = ConvSpec { in_channels, out_channels: PANEL, kernel, stride, padding };
+                Im2col::new(spec, activation)
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(config(400))]
+
+        #[test]
+        fn patches_are_what_lies_under_the_kernel(
+            im2col in im2col(),
+            images in 1..=2usize,
+            height in 1..=20usize,
+            width in 1..=300usize,
+        ) {
+            let ConvSpec { in_channels: channels, kernel, stride, padding, .. } = im2col.spec;
+            let input = Shape { images, height, width, channels };
+            let data = noise(input.len(), 1);
+            let conv = im2col.conv_output(input);
+            let groups = Groups::new(conv, im2col.activation);
+            // What earlier patches leave in the memory must not be seen.
+            let mut memory = Buffer::zeros(1000);
+            memory.fill(f32::NAN);
+            let mut locations = 0..0;
+            for index in 0..groups.len() {
+                let group = groups.get(index);
+                let range = groups.locations(index);
+                prop_assert_eq!(range.len(), group.rows * conv.width);
+                prop_assert!(range.start >= locations.end, "groups overlap");
+                locations = range.clone();
+                let patches = im2col.patches(&data, input, group, &mut memory);
+                let at = |place: usize| {
+                    let location = range.start + place / im2col.patch_len();
+                    let (tap, channel) =
+                        (place % im2col.patch_len() / channels, place % channels);
+                    let inside = |output: usize, tap: usize, size: usize| {
+                        (output * stride + tap).checked_sub(padding).filter(|&at| at < size)
+                    };
+                    let y = inside(location / conv.width % conv.height, tap / kernel, height);
+                    let x = inside(location % conv.width, tap % kernel, width);
+                    let image = location / (conv.width * conv.height);
+                    y.zip(x).map_or(0.0, |(y, x)| {
+                        data[((image * height + y) * width + x) * channels + channel]
+                    })
+                };
+                let expected: Vec<f32> = (0..range.len() * im2col.patch_len()).map(at).collect();
+                prop_assert_eq!(patches, &expected[..]);
+            }
+            // All rows that the activation keeps are in a group.
+            let pooled = im2col.activation == Activation::ReluAvgPool;
+            let used = if pooled { conv.height / 2 * 2 } else { conv.height };
+            for row in 0..used * usize::from(conv.width > 0) {
+                let (index, row_of_group) = groups.of_row(images - 1, row).expect("a group");
+                let start = groups.locations(index).start + row_of_group * conv.width;
+                prop_assert_eq!(start, ((images - 1) * conv.height + row) * conv.width);
+            }
+        }
     }
 }

@@ -6,6 +6,12 @@
 //! Results depend on the instruction set (by rounding) and on nothing else: not on the number of
 //! threads and not on their timing.
 
+#![deny(clippy::undocumented_unsafe_blocks)]
+
+/// Lets the tests in here and those in `tests` share a module.
+#[cfg(test)]
+extern crate self as efficientad_kernels;
+
 mod activation;
 mod adam;
 mod conv2d;
@@ -13,6 +19,9 @@ mod cpu;
 mod gemm;
 mod im2col;
 mod muon;
+#[cfg(test)]
+#[path = "../tests/reference/mod.rs"]
+mod reference;
 mod resize;
 mod simd;
 mod tensor;

@@ -1,9 +1,9 @@
-//! Muon: an update of a weight matrix that goes equally far in all directions its gradients have.
+//! Muon: an optimiser whose updates of a weight matrix have nearly orthonormal columns.
 
 use crate::adam::NEGLIGIBLE_MEAN;
 use crate::cpu::Cpu;
 use crate::gemm::{LeftLayout, PANEL, PanelProduct, Prefetch};
-use crate::simd::InstructionSet;
+use crate::simd::SimdToken;
 
 /// The odd polynomial `a·x + b·x³ + c·x⁵` that, applied over and over, brings every singular value
 /// near 1, the faster the smaller it is.
@@ -18,7 +18,7 @@ const ROUNDS: usize = 5;
 /// neural networks*, 2024.
 #[derive(Clone, Copy, Debug)]
 pub struct Muon {
-    /// How far a parameter matrix moves along each of its gradients' directions.
+    /// Learning rate: about the singular values of an update.
     pub learning_rate: f32,
     /// Decay of the mean of gradients.
     pub momentum: f32,
@@ -47,7 +47,7 @@ impl Muon {
         }
         // Nesterov's momentum: the mean as it would be if the same gradient came once more.
         let ahead: Vec<f32> = mean.iter().zip(gradient).map(|(m, g)| towards(*m, *g)).collect();
-        let Some(direction) = orthogonalized(cpu.instruction_set(), &ahead, columns) else {
+        let Some(direction) = orthogonalized(cpu.simd(), &ahead, columns) else {
             return;
         };
         for (panel, direction) in direction.chunks(parameters.len() / columns * PANEL).enumerate() {
@@ -59,19 +59,19 @@ impl Muon {
     }
 }
 
-/// A matrix with the singular vectors of `matrix`, whose singular values are near 1, in panels; none
-/// if it is zero or holds what is no number.
+/// A matrix with the singular vectors of `matrix`, whose singular values are near 1, in panels;
+/// `None` if the squared norm of `matrix` is zero, subnormal, infinite or NaN.
 ///
 /// The polynomial acts on the matrix X as X·P, where P is a polynomial of XᵀX: so it is enough to
 /// compute with matrices of `columns` × `columns`, which are symmetric and commute.
-fn orthogonalized(set: InstructionSet, matrix: &[f32], columns: usize) -> Option<Vec<f32>> {
+fn orthogonalized(simd: SimdToken, matrix: &[f32], columns: usize) -> Option<Vec<f32>> {
     let rows = matrix.len() / columns;
     let square = |left: &[f32], right: &[f32]| {
-        product(set, left, LeftLayout::panels(columns, PANEL), [columns; 3], right)
+        product(simd, left, LeftLayout::panels(columns, PANEL), [columns; 3], right)
     };
     let shape = [columns, rows, columns];
     let left = LeftLayout::transposed_rows(columns, rows);
-    let mut gram = product(set, matrix, left, shape, &in_panels(matrix, columns));
+    let mut gram = product(simd, matrix, left, shape, &in_panels(matrix, columns));
     let trace: f32 = (0..columns).map(|i| gram[diagonal(columns, i)]).sum();
     if !trace.is_normal() {
         return None;
@@ -93,7 +93,7 @@ fn orthogonalized(set: InstructionSet, matrix: &[f32], columns: usize) -> Option
     }
     factor.iter_mut().for_each(|value| *value /= trace.sqrt());
     let shape = [rows, columns, columns];
-    Some(product(set, matrix, LeftLayout::rows(columns), shape, &factor))
+    Some(product(simd, matrix, LeftLayout::rows(columns), shape, &factor))
 }
 
 /// Where the element (i, i) of a square matrix in panels lies.
@@ -108,7 +108,7 @@ fn in_panels(matrix: &[f32], columns: usize) -> Vec<f32> {
 
 /// `rows` × `k` times `k` × `columns`; the right-hand matrix and the product are in panels.
 fn product(
-    set: InstructionSet,
+    simd: SimdToken,
     left: &[f32],
     layout: LeftLayout,
     [rows, k, columns]: [usize; 3],
@@ -117,7 +117,16 @@ fn product(
     let mut result = vec![0.0; rows * columns];
     for (right, result) in right.chunks(k * PANEL).zip(result.chunks_mut(rows * PANEL)) {
         let prefetch = Prefetch::default();
-        set.run(PanelProduct { left, layout, rows, k, right, result, accumulate: false, prefetch });
+        simd.run(PanelProduct {
+            left,
+            layout,
+            rows,
+            k,
+            right,
+            result,
+            accumulate: false,
+            prefetch,
+        });
     }
     result
 }
@@ -125,6 +134,7 @@ fn product(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::InstructionSet;
 
     /// Numbers of either sign, the columns of very different size and not independent.
     fn matrix(rows: usize, columns: usize, seed: usize) -> Vec<f32> {
@@ -189,10 +199,11 @@ mod tests {
 
     #[test]
     fn all_directions_go_about_equally_far() {
+        let best = SimdToken::available()[0];
         let matrix = matrix(200, 64, 0);
-        let direction = orthogonalized(InstructionSet::best(), &matrix, 64).unwrap();
+        let direction = orthogonalized(best, &matrix, 64).unwrap();
         let gram = product(
-            InstructionSet::best(),
+            best,
             &direction,
             LeftLayout::transposed_panel(200),
             [PANEL, 200, PANEL],

@@ -1,14 +1,16 @@
 //! Batches of feature maps in memory: images × height × width × channels, channels innermost.
 
 use crate::cpu::Disjoint;
-use crate::simd::Simd;
+use crate::simd::{LINE, Simd};
 use bytemuck::{Pod, Zeroable};
 use std::ops::{Deref, DerefMut, Range};
 
 /// A cache line of floats.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(64))]
-struct Line([f32; 16]);
+struct Line([f32; LINE]);
+
+const _: () = assert!(align_of::<Line>() == LINE * size_of::<f32>());
 
 /// Floats aligned to cache lines.
 #[derive(Clone, Default)]
@@ -20,7 +22,7 @@ pub struct Buffer {
 impl Buffer {
     /// `len` zeros.
     pub fn zeros(len: usize) -> Self {
-        Self { lines: bytemuck::zeroed_vec(len.div_ceil(16)), len }
+        Self { lines: bytemuck::zeroed_vec(len.div_ceil(LINE)), len }
     }
 
     /// Makes room for at least `len` floats; contents are lost.
@@ -128,7 +130,7 @@ impl Tensor {
     /// Some of the images.
     ///
     /// # Panics
-    /// When there are not so many images.
+    /// When `images` goes beyond the batch.
     pub fn images(&self, images: Range<usize>) -> TensorView<'_> {
         let len = self.shape.image_len();
         TensorView {
@@ -140,7 +142,7 @@ impl Tensor {
     /// Some of the images, to be written.
     ///
     /// # Panics
-    /// When there are not so many images.
+    /// When `images` goes beyond the batch.
     pub fn images_mut(&mut self, images: Range<usize>) -> TensorViewMut<'_> {
         let len = self.shape.image_len();
         TensorViewMut {
@@ -196,7 +198,8 @@ pub(crate) unsafe fn store_signs<S: Simd>(
     vector: S::Vector,
 ) {
     let bits = simd.positive_lanes(vector).to_le_bytes();
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller promises that no other task writes these signs, and their bytes hold none
+    // of other vectors, as `value` and `LANES` are multiples of 8.
     let target = unsafe { signs.slice(value / 8, S::LANES / 8) };
     target.copy_from_slice(&bits[..S::LANES / 8]);
 }

@@ -1,7 +1,7 @@
 //! One small trait over the vector units, and one way to enter code compiled for each of them.
 //!
-//! A [`Kernel`] is written once, generic over [`Simd`]; [`InstructionSet::run`] compiles it for
-//! every instruction set the target architecture has and calls the one chosen at run time.
+//! A [`Kernel`] is written once, generic over [`Simd`]; [`SimdToken::run`] compiles it for every
+//! instruction set the target architecture has and calls the one detected at run time.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -10,9 +10,11 @@ mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
+mod token;
 
 use std::fmt;
 use std::str::FromStr;
+pub(crate) use token::SimdToken;
 
 /// Floats of the widest vector.
 pub(crate) const MAX_LANES: usize = 16;
@@ -39,19 +41,20 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// `target` must be writable for `LANES` floats.
     unsafe fn store(self, target: *mut f32, value: Self::Vector);
-    /// Stores `LANES` floats that will not be wanted soon past the caches, where the CPU can write
-    /// whole lines so. [`Self::finish_far_stores`] must follow before anyone reads them.
+    /// Stores `LANES` floats that will not be read soon past the caches, where the CPU can write
+    /// whole lines so.
     ///
     /// # Safety
-    /// `target` must be writable for `LANES` floats, and aligned to them.
+    /// `target` must be writable for `LANES` floats and aligned to `LANES` floats, and
+    /// [`Self::fence_nontemporal`] must follow on the same thread before another one reads them.
     #[inline(always)]
-    unsafe fn store_far(self, target: *mut f32, value: Self::Vector) {
-        // SAFETY: the caller's promise.
+    unsafe fn store_nontemporal(self, target: *mut f32, value: Self::Vector) {
+        // SAFETY: the caller promises `LANES` writable floats.
         unsafe { self.store(target, value) }
     }
-    /// Makes all stores of [`Self::store_far`] visible.
+    /// Orders all earlier stores of [`Self::store_nontemporal`] before all later stores.
     #[inline(always)]
-    fn finish_far_stores(self) {}
+    fn fence_nontemporal(self) {}
     /// `value` in every lane.
     fn splat(self, value: f32) -> Self::Vector;
     /// `a + b`.
@@ -62,8 +65,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// `a · b + c`, fused where the CPU can.
     fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
-    /// Asks for the cache line of `address`, which need not be valid, to be brought into the
-    /// first-level cache.
+    /// Prefetches the cache line of `address`, which need not be valid, into the first-level cache.
     #[inline(always)]
     fn prefetch(self, _address: *const f32) {}
     /// The same into the second-level cache.
@@ -132,22 +134,6 @@ impl InstructionSet {
     pub fn is_available(self) -> bool {
         Self::available().contains(&self)
     }
-
-    /// Runs `kernel`, compiled for this instruction set.
-    #[inline]
-    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        match self {
-            Self::Portable => kernel.run(portable::Portable),
-            // SAFETY (both): `Cpu`, the only owner of an instruction set in use, checks availability.
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => unsafe { avx2::run(kernel) },
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => unsafe { avx512::run(kernel) },
-            #[cfg(target_arch = "aarch64")]
-            // SAFETY: NEON is part of every AArch64 CPU that Rust's targets name.
-            Self::Neon => unsafe { neon::run(kernel) },
-        }
-    }
 }
 
 impl fmt::Display for InstructionSet {
@@ -198,7 +184,7 @@ mod tests {
             let mut results = vec![[f32::MAX; 16]; 9];
             let mut positive = 0;
             for at in (0..16).step_by(S::LANES) {
-                // SAFETY: `at + LANES <= 16`.
+                // SAFETY: `at + LANES <= 16`, the length of every array.
                 unsafe {
                     let [a, b, c] = self.inputs.each_ref().map(|x| simd.load(x.as_ptr().add(at)));
                     let values = [
@@ -249,10 +235,12 @@ mod tests {
             c.rotate_right(3 * turn % 16);
             let inputs = [a, special, c];
             for keep in (0..=u16::MAX).step_by(if turn == 0 { 1 } else { 257 }) {
-                let run = |set: InstructionSet| set.run(Operations { inputs: &inputs, keep });
-                let (expected, positive) = run(InstructionSet::Portable);
-                for set in InstructionSet::available() {
-                    let (got, bits) = run(set);
+                let run = |token: SimdToken| token.run(Operations { inputs: &inputs, keep });
+                let portable = SimdToken::detect(InstructionSet::Portable).unwrap();
+                let (expected, positive) = run(portable);
+                for token in SimdToken::available() {
+                    let set = token.instruction_set();
+                    let (got, bits) = run(token);
                     assert_eq!(bits, positive, "{set} positive {a:?}");
                     for (op, (got, expected)) in got.iter().zip(&expected).enumerate() {
                         for i in 0..16 {

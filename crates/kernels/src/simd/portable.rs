@@ -16,12 +16,12 @@ impl Simd for Portable {
 
     #[inline(always)]
     unsafe fn load(self, source: *const f32) -> Lanes {
-        // SAFETY: the trait's contract; an array of f32 has f32's alignment.
+        // SAFETY: the caller promises `LANES` readable floats; an array is aligned as its elements.
         unsafe { source.cast::<Lanes>().read() }
     }
     #[inline(always)]
     unsafe fn store(self, target: *mut f32, value: Lanes) {
-        // SAFETY: as for `load`.
+        // SAFETY: the caller promises `LANES` writable floats; an array is aligned as its elements.
         unsafe { target.cast::<Lanes>().write(value) }
     }
     #[inline(always)]

@@ -6,9 +6,9 @@
 //! S. Gray, *Fast Algorithms for Convolutional Neural Networks*, CVPR 2016. The backward pass is the
 //! adjoint of the same three steps.
 //!
-//! The products are small and the weights large, so that the way to the caches is what counts: each
-//! product fetches what the next one needs, a row of points is led back while its products are near,
-//! and a task takes several panels of weights for the left sides it has.
+//! The products are small and the weights large, so that memory traffic decides the speed: each
+//! product prefetches what the next one needs, a row of points is transformed back while its products
+//! are in an inner cache, and a task multiplies its left sides by several panels of weights.
 
 mod maps;
 mod tile;
@@ -34,7 +34,8 @@ use weights::Channels;
 const BLOCK_FLOATS: usize = 6 << 20;
 /// Floats of one panel's products with a part of a block.
 const PANEL_PRODUCTS_FLOATS: usize = 1 << 18;
-/// Panels of weights at most that a task multiplies by the same left sides while these are near.
+/// Panels of weights at most that a task multiplies by the same left sides while these are in an
+/// inner cache.
 const PANELS_PER_TASK: usize = 4;
 /// Tiles that the matrix product handles best come in multiples of this.
 const ROWS_MULTIPLE: usize = 12;
@@ -52,7 +53,7 @@ thread_local! {
 struct TaskMemory {
     /// Products of one row of points with one panel of the weights.
     products: Buffer,
-    /// For each panel, all rows of products, led back along the row.
+    /// For each panel, all rows of products, transformed back along the row.
     rows: Buffer,
 }
 
@@ -148,7 +149,7 @@ impl Winograd {
     }
 
     /// Transforms plain weights (kernel row × column × input × output channel).
-    pub(crate) fn transform_weights(&self, cpu: &Cpu, weights: &[f32], transformed: &mut [f32]) {
+    pub(crate) fn transform_weights(&self, cpu: &Cpu, weights: &[f32], transformed: &mut Buffer) {
         with_maps!(self.kind, T, {
             weights::transform::<T>(cpu, weights, self.channels, transformed);
         });
@@ -161,7 +162,7 @@ impl Winograd {
         cpu: &Cpu,
         weights: &[f32],
         room: &mut [f32],
-        transformed: &mut [f32],
+        transformed: &mut Buffer,
     ) {
         let Channels { input, output } = self.channels;
         weights::transpose(cpu, weights, self.channels, room);
@@ -179,7 +180,7 @@ impl Winograd {
     }
 
     fn grid(&self, input: Shape) -> Grid {
-        let out = |size: usize| size + 2 * self.padding + 1 - self.kernel;
+        let out = |size: usize| (size + 2 * self.padding + 1).saturating_sub(self.kernel);
         Grid {
             input,
             out_height: out(input.height),
@@ -236,7 +237,7 @@ impl Winograd {
                     let rows = memory.rows.chunks_exact(products.rows_len());
                     for (panel, rows) in group.zip(rows) {
                         with_maps!(self.kind, T, {
-                            cpu.instruction_set().run(OutputTransform::<T> {
+                            cpu.simd().run(OutputTransform::<T> {
                                 rows,
                                 bias: &bias[pass.channels.clone()],
                                 grid: &grid,
@@ -255,7 +256,7 @@ impl Winograd {
         }
     }
 
-    /// Cuts a block of tiles into parts whose products with one panel stay in the near caches.
+    /// Cuts a block of tiles into parts whose products with one panel stay in the inner caches.
     fn parts(&self, tiles: usize) -> Vec<Range<usize>> {
         let most = PANEL_PRODUCTS_FLOATS / (self.points() * PANEL);
         let parts = tiles.div_ceil(most / ROWS_MULTIPLE * ROWS_MULTIPLE);
@@ -287,7 +288,7 @@ impl Winograd {
         let products = Disjoint::new(products);
         with_maps!(self.kind, T, {
             for_each_range(cpu, tiles.len(), |range| {
-                cpu.instruction_set().run(InputTransform::<T> {
+                cpu.simd().run(InputTransform::<T> {
                     input,
                     grid,
                     tiles,
@@ -300,8 +301,9 @@ impl Winograd {
         });
     }
 
-    /// Leads the gradient of some output channels back: to the transformed weights and the bias
-    /// (whose parts for these channels are overwritten), and to the input if wanted (overwritten).
+    /// Backpropagates the gradient of some output channels: to the transformed weights and the bias
+    /// (whose parts for these channels are overwritten), and to the input where
+    /// `pass.input_gradient` is given (overwritten).
     ///
     /// Tiles whose output gradient is zero are left out: they add nothing.
     pub(crate) fn backward(
@@ -338,7 +340,7 @@ impl Winograd {
             let products = Disjoint::new(&mut scratch.result);
             with_maps!(self.kind, T, {
                 for_each_range(cpu, block.len(), |range| {
-                    cpu.instruction_set().run(OutputAdjoint::<T> {
+                    cpu.simd().run(OutputAdjoint::<T> {
                         output_gradient: pass.output_gradient.data,
                         signs: pass.signs.map(|signs| signs.bytes()),
                         grid: &grid,
@@ -385,7 +387,7 @@ impl Winograd {
                 rows.iter().filter(|row| tiles[row.start].row % 2 == parity).cloned().collect();
             with_maps!(self.kind, T, {
                 cpu.for_each(rows.len(), |row| {
-                    cpu.instruction_set().run(InputAdjoint::<T> {
+                    cpu.simd().run(InputAdjoint::<T> {
                         products,
                         grid,
                         tiles,
@@ -412,13 +414,13 @@ struct PartProducts<'a> {
 }
 
 impl PartProducts<'_> {
-    /// Floats of all rows of a panel's products, led back along the row.
+    /// Floats of all rows of a panel's products, transformed back along the row.
     fn rows_len(&self) -> usize {
         self.planes.len(self.winograd.axis_points() * self.winograd.kind.outputs())
     }
 
-    /// Multiplies by a group of panels and leads each row of points back along the row, while its
-    /// products are near.
+    /// Multiplies by a group of panels and transforms each row of points back along the row, while
+    /// its products are in an inner cache.
     fn rows(&self, cpu: &Cpu, group: Range<usize>, memory: &mut TaskMemory) {
         let axis = self.winograd.axis_points();
         let TaskMemory { products, rows } = memory;
@@ -430,7 +432,7 @@ impl PartProducts<'_> {
                     self.multiply(cpu, &group, panel, [row, column], products);
                 }
                 with_maps!(self.winograd.kind, T, {
-                    cpu.instruction_set().run(RowTransform::<T> {
+                    cpu.simd().run(RowTransform::<T> {
                         products,
                         planes: self.planes,
                         row,
@@ -462,7 +464,7 @@ impl PartProducts<'_> {
         } else {
             right(point + 1, group.start)
         };
-        cpu.instruction_set().run(PanelProduct {
+        cpu.simd().run(PanelProduct {
             left: &self.left[point * self.left_planes.stride()..],
             layout: self.left_planes.layout(),
             rows: self.planes.tiles,
@@ -518,13 +520,14 @@ impl BlockProducts<'_> {
                 for input_panel in 0..inputs / PANEL {
                     let offset = start + (panel * inputs + input_panel * PANEL) * PANEL;
                     let left = &left[point * left_stride + input_panel * self.tiles * PANEL..];
-                    self.cpu.instruction_set().run(PanelProduct {
+                    self.cpu.simd().run(PanelProduct {
                         left,
                         layout: LeftLayout::transposed_panel(self.tiles),
                         rows: PANEL,
                         k: self.tiles,
                         right,
-                        // SAFETY: one task per point and panel.
+                        // SAFETY: one task has this point and panel, and the matrices of different
+                        // points, panels and input panels do not overlap.
                         result: unsafe { gradient.slice(offset, PANEL * PANEL) },
                         accumulate: self.accumulate,
                         prefetch: Prefetch {
@@ -565,13 +568,13 @@ impl BlockProducts<'_> {
             for panel in panels {
                 let rows = point * inputs * outputs + panel * outputs * PANEL;
                 let len = self.tiles * PANEL;
-                self.cpu.instruction_set().run(PanelProduct {
+                self.cpu.simd().run(PanelProduct {
                     left: products,
                     layout: self.result_planes().layout(),
                     rows: self.tiles,
                     k: self.channels.len(),
                     right: &transposed[rows + self.channels.start * PANEL..],
-                    // SAFETY: one task per point and panel.
+                    // SAFETY: one task has this point and panel, and the panels do not overlap.
                     result: unsafe { left.slice(point * left_stride + panel * len, len) },
                     accumulate: false,
                     prefetch: Prefetch {
@@ -642,14 +645,4 @@ fn has_gradient(activation: Activation, grid: &Grid, tile: Tile, pass: &Backward
 }
 
 #[cfg(test)]
-mod tests {
-    use super::panel_groups;
-
-    #[test]
-    fn groups_of_panels_are_as_large_as_the_threads_allow() {
-        assert_eq!(panel_groups(12, 1, 1), [0..4, 4..8, 8..12]);
-        assert_eq!(panel_groups(12, 1, 2), [0..3, 3..6, 6..9, 9..12]);
-        assert_eq!(panel_groups(8, 5, 2), [0..4, 4..8]);
-        assert_eq!(panel_groups(3, 1, 16), [0..1, 1..2, 2..3]);
-    }
-}
+mod tests;

@@ -161,7 +161,7 @@ pub(crate) fn runs_of_rows(tiles: &[Tile]) -> Vec<std::ops::Range<usize>> {
 mod tests {
     use super::super::maps::{F6x4, F7x3, F7x4};
     use super::*;
-    use crate::simd::{InstructionSet, Kernel};
+    use crate::simd::{Kernel, MAX_LANES, SimdToken};
     use std::array::from_fn;
 
     /// Compares the maps with a plain correlation, and each adjoint with its map.
@@ -199,8 +199,8 @@ mod tests {
     }
 
     fn lane<S: Simd>(simd: S, vector: S::Vector) -> f32 {
-        let mut lanes = [0.0; 16];
-        // SAFETY: no vector has more than 16 lanes.
+        let mut lanes = [0.0; MAX_LANES];
+        // SAFETY: `lanes` is as long as the widest vector.
         unsafe { simd.store(lanes.as_mut_ptr(), vector) };
         lanes[S::LANES - 1]
     }
@@ -216,8 +216,8 @@ mod tests {
             })*
             #[test]
             fn tile_maps_correlate() {
-                for set in InstructionSet::available() {
-                    $(set.run(Correlates($kind));)*
+                for token in SimdToken::available() {
+                    $(token.run(Correlates($kind));)*
                 }
             }
         };

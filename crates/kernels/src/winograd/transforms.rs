@@ -55,7 +55,7 @@ impl Planes {
         for (i, value) in values.iter_mut().enumerate() {
             let start = (first_plane + i) * self.stride() + offset;
             let products = &products[start..start + S::LANES];
-            // SAFETY: the slice has LANES floats.
+            // SAFETY: the slice has `LANES` floats.
             *value = unsafe { simd.load(products.as_ptr()) };
             simd.prefetch(products.as_ptr().wrapping_add(2 * PANEL));
         }
@@ -90,6 +90,8 @@ impl<T> InputTransform<'_, T> {
         let shape = self.grid.input;
         let channels = shape.channels;
         assert_eq!((self.input.len(), channels), (shape.len(), self.planes.channels));
+        assert_eq!(self.tiles.len(), self.planes.tiles);
+        assert!(channels.is_multiple_of(PANEL) || channels < PANEL, "{channels} channels");
         let products = self.products.pointer(0, self.planes.len(N * N));
         let mut columns = [[simd.splat(0.0); N]; N];
         for panel in (0..channels).step_by(PANEL) {
@@ -105,7 +107,8 @@ impl<T> InputTransform<'_, T> {
                     for y in 0..N {
                         let row = T::input_to_products(simd, nth(simd, &columns, y));
                         for (x, value) in row.into_iter().enumerate() {
-                            // SAFETY: inside the planes; only this task writes this tile.
+                            // SAFETY: `pointer` has checked the length of all planes, which hold this
+                            // tile and channel by the assertions above; only this task writes the tile.
                             unsafe {
                                 let plane = products.add((y * N + x) * self.planes.stride());
                                 store_up_to(simd, plane.add(offset), value, channels - channel);
@@ -129,17 +132,18 @@ fn load_up_to<S: Simd>(simd: S, values: &[f32]) -> S::Vector {
     } else {
         values
     };
-    // SAFETY: the source has LANES floats.
+    // SAFETY: the source has at least `LANES` floats.
     unsafe { simd.load(source.as_ptr()) }
 }
 
 /// Stores a vector, or its first `count` lanes if there are no more.
 ///
 /// # Safety
-/// `target` must be valid for that many floats.
+/// `target` must be writable for that many floats.
 #[inline(always)]
 unsafe fn store_up_to<S: Simd>(simd: S, target: *mut f32, value: S::Vector, count: usize) {
-    // SAFETY: the caller's promise, and `lanes` is as long as any vector.
+    // SAFETY: the caller promises `count` writable floats, or `LANES` if these are fewer; `lanes` is
+    // as long as the widest vector.
     unsafe {
         if count < S::LANES {
             let mut lanes = [0.0; MAX_LANES];
@@ -226,6 +230,7 @@ impl<T> InputAdjoint<'_, T> {
     {
         let shape = self.grid.input;
         assert_eq!((shape.channels, shape.channels % PANEL), (self.planes.channels, 0));
+        assert!(self.tiles[self.range.clone()].iter().all(|tile| tile.image < shape.images));
         assert!(self.products.len() >= self.planes.len(N * N));
         let gradient = self.input_gradient.pointer(0, shape.len());
         let mut rows = [[simd.splat(0.0); N]; N];
@@ -242,7 +247,9 @@ impl<T> InputAdjoint<'_, T> {
                         let values = T::input_to_products_adjoint(simd, nth(simd, &rows, x));
                         for (y, value) in values.into_iter().enumerate() {
                             if let Some(offset) = window.offset(y, x) {
-                                // SAFETY: inside the gradient; no task at work now has this location.
+                                // SAFETY: a place of the window in an image of the batch is inside
+                                // the gradient, whose length `pointer` has checked; other tasks at
+                                // work now are two rows of tiles away, further than a window reaches.
                                 unsafe {
                                     let target = gradient.add(offset + channel);
                                     simd.store(target, simd.add(simd.load(target), value));
@@ -301,7 +308,7 @@ impl<T> RowTransform<'_, T> {
                 for (x, value) in values.into_iter().enumerate() {
                     let start = (x * N + row) * planes.stride() + offset;
                     let target = &mut rows[start..start + S::LANES];
-                    // SAFETY: the slice has LANES floats.
+                    // SAFETY: the slice has `LANES` floats.
                     unsafe { simd.store(target.as_mut_ptr(), value) };
                 }
             }
@@ -321,7 +328,7 @@ pub(super) struct OutputTransform<'a, T> {
     pub first_channel: usize,
     pub output_maps: OutputMaps,
     pub output: &'a Disjoint<'a, f32>,
-    /// Signs of the values before ReLU, one bit each, if wanted.
+    /// Takes the signs of the values before ReLU, one bit each.
     pub signs: Option<&'a Disjoint<'a, u8>>,
     pub maps: PhantomData<T>,
 }
@@ -347,7 +354,8 @@ impl<T> OutputTransform<'_, T> {
                 if lane == 0 {
                     self.prefetch_outputs(simd, tile, if pooled { M / 2 } else { M });
                 }
-                // SAFETY: `channel + LANES <= channels`, the length of the bias.
+                // SAFETY: `channel + LANES` is at most the number of channels, asserted above to be
+                // the length of the bias.
                 let bias = unsafe { simd.load(self.bias.as_ptr().add(channel)) };
                 for x in 0..M {
                     let loaded = planes.load(simd, self.rows, x * N, offset);
@@ -368,7 +376,7 @@ impl<T> OutputTransform<'_, T> {
         }
     }
 
-    /// Brings the places of a tile's `side` × `side` outputs near.
+    /// Prefetches the places of a tile's `side` × `side` outputs.
     #[inline(always)]
     fn prefetch_outputs<S: Simd>(&self, simd: S, tile: Tile, side: usize) {
         let output = self.output.pointer(0, 0);
@@ -396,7 +404,8 @@ impl<T> OutputTransform<'_, T> {
                 if y < self.output_maps.height && x < self.output_maps.width {
                     let value = if relu { simd.relu(value) } else { value };
                     let offset = self.output_maps.offset(tile.image, y, x) + channel;
-                    // SAFETY: checked by `pointer`; only this task writes this tile.
+                    // SAFETY: `pointer` has checked that `LANES` floats lie there; only this task
+                    // writes this tile.
                     unsafe { simd.store(self.output.pointer(offset, S::LANES), value) }
                 }
             }
@@ -421,7 +430,8 @@ impl<T> OutputTransform<'_, T> {
                     let lower = simd.add(value(1, 0), value(1, 1));
                     let mean = simd.mul(simd.add(upper, lower), quarter);
                     let offset = self.output_maps.offset(tile.image, y, x) + channel;
-                    // SAFETY: checked by `pointer`; only this task writes this tile.
+                    // SAFETY: `pointer` has checked that `LANES` floats lie there; only this task
+                    // writes this tile.
                     unsafe { simd.store(self.output.pointer(offset, S::LANES), mean) }
                 }
             }
@@ -450,14 +460,15 @@ fn write_signs<S: Simd, const M: usize>(
             let (y, x) = (tile.row * M + dy, tile.column * M + dx);
             if y < grid.out_height && x < grid.out_width {
                 let number = value_number(grid, tile, y, x, channels) + channel;
-                // SAFETY: only this task writes this tile.
+                // SAFETY: only this task writes this tile, whose values these are.
                 unsafe { store_signs(simd, signs, number, value) }
             }
         }
     }
 }
 
-/// `dM = A_Tᵀ dy A_T` for the tiles `range` of a block, with `dy` led back through pool and ReLU.
+/// `dM = A_Tᵀ dy A_T` for the tiles `range` of a block, with `dy` backpropagated through pool and
+/// ReLU.
 pub(super) struct OutputAdjoint<'a, T> {
     pub output_gradient: &'a [f32],
     /// Signs of the values before ReLU; needed unless the activation is linear.
@@ -478,7 +489,8 @@ impl<T> OutputAdjoint<'_, T> {
         T: TileMaps<M, R, N>,
     {
         let Self { planes, output_maps, .. } = self;
-        assert_eq!(output_maps.channels, planes.channels);
+        assert_eq!((output_maps.channels, output_maps.channels % PANEL), (planes.channels, 0));
+        assert_eq!(self.tiles.len(), planes.tiles);
         let products = self.products.pointer(0, planes.len(N * N));
         let mut rows = [[simd.splat(0.0); N]; M];
         for panel in (0..output_maps.channels).step_by(PANEL) {
@@ -496,7 +508,8 @@ impl<T> OutputAdjoint<'_, T> {
                     for x in 0..N {
                         let values = T::products_to_output_adjoint(simd, nth(simd, &rows, x));
                         for (y, value) in values.into_iter().enumerate() {
-                            // SAFETY: inside the planes; only this task writes this tile.
+                            // SAFETY: `pointer` has checked the length of all planes, which hold this
+                            // tile and channel by the assertions above; only this task writes the tile.
                             unsafe {
                                 let plane = products.add((y * N + x) * planes.stride());
                                 simd.store(plane.add(offset), value);
@@ -526,7 +539,7 @@ impl<T> OutputAdjoint<'_, T> {
         }
         let offset = self.output_maps.offset(tile.image, out_y, out_x) + channel;
         let values = &self.output_gradient[offset..offset + S::LANES];
-        // SAFETY: the slice has LANES floats.
+        // SAFETY: the slice has `LANES` floats.
         let mut value = unsafe { simd.load(values.as_ptr()) };
         if let Some(signs) = self.signs {
             let first = value_number(self.grid, tile, y, x, self.output_maps.channels);

@@ -6,12 +6,14 @@
 use super::tile::{TileMaps, kernels_of_tiles, nth};
 use crate::cpu::{Cpu, Disjoint};
 use crate::gemm::PANEL;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, LINE, Simd};
+use crate::tensor::Buffer;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// Floats of transformed weights that may be found in a cache when they are next wanted.
-const NEAR_WEIGHTS: usize = 2 << 20;
+/// Floats of transformed weights up to which they may still be in a cache when they are next read;
+/// more are stored past the caches.
+const CACHED_WEIGHTS: usize = 2 << 20;
 
 /// Channels of a convolution, those of the output a multiple of [`PANEL`].
 #[derive(Clone, Copy)]
@@ -23,6 +25,11 @@ pub(super) struct Channels {
 impl Channels {
     fn points_len(self, points: usize) -> usize {
         points * self.input * self.output
+    }
+
+    /// Whether the transformed weights are too many to stay in a cache.
+    pub(super) fn is_stored_past_caches(self, points: usize) -> bool {
+        self.points_len(points) > CACHED_WEIGHTS
     }
 
     /// Offset in `[point][output / PANEL][input][PANEL]`.
@@ -83,7 +90,10 @@ impl<T> Transform<'_, T> {
         assert_eq!(weights.len(), R * R * channels.input * channels.output);
         let target = self.transformed.pointer(0, channels.points_len(N * N));
         let tap = channels.input * channels.output;
-        let far = channels.points_len(N * N) > NEAR_WEIGHTS;
+        // Then every vector of `LANES` floats below starts at a multiple of its own size.
+        assert!(target.addr().is_multiple_of(LINE * size_of::<f32>()), "weights not aligned");
+        assert!(channels.output.is_multiple_of(PANEL), "{} output channels", channels.output);
+        let nontemporal = channels.is_stored_past_caches(N * N);
         for (input, output) in block.vectors(S::LANES) {
             let source = input * channels.output + output;
             let mut columns = [[simd.splat(0.0); N]; R];
@@ -91,7 +101,7 @@ impl<T> Transform<'_, T> {
                 let mut taps = [simd.splat(0.0); R];
                 for (y, value) in taps.iter_mut().enumerate() {
                     let weights = &weights[(y * R + x) * tap + source..][..S::LANES];
-                    // SAFETY: the slice has LANES floats.
+                    // SAFETY: the slice has `LANES` floats.
                     *value = unsafe { simd.load(weights.as_ptr()) };
                 }
                 *column = T::kernel_to_products(simd, taps);
@@ -100,10 +110,12 @@ impl<T> Transform<'_, T> {
                 let row = T::kernel_to_products(simd, nth(simd, &columns, y));
                 for (x, value) in row.into_iter().enumerate() {
                     let offset = channels.forward(y * N + x, input, output);
-                    // SAFETY: inside the buffer; only this task writes this block.
+                    // SAFETY: `offset + LANES` is at most `points_len`, which `pointer` has checked;
+                    // only this task writes its block. By the assertions above the address is a
+                    // multiple of a vector's size, and the fence follows before the task ends.
                     unsafe {
-                        if far {
-                            simd.store_far(target.add(offset), value);
+                        if nontemporal {
+                            simd.store_nontemporal(target.add(offset), value);
                         } else {
                             simd.store(target.add(offset), value);
                         }
@@ -111,7 +123,7 @@ impl<T> Transform<'_, T> {
                 }
             }
         }
-        simd.finish_far_stores();
+        simd.fence_nontemporal();
     }
 }
 
@@ -141,7 +153,7 @@ impl<T> Adjoint<'_, T> {
                 for (x, value) in points.iter_mut().enumerate() {
                     let offset = channels.forward(y * N + x, input, output);
                     let values = &transformed[offset..offset + S::LANES];
-                    // SAFETY: the slice has LANES floats.
+                    // SAFETY: the slice has `LANES` floats.
                     *value = unsafe { simd.load(values.as_ptr()) };
                     simd.prefetch(values.as_ptr().wrapping_add(2 * PANEL));
                 }
@@ -151,7 +163,8 @@ impl<T> Adjoint<'_, T> {
                 let values = T::kernel_to_products_adjoint(simd, nth(simd, &rows, x));
                 for (y, value) in values.into_iter().enumerate() {
                     let offset = (y * R + x) * tap + input * channels.output + output;
-                    // SAFETY: inside the buffer; only this task writes this block.
+                    // SAFETY: `offset + LANES` is at most the length that `pointer` has checked; only
+                    // this task writes its block.
                     unsafe { simd.store(gradient.add(offset), value) }
                 }
             }
@@ -162,14 +175,14 @@ impl<T> Adjoint<'_, T> {
 kernels_of_tiles!(Transform, Adjoint);
 
 /// Transforms all `weights` to `[point][output / PANEL][input][PANEL]`.
-pub(super) fn transform<T>(cpu: &Cpu, weights: &[f32], channels: Channels, transformed: &mut [f32])
+pub(super) fn transform<T>(cpu: &Cpu, weights: &[f32], channels: Channels, transformed: &mut Buffer)
 where
     T: Send + Sync,
     for<'a> Transform<'a, T>: Kernel<Output = ()>,
 {
     let transformed = Disjoint::new(transformed);
     cpu.for_each(channels.blocks(), |block| {
-        cpu.instruction_set().run(Transform::<T> {
+        cpu.simd().run(Transform::<T> {
             weights,
             channels,
             block: channels.block(block),
@@ -187,7 +200,7 @@ where
 {
     let gradient = Disjoint::new(gradient);
     cpu.for_each(channels.blocks(), |block| {
-        cpu.instruction_set().run(Adjoint::<T> {
+        cpu.simd().run(Adjoint::<T> {
             transformed,
             channels,
             block: channels.block(block),
