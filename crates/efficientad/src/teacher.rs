@@ -7,13 +7,16 @@ use efficientad_engine::{PdnSize, TEACHER_CHANNELS, Weights, pdn_layers};
 use efficientad_weights::foreign::{self, Part, Role};
 use efficientad_weights::{Cause, Contents, Precision, Tensors};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::path::Path;
 
 /// Kind of a teacher's file.
 const KIND: &str = "efficientad-teacher";
 /// The teachers that every program has, see `docs/teacher.md`.
 const SMALL: &[u8] = include_bytes!("../assets/teacher_small.safetensors");
-const MEDIUM: &[u8] = include_bytes!("../assets/teacher_medium.safetensors");
+/// In two halves, as one crate of Rust's registry may not hold it.
+const MEDIUM: [&[u8]; 2] =
+    [efficientad_teacher_medium_first::BYTES, efficientad_teacher_medium_second::BYTES];
 
 /// A pretrained patch description network with 384 output channels.
 #[derive(Clone)]
@@ -44,10 +47,10 @@ impl Teacher {
     pub fn embedded(size: PdnSize) -> Result<Self, Error> {
         let name = "the built-in teacher";
         let bytes = match size {
-            PdnSize::Small => SMALL,
-            PdnSize::Medium => MEDIUM,
+            PdnSize::Small => Cow::Borrowed(SMALL),
+            PdnSize::Medium => Cow::Owned(MEDIUM.concat()),
         };
-        let contents = efficientad_weights::from_bytes::<Document>(bytes, KIND, name)?;
+        let contents = efficientad_weights::from_bytes::<Document>(&bytes, KIND, name)?;
         Ok(Self::from_contents(contents).map_err(|cause| cause.in_file(name))?)
     }
 
