@@ -41,10 +41,6 @@ impl NetworkWeights {
     }
 }
 
-/// Windows of a photo that an engine compares in one call: together they read the weights, which are
-/// far from the cores, once. It bounds the memory of a call.
-const WINDOWS_AT_ONCE: usize = 4;
-
 /// Networks ready to look at photos, from any number of threads.
 pub(crate) struct Inspector {
     engine: Arc<dyn InspectionEngine>,
@@ -104,7 +100,7 @@ impl Inspector {
             looks.extend(layout.windows().into_iter().map(|window| (index, window)));
             maps.push((layout.canvas_of(photo), PhotoMaps::new(layout)));
         }
-        for looks in looks.chunks(WINDOWS_AT_ONCE) {
+        for looks in looks.chunks(self.engine.batch().max(1)) {
             let images = self.images(&maps, looks);
             let differences = self.compare_images(images.view(), share)?;
             for (&(index, window), differences) in looks.iter().zip(&differences) {

@@ -53,6 +53,11 @@ pub trait InspectionEngine: Send + Sync {
     /// The CPU's threads, which work around the networks may use.
     fn threads(&self) -> &Threads;
 
+    /// Images that one call of [`PreparedNetworks::compare`] takes best, where there are many.
+    fn batch(&self) -> usize {
+        1
+    }
+
     /// Makes networks ready to run. Weights are packed, or sent to a device, once: all callers share
     /// them.
     ///
