@@ -34,7 +34,7 @@ pub struct Continuation {
     pub recipe: ContinuationRecipe,
     /// The new images, and where the penalty's photos came from.
     pub data: DataDescription,
-    /// Images of earlier trainings that were taken in turn with the new ones; none if there were
+    /// Images of earlier trainings that were taken in turn with the new ones; `None` if there were
     /// only new ones.
     pub old: Option<OldImages>,
 }

@@ -71,7 +71,7 @@ pub enum AutoencoderOptimizer {
     Adam,
     /// By Muon, from six images a step and only from the teacher, without dropout: as far in a
     /// thirty-fifth of the steps (measured: `docs/recipes.md`). Not of fewer than 200 images, which
-    /// it would learn by heart.
+    /// it would overfit.
     Muon,
 }
 

@@ -98,7 +98,7 @@ pub struct Threshold {
     pub value: f32,
     /// Why it is there.
     pub basis: Basis,
-    /// The wished rate; none if the value was given.
+    /// The wished rate; `None` if the value was given.
     pub false_reject: Option<FalseRejectRate>,
     /// Calibration images that could promise the wished rate whatever the scores' distribution.
     pub images_needed: Option<usize>,
@@ -113,7 +113,7 @@ pub struct Threshold {
     /// if the value was not chosen by the calibration images.
     pub bound: f64,
     /// One further good image reaches the threshold with this probability at most, on average over
-    /// all calibrations that could have been; none if the value was given.
+    /// all calibrations that could have been; `None` if the value was given.
     pub expected: Option<f64>,
 }
 
@@ -193,7 +193,7 @@ fn bound(above: usize, images: usize) -> f64 {
 }
 
 /// How many of the calibration images may reach the threshold so that its bound is still `rate` at
-/// most; none if not even 0 may.
+/// most; `None` if not even 0 may.
 fn rejectable(images: usize, rate: FalseRejectRate) -> Option<usize> {
     let (mut possible, mut impossible) = (None, images);
     while impossible > possible.map_or(0, |above: usize| above + 1) {

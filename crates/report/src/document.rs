@@ -60,7 +60,7 @@ struct Matrix {
 struct KindRow {
     name: String,
     images: usize,
-    /// How many were called anomalous; none without a threshold.
+    /// How many were called anomalous; `None` without a threshold.
     called: Option<Share>,
     image_auroc: String,
     image_f1: String,

@@ -54,7 +54,7 @@ impl Tensor {
     }
 }
 
-/// The product of `shape`; none when it overflows.
+/// The product of `shape`; `None` when it overflows.
 pub(crate) fn element_count(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1_usize, |product, &length| product.checked_mul(length))
 }

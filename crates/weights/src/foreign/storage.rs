@@ -146,7 +146,7 @@ impl<'a> TensorReader<'a> {
 }
 
 impl View<'_> {
-    /// From the first to behind the last number that is used; none when that overflows.
+    /// From the first to behind the last number that is used; `None` when that overflows.
     fn span(&self, count: usize) -> Option<Range<usize>> {
         if count == 0 {
             return Some(0..0);

@@ -28,7 +28,7 @@ pub struct DistillationData {
     pub sample_seed: u64,
     /// Different samples.
     pub samples: usize,
-    /// The teacher that it began with; none if it began with random weights.
+    /// The teacher that it began with; `None` if it began with random weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial: Option<InitialTeacher>,
 }

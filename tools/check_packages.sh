@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Packages every crate as Rust's registry would take it, builds each from its package alone, and then a program that uses
+# nothing but the packages: it inspects from four threads.
+#
+#     tools/check_packages.sh          # a few minutes on two cores
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+limit=$((10 * 1024 * 1024))
+
+cargo package --workspace --locked --quiet "$@"
+for package in target/package/*.crate; do
+    size=$(stat -c %s "$package")
+    echo "$(basename "$package"): $((size / 1024)) KiB"
+    test "$size" -le "$limit" || { echo "$package: larger than the registry's 10 MiB"; exit 1; }
+done
+
+program=target/package-user
+rm -rf "$program"
+mkdir -p "$program/src"
+cat > "$program/src/main.rs" <<'RUST'
+use efficientad::{Detector, RgbImage};
+fn main() -> Result<(), efficientad::Error> {
+    let detector = Detector::open(std::env::args().nth(1).unwrap_or_default())?;
+    std::thread::scope(|scope| {
+        for shade in [40, 90, 140, 190] {
+            let detector = detector.clone();
+            scope.spawn(move || println!("{:?}", detector.inspect(&RgbImage::from_pixel(300, 300, [shade; 3].into())).map(|found| found.score)));
+        }
+    });
+    Ok(())
+}
+RUST
+{
+    echo '[package]'
+    echo 'name = "package-user"'
+    echo 'version = "0.0.0"'
+    echo 'edition = "2024"'
+    echo '[dependencies]'
+    echo 'efficientad = "0.1.0"'
+    echo '[workspace]'
+    echo '[patch.crates-io]'
+    for folder in target/package/efficientad*-[0-9]*/; do
+        folder=$(basename "$folder")
+        echo "${folder%-[0-9]*} = { path = \"../package/$folder\" }"
+    done
+} > "$program/Cargo.toml"
+cp Cargo.lock "$program/"
+CARGO_TARGET_DIR=target cargo build --release --quiet --manifest-path "$program/Cargo.toml"
+if test -n "${MODEL:-}"; then
+    target/release/package-user "$MODEL"
+fi
+echo "the packages build, each alone and a program of theirs"
