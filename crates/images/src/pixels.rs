@@ -2,6 +2,7 @@
 
 use image::RgbImage;
 
+use crate::bits::bits_of;
 use crate::decode::DecodeOptions;
 use crate::error::ImageError;
 use crate::samples::Depth;
@@ -84,7 +85,7 @@ impl<'a> PixelsView<'a> {
     /// [`ImageError::NoPixels`], [`ImageError::BufferTooShort`], [`ImageError::TooManyPixels`],
     /// [`ImageError::TooManyBytes`], [`ImageError::UsedBits`], [`ImageError::AboveBits`].
     pub fn to_rgb(&self, options: &DecodeOptions) -> Result<RgbImage, ImageError> {
-        let depth = Depth::new(options.bits)?;
+        let depth = Depth::new(options.bits, u16::MAX)?;
         options.limits.check_pixels((self.width, self.height), NAME)?;
         let pixels = u64::from(self.width) * u64::from(self.height);
         options.limits.check_bytes(pixels.saturating_mul(3), NAME)?;
@@ -107,6 +108,21 @@ impl<'a> PixelsView<'a> {
             }
         }
         RgbImage::from_raw(self.width, self.height, rgb).ok_or_else(|| self.too_short(u64::MAX))
+    }
+
+    /// Bits of the largest sample of 16-bit pixels, at least 1; none for 8-bit pixels. See
+    /// [`mod@crate::bits`].
+    ///
+    /// # Errors
+    /// [`ImageError::NoPixels`], [`ImageError::BufferTooShort`].
+    pub fn used_bits(&self) -> Result<Option<u8>, ImageError> {
+        let row_bytes = self.check_length()?;
+        if self.format != PixelFormat::Gray16 {
+            return Ok(None);
+        }
+        let rows = self.data.chunks(self.stride).take(self.height as usize);
+        let pairs = rows.flat_map(|row| row[..row_bytes].as_chunks::<2>().0);
+        Ok(Some(bits_of(pairs.map(|&pair| u16::from_ne_bytes(pair)))))
     }
 
     /// The bytes of a row's pixels, if all rows lie in the data.

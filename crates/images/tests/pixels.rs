@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use efficientad_images::{
-    DecodeOptions, ImageError, Limits, PixelFormat, PixelsView, RgbImage, load,
+    DecodeOptions, ImageError, Limits, PixelFormat, PixelsView, RgbImage, load, used_bits,
 };
 use image::{ImageBuffer, Luma, Rgb, Rgba};
 
@@ -136,4 +136,33 @@ fn a_buffer_that_does_not_hold_its_rows_is_refused() {
     let limits = Limits { max_bytes: 26, ..Limits::default() };
     let error = view.to_rgb(&DecodeOptions { limits, ..options });
     assert!(matches!(error, Err(ImageError::TooManyBytes { .. })), "{error:?}");
+}
+
+#[test]
+fn used_bits_are_those_of_the_largest_sample() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = DecodeOptions::default();
+    let path = folder.path().join("photo.png");
+    let samples = vec![0_u16, 3000, 17, 2];
+    let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_ne_bytes()).collect();
+    // Two bytes lie between the rows, and don't count.
+    let data = [&data[..4], &[255, 255], &data[4..]].concat();
+    let view =
+        PixelsView { data: &data, width: 2, height: 2, stride: 6, format: PixelFormat::Gray16 };
+    assert_eq!(view.used_bits().expect("fits"), Some(12));
+    assert_eq!(PixelsView { format: PixelFormat::Gray8, ..view }.used_bits().expect("fits"), None);
+    ImageBuffer::<Luma<u16>, _>::from_raw(2, 2, samples).expect("fits").save(&path).expect("saved");
+    assert_eq!(used_bits(&path, &options).expect("readable"), Some(12));
+    let alpha = vec![1000_u16, 1, 2, 65_535];
+    ImageBuffer::<Rgba<u16>, _>::from_raw(1, 1, alpha).expect("fits").save(&path).expect("saved");
+    assert_eq!(used_bits(&path, &options).expect("readable"), Some(10));
+    ImageBuffer::<Luma<u8>, _>::from_raw(1, 1, vec![255])
+        .expect("fits")
+        .save(&path)
+        .expect("saved");
+    assert_eq!(used_bits(&path, &options).expect("readable"), None);
+    let stated = folder.path().join("stated.pgm");
+    std::fs::write(&stated, b"P5 1 1 4095 \x0f\xff").expect("written");
+    assert_eq!(used_bits(&stated, &options).expect("readable"), None);
+    assert_eq!(load(&stated, &options).expect("readable").get_pixel(0, 0).0, [255; 3]);
 }
