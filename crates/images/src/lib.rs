@@ -6,6 +6,7 @@
 //! | [`pixels`] | photos from pixels in memory |
 //! | [`bits`] | how many bits the 16-bit samples of photos use |
 //! | [`mask`] | ground truth: defect masks and label maps |
+//! | [`mask_kind`] | masks of unknown kind, told by their look |
 //! | [`region`] | regions of interest, from masks or polygons |
 //! | [`limits`] | how large a file may be before it is refused |
 //! | [`resize`] | Pillow's antialiased bilinear resize, bit for bit |
@@ -47,6 +48,7 @@ pub mod jitter;
 mod jpeg;
 pub mod limits;
 pub mod mask;
+pub mod mask_kind;
 pub mod picture;
 pub mod pixels;
 mod pnm;
@@ -69,6 +71,7 @@ pub use image::RgbImage;
 pub use jitter::{adjust_brightness, adjust_contrast, adjust_saturation, to_grayscale};
 pub use limits::Limits;
 pub use mask::{LabelMap, Mask, load_labels, load_mask};
+pub use mask_kind::{MaskKind, RecognisedMask, recognise_mask};
 pub use pixels::{PixelFormat, PixelsView};
 pub use region::{MarkedArea, RegionOfInterest};
 pub use resize::resize_bilinear;
