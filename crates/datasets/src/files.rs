@@ -30,7 +30,7 @@ impl Listing {
             }
             if path.is_dir() {
                 listing.folders.push(path);
-            } else if is_image(&path) {
+            } else if is_image(&path) && !is_endless(&path) {
                 listing.images.push(path);
             } else {
                 listing.left_out.add(&path);
@@ -96,6 +96,12 @@ pub(crate) fn relative_name(root: &Path, path: &Path) -> String {
     let relative = path.strip_prefix(root).unwrap_or(path);
     let parts: Vec<_> = relative.iter().map(OsStr::to_string_lossy).collect();
     parts.join("/")
+}
+
+/// Whether a path leads to a device, a pipe or a socket, which has no end or waits to be opened. What leads nowhere is
+/// not that: reading it says so.
+fn is_endless(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
 fn is_hidden(path: &Path) -> bool {

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use efficientad_images::is_unread_image_extension;
 
-/// Visible files that are not taken for images, counted by their extensions.
+/// Visible files that are not taken for images, counted by their extensions; pipes, sockets and devices, too, whatever
+/// they are called.
 ///
 /// It reads as `2 .gif, 1 .txt, 1 without extension`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

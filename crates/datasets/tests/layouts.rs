@@ -338,3 +338,15 @@ fn every_extension_of_an_image_is_found_and_the_rest_is_counted() {
     write_all(root.path(), &["test/crack/e.heic", "validation/good/f.png", "readme.txt"]);
     assert_eq!(Dataset::open(root.path()).unwrap().left_out.to_string(), "2 .heic");
 }
+
+#[cfg(unix)]
+#[test]
+fn pipes_and_sockets_are_no_images() {
+    let root = tempdir().unwrap();
+    write_all(root.path(), &["a.png", "b.png"]);
+    let _socket = std::os::unix::net::UnixListener::bind(root.path().join("c.png")).unwrap();
+    std::os::unix::fs::symlink("nowhere.png", root.path().join("d.png")).unwrap();
+    let dataset = Dataset::open(root.path()).unwrap();
+    assert_eq!(names(root.path(), &dataset.train), ["a.png", "b.png", "d.png"]);
+    assert_eq!(dataset.left_out.to_string(), "1 .png");
+}

@@ -49,4 +49,29 @@ mod tests {
         assert_eq!(fenced(inner), None);
         assert!(!FENCED.get());
     }
+
+    /// Runs this test in a process of its own, whose error output shows what panics print.
+    #[test]
+    fn only_what_is_outside_the_fence_is_printed() {
+        const CHILD: &str = "EFFICIENTAD_TEST_OF_THE_FENCE";
+        if std::env::var_os(CHILD).is_some() {
+            let others = std::thread::spawn(|| panic!("outside of it"));
+            for _ in 0..50 {
+                assert_eq!(fenced(|| -> u8 { panic!("inside of it") }), None);
+            }
+            assert!(others.join().is_err());
+            assert!(std::thread::spawn(|| panic!("after it")).join().is_err());
+            return;
+        }
+        let name = "fence::tests::only_what_is_outside_the_fence_is_printed";
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{printed}");
+        assert!(printed.contains("outside of it") && printed.contains("after it"), "{printed}");
+        assert!(!printed.contains("inside of it"), "{printed}");
+    }
 }

@@ -84,7 +84,7 @@ pub struct RecognisedMask {
 /// Reads a mask by its look: white on black, 0 and 1, colours, dark on white, alpha alone, 8 or 16
 /// bits, with the noise of JPEG or without. The background is what lies along the border; where
 /// that is white, defects are what is not. For masks of a known kind [`load_mask`](crate::load_mask)
-/// with its threshold is surer.
+/// with its threshold is surer. The alpha channel of TIFF files is not read.
 ///
 /// # Errors
 /// As [`load`](crate::load).
