@@ -14,6 +14,7 @@ use crate::decode::{DecodeOptions, Decoded};
 use crate::error::ImageError;
 use crate::samples::FloatRange;
 use crate::source::Source;
+use directory::Order;
 use layout::{Color, Layout};
 
 /// Whether bytes start as a TIFF or BigTIFF file does.
@@ -58,6 +59,8 @@ trait Convert {
         layout: &Layout<'_>,
         name: &str,
     ) -> Result<Self::Sample, ImageError>;
+    /// Converts a row in which nothing but the wanted samples lie, if there is a quick way.
+    fn whole_row(&self, row: &[u8], target: &mut [Self::Sample], layout: &Layout<'_>) -> bool;
     fn image(samples: Vec<Self::Sample>, layout: &Layout<'_>) -> Option<DynamicImage>;
 }
 
@@ -80,6 +83,14 @@ impl Convert for Bytes {
             _ => (number * 255 + largest / 2) / largest,
         };
         Ok(if layout.color == Color::WhiteIsZero { 255 - byte as u8 } else { byte as u8 })
+    }
+
+    fn whole_row(&self, row: &[u8], target: &mut [u8], layout: &Layout<'_>) -> bool {
+        if layout.bits != 8 || layout.color == Color::WhiteIsZero {
+            return false;
+        }
+        target.copy_from_slice(&row[..target.len()]);
+        true
     }
 
     fn image(samples: Vec<u8>, layout: &Layout<'_>) -> Option<DynamicImage> {
@@ -112,6 +123,20 @@ impl Convert for Words {
         Ok(if white_is_zero { largest - number as u16 } else { number as u16 })
     }
 
+    fn whole_row(&self, row: &[u8], target: &mut [u16], layout: &Layout<'_>) -> bool {
+        if layout.bits != 16 || layout.color == Color::WhiteIsZero {
+            return false;
+        }
+        let (pairs, _) = row.as_chunks::<2>();
+        for (sample, &pair) in target.iter_mut().zip(pairs) {
+            *sample = match layout.order {
+                Order::Little => u16::from_le_bytes(pair),
+                Order::Big => u16::from_be_bytes(pair),
+            };
+        }
+        true
+    }
+
     fn image(samples: Vec<u16>, layout: &Layout<'_>) -> Option<DynamicImage> {
         let (width, height) = (layout.width, layout.height);
         if layout.color.samples() == 3 {
@@ -127,6 +152,10 @@ impl Convert for FloatsAsBytes {
 
     fn sample(&self, number: u32, _: &Layout<'_>, name: &str) -> Result<u8, ImageError> {
         self.0.to_byte(f32::from_bits(number), name)
+    }
+
+    fn whole_row(&self, _: &[u8], _: &mut [u8], _: &Layout<'_>) -> bool {
+        false
     }
 
     fn image(samples: Vec<u8>, layout: &Layout<'_>) -> Option<DynamicImage> {
@@ -161,6 +190,10 @@ impl Layout<'_> {
             for (y, row) in bytes.chunks_exact(self.row_bytes() as usize).enumerate() {
                 let start = (top as usize + y) * self.width as usize + left as usize;
                 let target = &mut samples[start * kept..(start + columns) * kept];
+                let is_whole = self.chunk_samples() == kept && !self.is_planar;
+                if is_whole && convert.whole_row(row, target, self) {
+                    continue;
+                }
                 for (at, pixel) in target.chunks_exact_mut(kept).enumerate() {
                     let first = at * self.chunk_samples();
                     let wanted = if self.is_planar { &mut pixel[plane..=plane] } else { pixel };
