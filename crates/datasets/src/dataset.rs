@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::loco::Region;
-use crate::{DatasetError, Fingerprint, Split, fingerprint, hold_back, layout};
+use crate::{DatasetError, Fingerprint, LeftOut, Split, fingerprint, hold_back, layout};
 
 /// How a data set's folders are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -75,6 +75,8 @@ pub struct Dataset {
     pub validation: Vec<PathBuf>,
     /// Images to evaluate on; may be empty.
     pub test: Vec<TestImage>,
+    /// The other visible files in the folders that photos were taken from.
+    pub left_out: LeftOut,
 }
 
 impl Dataset {
@@ -88,7 +90,8 @@ impl Dataset {
     /// 3. Otherwise it is a plain folder of good images: those directly in it, or if there are none, all in its
     ///    subfolders.
     ///
-    /// Hidden files and files without one of the [`IMAGE_EXTENSIONS`](crate::IMAGE_EXTENSIONS) are ignored.
+    /// Hidden files and files without one of the [`IMAGE_EXTENSIONS`](crate::IMAGE_EXTENSIONS) are left out; those visible
+    /// are counted in [`left_out`](Self::left_out).
     ///
     /// # Errors
     /// The folder is missing, holds no images or only a single good one, holds several data sets, lacks a part of its

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 /// What is wrong with a data set, where, and what to do about it.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum DatasetError {
     /// The path does not exist or is not a folder.
     #[error("{0}: no such folder; check the path")]

@@ -5,16 +5,15 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::DatasetError;
-
-/// Extensions of the files taken for images, in any case; other files and hidden ones are ignored.
-pub const IMAGE_EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp"];
+use crate::{DatasetError, LeftOut, is_image};
 
 /// A folder's visible content, each list sorted by the bytes of the names.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
     pub images: Vec<PathBuf>,
     pub folders: Vec<PathBuf>,
+    /// The other files.
+    pub left_out: LeftOut,
 }
 
 impl Listing {
@@ -31,8 +30,10 @@ impl Listing {
             }
             if path.is_dir() {
                 listing.folders.push(path);
-            } else if is_image(&path) {
+            } else if is_image(&path) && !is_endless(&path) {
                 listing.images.push(path);
+            } else {
+                listing.left_out.add(&path);
             }
         }
         listing.images.sort_unstable_by(|a, b| name_bytes(a).cmp(name_bytes(b)));
@@ -46,24 +47,29 @@ impl Listing {
     }
 }
 
-/// The images of a folder, which must hold at least one.
-pub(crate) fn images_in(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
-    let images = Listing::read(folder)?.images;
-    if images.is_empty() { Err(DatasetError::NoImages(folder.to_owned())) } else { Ok(images) }
+/// The images of a folder, which must hold at least one, and what else it holds.
+pub(crate) fn images_in(folder: &Path) -> Result<(Vec<PathBuf>, LeftOut), DatasetError> {
+    let Listing { images, left_out, .. } = Listing::read(folder)?;
+    if images.is_empty() {
+        return Err(DatasetError::NoImages(folder.to_owned()));
+    }
+    Ok((images, left_out))
 }
 
-/// All images in the folders below `folder`, sorted by the bytes of their paths. Links to folders are not followed,
-/// so that a circle of links ends.
-pub(crate) fn images_below(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+/// All images in the folders below `folder`, sorted by the bytes of their paths, and what else they hold. Links to folders are
+/// not followed, so that a circle of links ends.
+pub(crate) fn images_below(folder: &Path) -> Result<(Vec<PathBuf>, LeftOut), DatasetError> {
     let mut open = vec![folder.to_owned()];
     let mut images = Vec::new();
+    let mut left_out = LeftOut::default();
     while let Some(folder) = open.pop() {
         let listing = Listing::read(&folder)?;
         images.extend(listing.images);
+        left_out.extend(&listing.left_out);
         open.extend(listing.folders.into_iter().filter(|folder| !folder.is_symlink()));
     }
     images.sort_by_cached_key(|path| relative_name(folder, path).into_bytes());
-    Ok(images)
+    Ok((images, left_out))
 }
 
 /// Files by the stem of their names; of equal stems the first file wins.
@@ -92,10 +98,10 @@ pub(crate) fn relative_name(root: &Path, path: &Path) -> String {
     parts.join("/")
 }
 
-/// Whether a file's name has one of the [`IMAGE_EXTENSIONS`].
-pub fn is_image(path: &Path) -> bool {
-    let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-    IMAGE_EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
+/// Whether a path leads to a device, a pipe or a socket, which has no end or waits to be opened. What leads nowhere is
+/// not that: reading it says so.
+fn is_endless(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
 fn is_hidden(path: &Path) -> bool {

@@ -1,6 +1,7 @@
 //! Inspection data sets on disk: folders, MVTec AD, MVTec LOCO, VisA, penalty photos.
 //!
-//! The crate knows where images lie and what their folders mean; it decodes none of them.
+//! The crate knows where images lie and what their folders mean; it decodes none of them. Which files are images is
+//! told by their names, as [`efficientad_images`] knows them; [`LeftOut`] counts the others.
 //!
 //! - [`Dataset::open`] recognises a folder's [`Layout`] and lists training, validation and [`TestImage`]s, sorted by
 //!   the bytes of their names and so in the same order on every machine.
@@ -14,15 +15,17 @@ mod error;
 mod files;
 mod fingerprint;
 mod layout;
+mod left_out;
 mod loco;
 pub mod photos;
 mod random;
 mod split;
 
 pub use dataset::{Dataset, GroundTruth, Layout, TestImage};
+pub use efficientad_images::{IMAGE_EXTENSIONS, is_image_extension as is_image};
 pub use error::DatasetError;
-pub use files::{IMAGE_EXTENSIONS, is_image};
 pub use fingerprint::{Fingerprint, file_fingerprint, fingerprint, fingerprint_named};
+pub use left_out::LeftOut;
 pub use loco::{DefectSaturation, DefectsConfig, Region};
 pub use random::SplitMix64;
 pub use split::{DEFAULT_FRACTION, Split, draw, hold_back};

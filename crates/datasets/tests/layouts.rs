@@ -319,3 +319,34 @@ fn a_missing_folder_or_a_file_is_refused() {
         assert!(matches!(refusal(&path), DatasetError::MissingFolder(found) if found == path));
     }
 }
+
+#[test]
+fn every_extension_of_an_image_is_found_and_the_rest_is_counted() {
+    let root = tempfile::tempdir().unwrap();
+    let names = ["a.jfif", "b.JPE", "c.pgm", "d.tiff", "e.ppm", "f.heic", "g.gif", "h.txt"];
+    write_all(root.path(), &names);
+    write_all(root.path(), &[".hidden.gif"]);
+    let dataset = Dataset::open(root.path()).unwrap();
+    assert_eq!(dataset.train.len(), 5);
+    assert_eq!(dataset.left_out.to_string(), "1 .gif, 1 .heic, 1 .txt");
+    let photos = efficientad_datasets::photos::Photos::folder(root.path()).unwrap();
+    assert_eq!(photos.left_out(), &dataset.left_out);
+
+    let root = tempfile::tempdir().unwrap();
+    let names = ["train/good/a.png", "train/good/b.png", "train/good/c.heic", "test/crack/d.png"];
+    write_all(root.path(), &names);
+    write_all(root.path(), &["test/crack/e.heic", "validation/good/f.png", "readme.txt"]);
+    assert_eq!(Dataset::open(root.path()).unwrap().left_out.to_string(), "2 .heic");
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_and_sockets_are_no_images() {
+    let root = tempdir().unwrap();
+    write_all(root.path(), &["a.png", "b.png"]);
+    let _socket = std::os::unix::net::UnixListener::bind(root.path().join("c.png")).unwrap();
+    std::os::unix::fs::symlink("nowhere.png", root.path().join("d.png")).unwrap();
+    let dataset = Dataset::open(root.path()).unwrap();
+    assert_eq!(names(root.path(), &dataset.train), ["a.png", "b.png", "d.png"]);
+    assert_eq!(dataset.left_out.to_string(), "1 .png");
+}

@@ -1,18 +1,24 @@
-//! Photos from PNG, JPEG, BMP, TIFF and WebP files, as 8-bit RGB.
+//! Photos from PNG, JPEG, BMP, TIFF, WebP and PNM files, as 8-bit RGB.
 //!
 //! How other kinds of pixels become 8-bit RGB (as Pillow's `convert("RGB")`, where that is useful):
 //!
-//! * grey is repeated in the three channels, a palette is looked up;
-//! * alpha is dropped, the colours under it are kept as stored;
+//! * grey is repeated in the three channels, a palette is looked up (in TIFF by the high byte of its
+//!   entries);
+//! * alpha and other extra samples are dropped, the colours under them are kept as stored;
 //! * 16 bits become 8 by their high byte. Pillow does so for 16-bit RGB, but clips 16-bit grey at
-//!   255, which turns nearly every such photo white: here grey is treated like RGB;
-//! * CMYK is converted without a colour profile;
-//! * of an animation the first picture is taken.
+//!   255, which turns nearly every such photo white: here grey is treated like RGB. A photo that uses
+//!   fewer of its 16 bits is told by [`DecodeOptions::bits`];
+//! * 9 to 15 bits (packed TIFF, PNM) become 8 by `v · 255 / (2^bits − 1)`, rounded; of PNM by
+//!   its largest value;
+//! * 32-bit floating point (TIFF) is read with [`DecodeOptions::range`], and refused without;
+//! * 5 and 6 bits of a BMP file are spread over 8, rounded (Pillow rounds down, a level less);
+//! * CMYK is converted without a colour profile, as Pillow does;
+//! * of an animation, or a TIFF file of several pictures, the first is taken.
 //!
-//! Colour profiles are ignored, as Pillow ignores them. Floating point, 32-bit, palette and YCbCr
-//! TIFF files and 12-bit JPEG files are refused.
+//! Colour profiles are ignored, as Pillow ignores them. Refused by name are: TIFF of signed, 32-bit
+//! and 64-bit samples, Lab or uncompressed YCbCr, and compressions other than LZW, Deflate,
+//! PackBits, JPEG and CCITT group 4; JPEG of 12 bits, lossless or with arithmetic coding; PAM and other formats.
 
-use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
@@ -20,7 +26,12 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ImageError;
+use crate::fence::fenced;
+use crate::files::{self, Opened};
 use crate::limits::Limits;
+use crate::samples::Depth;
+use crate::source::Source;
+use crate::{jpeg, pnm, tiff_file, webp};
 
 /// Which way up a decoded photo stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -36,12 +47,20 @@ pub enum Orientation {
 }
 
 /// How to decode. The default is what the reference preprocessing does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct DecodeOptions {
     /// Which way up the photo stands; as stored by default.
     pub orientation: Orientation,
     /// What is refused as too large.
     pub limits: Limits,
+    /// How many of their 16 bits the samples of 16-bit photos use, 1 to 16. Many cameras deliver 10,
+    /// 12 or 14 bits in 16-bit files: stated, a sample `v` becomes `v · 255 / (2^bits − 1)`, rounded,
+    /// and one above that range is refused. None by default: samples fill their 16 bits, and
+    /// their high byte is taken. Photos of 8 bits are not concerned.
+    pub bits: Option<u8>,
+    /// The samples of a floating point photo that are to be black and white; one outside is refused.
+    /// None by default: floating point photos are refused.
+    pub range: Option<(f32, f32)>,
 }
 
 /// Reads a photo; the format is told by its content, not by its extension.
@@ -53,24 +72,35 @@ pub fn load(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<RgbImage,
     decode(&bytes, &name, options)
 }
 
-/// Decodes a photo from a whole file's bytes; `name` is what errors call it.
+/// Decodes a photo from a whole file's bytes; `name` is what errors call it. For pixels in memory
+/// there is [`PixelsView`](crate::PixelsView).
 ///
 /// # Errors
 /// As [`load`], less those of the file system.
 pub fn decode(bytes: &[u8], name: &str, options: &DecodeOptions) -> Result<RgbImage, ImageError> {
-    let image = decode_samples(bytes, name, options)?;
-    into_rgb(image).ok_or_else(|| unsupported(name, "floating point pixels"))
+    Depth::new(options.bits, u16::MAX)?;
+    let Decoded { image, largest } = decode_samples(bytes, name, options)?;
+    let pixels = u64::from(image.width()) * u64::from(image.height());
+    options.limits.check_bytes(pixels * 3, name)?;
+    into_rgb(image, Depth::new(options.bits, largest)?, name)
 }
 
-/// Reads a whole file, refusing folders and files over the limit.
+/// A picture's samples, as its file has them; of less than 8 bits spread over 8.
+pub(crate) struct Decoded {
+    pub image: DynamicImage,
+    /// The largest 16-bit sample that the file's kind allows.
+    pub largest: u16,
+}
+
+/// Reads a whole file, refusing folders, pipes and files over the limit.
 pub(crate) fn read_file(path: &Path, limits: &Limits) -> Result<(Vec<u8>, String), ImageError> {
     let name = path.display().to_string();
     let read_error = |source| ImageError::Read { name: name.clone(), source };
-    let file = File::open(path).map_err(read_error)?;
-    let metadata = file.metadata().map_err(read_error)?;
-    if metadata.is_dir() {
-        return Err(ImageError::IsFolder { name });
-    }
+    let (file, metadata) = match files::open(path).map_err(read_error)? {
+        Opened::File(file, metadata) => (file, metadata),
+        Opened::Folder => return Err(ImageError::IsFolder { name }),
+        Opened::Endless => return Err(ImageError::NotAFile { name }),
+    };
     limits.check_bytes(metadata.len(), &name)?;
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
     file.take(limits.max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(read_error)?;
@@ -83,83 +113,102 @@ pub(crate) fn decode_samples(
     bytes: &[u8],
     name: &str,
     options: &DecodeOptions,
-) -> Result<DynamicImage, ImageError> {
-    let format = supported_format(bytes, name)?;
-    if format == ImageFormat::Jpeg && !jpeg_reaches_its_end(bytes) {
-        return Err(corrupt(name, "the JPEG file ends before its last row"));
-    }
+) -> Result<Decoded, ImageError> {
+    fenced(|| decode_unfenced(Source { bytes, name }, options))
+        .unwrap_or_else(|| Err(ImageError::Undecodable { name: name.to_owned() }))
+}
+
+fn decode_unfenced(source: Source<'_>, options: &DecodeOptions) -> Result<Decoded, ImageError> {
+    use ImageFormat::{Bmp, Jpeg, Png, WebP};
     let limits = &options.limits;
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    reader.limits(limits.for_decoder());
-    let mut decoder = reader.into_decoder().map_err(|error| translate(error, name, limits))?;
-    limits.check_pixels(decoder.dimensions(), name)?;
-    limits.check_bytes(decoder.total_bytes(), name)?;
-    let orientation = match options.orientation {
-        Orientation::AsStored => image::metadata::Orientation::NoTransforms,
-        Orientation::FromExif => {
-            decoder.orientation().map_err(|error| translate(error, name, limits))?
+    let full = |(image, orientation)| (Decoded { image, largest: u16::MAX }, orientation);
+    let (mut decoded, orientation) = if source.bytes.is_empty() {
+        return Err(ImageError::Empty { name: source.name.to_owned() });
+    } else if tiff_file::is_tiff(source.bytes) {
+        tiff_file::decode(source, options)?
+    } else if pnm::is_pnm(source.bytes) {
+        (pnm::decode(source, limits)?, 1)
+    } else {
+        match image::guess_format(source.bytes) {
+            Ok(Jpeg) => full(jpeg::decode(source, options)?),
+            Ok(WebP) => {
+                webp::check(source)?;
+                full(by_image(source, WebP, options)?)
+            }
+            Ok(format @ (Bmp | Png)) => full(by_image(source, format, options)?),
+            Ok(ImageFormat::Pnm) => return Err(source.unsupported("PAM format")),
+            Ok(other) => return Err(source.unsupported(format!("{other:?} format"))),
+            Err(_) => return Err(ImageError::NotAnImage { name: source.name.to_owned() }),
         }
     };
-    let mut image =
-        DynamicImage::from_decoder(decoder).map_err(|error| translate(error, name, limits))?;
+    if options.orientation == Orientation::FromExif
+        && let Some(orientation) = image::metadata::Orientation::from_exif(orientation)
+    {
+        decoded.image.apply_orientation(orientation);
+    }
+    Ok(decoded)
+}
+
+/// Decodes by the decoders of [`image`], and tells the orientation, if it is asked for, as Exif
+/// numbers it.
+pub(crate) fn by_image(
+    source: Source<'_>,
+    format: ImageFormat,
+    options: &DecodeOptions,
+) -> Result<(DynamicImage, u8), ImageError> {
+    let limits = &options.limits;
+    let translate = |error| translate(error, source, limits);
+    let mut reader = ImageReader::with_format(Cursor::new(source.bytes), format);
+    reader.limits(limits.for_decoder());
+    let mut decoder = reader.into_decoder().map_err(translate)?;
+    limits.check_pixels(decoder.dimensions(), source.name)?;
+    limits.check_bytes(decoder.total_bytes(), source.name)?;
+    let orientation = match options.orientation {
+        Orientation::AsStored => 1,
+        Orientation::FromExif => decoder.orientation().map_err(translate)?.to_exif(),
+    };
+    let image = DynamicImage::from_decoder(decoder).map_err(translate)?;
     if image.width() == 0 || image.height() == 0 {
-        return Err(corrupt(name, "it has no pixels"));
+        return Err(source.corrupt("it has no pixels"));
     }
-    image.apply_orientation(orientation);
-    Ok(image)
+    Ok((image, orientation))
 }
 
-fn supported_format(bytes: &[u8], name: &str) -> Result<ImageFormat, ImageError> {
-    use ImageFormat::{Bmp, Jpeg, Png, Tiff, WebP};
-    if bytes.is_empty() {
-        let name = name.to_owned();
-        return Err(ImageError::Empty { name });
-    }
-    match image::guess_format(bytes) {
-        Ok(format @ (Bmp | Jpeg | Png | Tiff | WebP)) => Ok(format),
-        Ok(other) => Err(unsupported(name, &format!("{other:?} format"))),
-        Err(_) => Err(ImageError::NotAnImage { name: name.to_owned() }),
-    }
+/// The orientation in a chunk of Exif data, as Exif numbers it; 1 is upright.
+pub(crate) fn exif_orientation(exif: &[u8]) -> u8 {
+    image::metadata::Orientation::from_exif_chunk(exif)
+        .map_or(1, |orientation| orientation.to_exif())
 }
 
-/// Whether the end-of-image marker follows the start of the first scan. The decoder fills what is
-/// missing with grey, and half a photo of a part must not be inspected as if it were whole.
-fn jpeg_reaches_its_end(bytes: &[u8]) -> bool {
-    jpeg_scan_start(bytes)
-        .is_none_or(|start| bytes[start..].windows(2).any(|two| two == [0xFF, 0xD9]))
-}
-
-/// The offset of the first start-of-scan marker; `None` where the segments before it are not well
-/// formed, which the decoder reports better.
-fn jpeg_scan_start(bytes: &[u8]) -> Option<usize> {
-    let mut at = 2;
-    loop {
-        match bytes.get(at..at + 2)? {
-            [0xFF, 0xFF] => at += 1,
-            [0xFF, 0xDA] => return Some(at),
-            [0xFF, _] => {
-                let length = bytes.get(at + 2..at + 4)?;
-                at += 2 + usize::from(u16::from_be_bytes([length[0], length[1]]));
-            }
-            _ => return None,
-        }
-    }
-}
-
-fn into_rgb(image: DynamicImage) -> Option<RgbImage> {
+fn into_rgb(image: DynamicImage, depth: Depth, name: &str) -> Result<RgbImage, ImageError> {
+    let source = Source { bytes: &[], name };
     let (width, height) = (image.width(), image.height());
+    let to_byte = |value| depth.to_byte(value);
     let rgb = match image {
         DynamicImage::ImageRgb8(image) => image.into_raw(),
         DynamicImage::ImageRgba8(image) => drop_alpha(&image, same),
-        DynamicImage::ImageRgb16(image) => image.iter().map(|&value| high_byte(value)).collect(),
-        DynamicImage::ImageRgba16(image) => drop_alpha(&image, high_byte),
         DynamicImage::ImageLuma8(image) => repeat_grey::<1, _>(&image, same),
         DynamicImage::ImageLumaA8(image) => repeat_grey::<2, _>(&image, same),
-        DynamicImage::ImageLuma16(image) => repeat_grey::<1, _>(&image, high_byte),
-        DynamicImage::ImageLumaA16(image) => repeat_grey::<2, _>(&image, high_byte),
-        _ => return None,
+        DynamicImage::ImageRgb16(image) => {
+            depth.check(image.iter().copied(), name)?;
+            image.iter().map(|&value| to_byte(value)).collect()
+        }
+        DynamicImage::ImageRgba16(image) => {
+            let (pixels, _) = image.as_chunks::<4>();
+            depth.check(pixels.iter().flat_map(|&[r, g, b, _]| [r, g, b]), name)?;
+            drop_alpha(&image, to_byte)
+        }
+        DynamicImage::ImageLuma16(image) => {
+            depth.check(image.iter().copied(), name)?;
+            repeat_grey::<1, _>(&image, to_byte)
+        }
+        DynamicImage::ImageLumaA16(image) => {
+            depth.check(image.pixels().map(|pixel| pixel.0[0]), name)?;
+            repeat_grey::<2, _>(&image, to_byte)
+        }
+        _ => return Err(source.unsupported("pixels of another kind")),
     };
-    RgbImage::from_raw(width, height, rgb)
+    RgbImage::from_raw(width, height, rgb).ok_or_else(|| source.corrupt("it has too few pixels"))
 }
 
 fn drop_alpha<T: Copy>(samples: &[T], to_byte: impl Fn(T) -> u8) -> Vec<u8> {
@@ -182,24 +231,12 @@ fn same(value: u8) -> u8 {
     value
 }
 
-fn high_byte(value: u16) -> u8 {
-    (value >> 8) as u8
-}
-
-fn translate(error: image::ImageError, name: &str, limits: &Limits) -> ImageError {
+fn translate(error: image::ImageError, source: Source<'_>, limits: &Limits) -> ImageError {
     match error {
         image::ImageError::Limits(_) => {
-            ImageError::TooManyBytes { name: name.to_owned(), max_bytes: limits.max_bytes }
+            ImageError::TooManyBytes { name: source.name.to_owned(), max_bytes: limits.max_bytes }
         }
-        image::ImageError::Unsupported(error) => unsupported(name, &error.to_string()),
-        error => corrupt(name, &error.to_string()),
+        image::ImageError::Unsupported(error) => source.unsupported(error.to_string()),
+        error => source.corrupt(error.to_string()),
     }
-}
-
-fn corrupt(name: &str, reason: &str) -> ImageError {
-    ImageError::Corrupt { name: name.to_owned(), reason: reason.to_owned() }
-}
-
-fn unsupported(name: &str, reason: &str) -> ImageError {
-    ImageError::Unsupported { name: name.to_owned(), reason: reason.to_owned() }
 }

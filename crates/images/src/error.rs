@@ -8,11 +8,16 @@ use thiserror::Error;
 /// Why an image could not be read.
 ///
 /// `name` is the path, or the name given with bytes in memory. The variants tell whose matter it
-/// is: the file system's ([`Read`](Self::Read), [`IsFolder`](Self::IsFolder)), the file's
-/// ([`Empty`](Self::Empty), [`NotAnImage`](Self::NotAnImage), [`Corrupt`](Self::Corrupt)), this
-/// library's ([`Unsupported`](Self::Unsupported)), the caller's limits
-/// ([`TooManyPixels`](Self::TooManyPixels), [`TooManyBytes`](Self::TooManyBytes)), or the use the
-/// image is put to ([`NotGrey`](Self::NotGrey)).
+/// is: the file system's ([`Read`](Self::Read), [`IsFolder`](Self::IsFolder),
+/// [`NotAFile`](Self::NotAFile)), the file's ([`Empty`](Self::Empty),
+/// [`NotAnImage`](Self::NotAnImage), [`Corrupt`](Self::Corrupt),
+/// [`Undecodable`](Self::Undecodable)), this library's ([`Unsupported`](Self::Unsupported)), the
+/// caller's limits and options ([`TooManyPixels`](Self::TooManyPixels),
+/// [`SideTooLong`](Self::SideTooLong), [`TooManyBytes`](Self::TooManyBytes),
+/// [`UsedBits`](Self::UsedBits), [`AboveBits`](Self::AboveBits), [`FloatRange`](Self::FloatRange),
+/// [`OutsideRange`](Self::OutsideRange)), the caller's buffer
+/// ([`NoPixels`](Self::NoPixels), [`BufferTooShort`](Self::BufferTooShort)), or the use the image
+/// is put to ([`NotGrey`](Self::NotGrey)).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ImageError {
@@ -30,6 +35,12 @@ pub enum ImageError {
         /// The path.
         name: String,
     },
+    /// The path leads to something that has no end, such as a pipe.
+    #[error("{name}: is a device, a pipe or a socket; name an image file")]
+    NotAFile {
+        /// The path.
+        name: String,
+    },
     /// The file has no bytes.
     #[error("{name}: is empty (0 bytes); was it copied completely?")]
     Empty {
@@ -38,7 +49,8 @@ pub enum ImageError {
     },
     /// The first bytes are no image format's.
     #[error(
-        "{name}: is not an image, whatever its extension says; PNG, JPEG, BMP, TIFF and WebP are read"
+        "{name}: is not an image, whatever its extension says; PNG, JPEG, BMP, TIFF, WebP and PNM are \
+         read"
     )]
     NotAnImage {
         /// The path or given name.
@@ -60,10 +72,19 @@ pub enum ImageError {
         /// What the decoder found.
         reason: String,
     },
+    /// The decoder gave up in a way that tells no cause.
+    #[error(
+        "{name}: is damaged, or of a kind that the decoder cannot read; copy or export it again, or \
+         convert it, for example to 8-bit PNG"
+    )]
+    Undecodable {
+        /// The path or given name.
+        name: String,
+    },
     /// The image's header announces more pixels than [`Limits::max_pixels`](crate::Limits).
     #[error(
-        "{name}: has {width}×{height} pixels, more than the limit of {max_pixels}; \
-         raise the limit if the file is to be trusted"
+        "{name}: has {width}×{height} pixels, more than the limit of {max_pixels}; raise \
+         Limits::max_pixels if the file is to be trusted, or cut the photo into pieces"
     )]
     TooManyPixels {
         /// The path or given name.
@@ -75,16 +96,109 @@ pub enum ImageError {
         /// The limit in force.
         max_pixels: u64,
     },
+    /// A side is longer than [`Limits::max_side`](crate::Limits).
+    #[error(
+        "{name}: has {width}×{height} pixels, a side of more than {max_side}; raise \
+         Limits::max_side if the file is to be trusted, or cut the photo into pieces"
+    )]
+    SideTooLong {
+        /// The path or given name.
+        name: String,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// The limit in force.
+        max_side: u32,
+    },
     /// The file, its pixels or its decoder need more memory than [`Limits::max_bytes`](crate::Limits).
     #[error(
-        "{name}: needs more memory than the limit of {max_bytes} bytes; \
-         raise the limit if the file is to be trusted"
+        "{name}: needs more memory than the limit of {max_bytes} bytes; raise Limits::max_bytes if \
+         the file is to be trusted"
     )]
     TooManyBytes {
         /// The path or given name.
         name: String,
         /// The limit in force.
         max_bytes: u64,
+    },
+    /// There is no pixel in it.
+    #[error("{name}: has {width}×{height} pixels, which is none; check the width and the height")]
+    NoPixels {
+        /// The path or given name.
+        name: String,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
+    /// Pixels in memory do not fill the size that is stated for them.
+    #[error(
+        "{name}: {width}×{height} pixels of {pixel} byte(s), rows {stride} bytes apart, need {needed} \
+         bytes and rows of at least {row}, but there are {found}; check width, height, stride and \
+         format", row = u64::from(*width) * *pixel as u64
+    )]
+    BufferTooShort {
+        /// What the pixels are called.
+        name: String,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// Bytes from row to row.
+        stride: usize,
+        /// Bytes of a pixel.
+        pixel: usize,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes there are.
+        found: usize,
+    },
+    /// [`DecodeOptions::bits`](crate::DecodeOptions::bits) is not a number of bits of a 16-bit sample.
+    #[error("16-bit samples cannot use {bits} bits; state 1 to 16 in DecodeOptions::bits, or none")]
+    UsedBits {
+        /// The bits stated.
+        bits: u8,
+    },
+    /// A 16-bit sample is above what the stated bits can hold.
+    #[error(
+        "{name}: holds a sample of {sample}, but {bits} bits end at {largest}; state more in \
+         DecodeOptions::bits, or look for a photo of another camera or setting",
+        largest = (1_u32 << bits) - 1
+    )]
+    AboveBits {
+        /// The path or given name.
+        name: String,
+        /// The bits stated, 1 to 16.
+        bits: u8,
+        /// The sample.
+        sample: u16,
+    },
+    /// [`DecodeOptions::range`](crate::DecodeOptions::range) is empty, reversed or not finite.
+    #[error(
+        "floating point samples cannot reach from {low} to {high}; in DecodeOptions::range the first \
+         must be below the second, both finite"
+    )]
+    FloatRange {
+        /// The sample that is to be black.
+        low: f32,
+        /// The sample that is to be white.
+        high: f32,
+    },
+    /// A floating point sample is outside the stated range, or no number.
+    #[error(
+        "{name}: holds a sample of {sample}, outside {low} to {high}; state a wider \
+         DecodeOptions::range, or look for a photo of another camera or setting"
+    )]
+    OutsideRange {
+        /// The path or given name.
+        name: String,
+        /// The sample that is to be black.
+        low: f32,
+        /// The sample that is to be white.
+        high: f32,
+        /// The sample.
+        sample: f32,
     },
     /// A label map must have one channel, this file has colours.
     #[error("{name}: has colours, but a label map holds one number per pixel; save it as grey")]

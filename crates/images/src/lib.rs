@@ -2,8 +2,11 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`mod@decode`] | photos from PNG, JPEG, BMP, TIFF and WebP files, as 8-bit RGB |
+//! | [`mod@decode`] | photos from PNG, JPEG, BMP, TIFF, WebP and PNM files, as 8-bit RGB |
+//! | [`pixels`] | photos from pixels in memory |
+//! | [`bits`] | how many bits the 16-bit samples of photos use |
 //! | [`mask`] | ground truth: defect masks and label maps |
+//! | [`mask_kind`] | masks of unknown kind, told by their look |
 //! | [`region`] | regions of interest, from masks or polygons |
 //! | [`limits`] | how large a file may be before it is refused |
 //! | [`resize`] | Pillow's antialiased bilinear resize, bit for bit |
@@ -18,8 +21,10 @@
 //! Every image is an [`RgbImage`]: `width × height` pixels, row by row from the top left, three
 //! bytes each. The reference preprocessing of EfficientAD is Pillow's (through torchvision), and a
 //! teacher loses accuracy under any other resize: [`resize`] and [`jitter`] therefore repeat
-//! Pillow's arithmetic exactly. Decoded PNG, BMP, TIFF and lossless WebP agree with Pillow bit for
-//! bit; JPEG to within 8 levels (most values to within 1), because the decoders round differently.
+//! Pillow's arithmetic exactly. Decoded PNG, BMP, TIFF, WebP and PNM agree with Pillow bit for bit,
+//! but for the conventions of [`mod@decode`]; JPEG to within 8 levels and 0.6 in a photo's mean
+//! (most values to within 1), because the decoders round differently. What cannot be read rightly is
+//! refused by name, and so is what makes a decoder panic.
 //!
 //! ```no_run
 //! use efficientad_images::{DecodeOptions, load, resize_bilinear};
@@ -31,25 +36,42 @@
 //! ```
 
 pub mod anomaly_map;
+pub mod bits;
 pub mod crop;
 pub mod decode;
 pub mod error;
+mod fence;
+mod files;
 pub mod float_tiff;
 pub mod heatmap;
 pub mod jitter;
+mod jpeg;
 pub mod limits;
 pub mod mask;
+pub mod mask_kind;
 pub mod picture;
+pub mod pixels;
+mod pnm;
 pub mod region;
 pub mod resize;
+mod samples;
+mod source;
+mod tiff_file;
+mod webp;
 
 pub use anomaly_map::AnomalyMap;
+pub use bits::{camera_bits, used_bits};
 pub use crop::{center_crop, crop_at, flip_horizontal};
 pub use decode::{DecodeOptions, Orientation, decode, load};
 pub use error::{ImageError, PictureError, RegionError};
+pub use files::{
+    IMAGE_EXTENSIONS, UNREAD_IMAGE_EXTENSIONS, is_image_extension, is_unread_image_extension,
+};
 pub use image::RgbImage;
 pub use jitter::{adjust_brightness, adjust_contrast, adjust_saturation, to_grayscale};
 pub use limits::Limits;
 pub use mask::{LabelMap, Mask, load_labels, load_mask};
+pub use mask_kind::{MaskKind, RecognisedMask, recognise_mask};
+pub use pixels::{PixelFormat, PixelsView};
 pub use region::{MarkedArea, RegionOfInterest};
 pub use resize::resize_bilinear;

@@ -62,7 +62,7 @@ fn mask_from(image: &RgbImage, threshold: u8) -> Mask {
 pub fn load_labels(path: impl AsRef<Path>) -> Result<LabelMap, ImageError> {
     let options = DecodeOptions::default();
     let (bytes, name) = decode::read_file(path.as_ref(), &options.limits)?;
-    let image = decode::decode_samples(&bytes, &name, &options)?;
+    let image = decode::decode_samples(&bytes, &name, &options)?.image;
     let (width, height) = (image.width(), image.height());
     let values = match image {
         DynamicImage::ImageLuma8(grey) => grey.iter().map(|&value| value.into()).collect(),

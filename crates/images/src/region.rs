@@ -3,13 +3,13 @@
 //! A region is drawn as an image (white is marked) or as polygons in JSON, on a photo of a certain
 //! size, and scaled to photos of the same shape.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::RegionError;
+use crate::error::{ImageError, RegionError};
+use crate::files::{self, Opened};
 use crate::mask::load_mask;
 
 /// Smallest 8-bit value of a mask's pixel that is marked.
@@ -205,7 +205,11 @@ impl MarkedArea {
 fn read_polygons(path: &Path, name: &str) -> Result<Polygons, RegionError> {
     let read_error = |source| RegionError::Read { name: name.to_owned(), source };
     let mut text = String::new();
-    let file = File::open(path).map_err(read_error)?;
+    let file = match files::open(path).map_err(read_error)? {
+        Opened::File(file, _) => file,
+        Opened::Folder => return Err(ImageError::IsFolder { name: name.to_owned() }.into()),
+        Opened::Endless => return Err(ImageError::NotAFile { name: name.to_owned() }.into()),
+    };
     file.take(MAX_POLYGON_FILE + 1).read_to_string(&mut text).map_err(read_error)?;
     let wrong = |reason: String| RegionError::Polygons { name: name.to_owned(), reason };
     if text.len() as u64 > MAX_POLYGON_FILE {

@@ -16,7 +16,10 @@ fn refuse(path: &Path) -> ImageError {
 }
 
 fn within(max_pixels: u64, max_bytes: u64) -> DecodeOptions {
-    DecodeOptions { limits: Limits { max_pixels, max_bytes }, ..DecodeOptions::default() }
+    DecodeOptions {
+        limits: Limits { max_pixels, max_bytes, ..Limits::default() },
+        ..DecodeOptions::default()
+    }
 }
 
 /// A PNG file that announces `width × height` RGB pixels and holds none.
@@ -119,7 +122,7 @@ fn the_content_tells_the_format() {
 
 #[test]
 fn known_but_unread_kinds_are_unsupported() {
-    for name in ["float.tif", "palette.tif", "rgb.gif"] {
+    for name in ["float.tif", "rgb.gif"] {
         let error = refuse(&fixture(name));
         assert!(matches!(error, ImageError::Unsupported { .. }), "{name}: {error}");
     }
@@ -154,4 +157,80 @@ fn a_label_map_has_one_channel() {
         let error = load_labels(fixture(name)).expect_err("it has colours");
         assert!(matches!(error, ImageError::NotGrey { .. }), "{name}: {error}");
     }
+}
+
+#[test]
+fn a_long_side_is_refused_until_its_limit_is_raised() {
+    let bytes = png_header(100_000, 1);
+    let error = decode(&bytes, "line.png", &DecodeOptions::default()).expect_err("too long");
+    assert!(
+        matches!(error, ImageError::SideTooLong { width: 100_000, max_side: 65_535, .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("Limits::max_side"), "{error}");
+    let limits = Limits { max_side: 100_000, ..Limits::default() };
+    let options = DecodeOptions { limits, ..DecodeOptions::default() };
+    let error = decode(&bytes, "line.png", &options).expect_err("it holds no pixels");
+    assert!(matches!(error, ImageError::Corrupt { .. }), "{error}");
+}
+
+#[test]
+fn a_line_scan_is_accepted_when_the_limit_is_raised() {
+    let bytes = png_header(16_384, 16_384);
+    let error = decode(&bytes, "scan.png", &DecodeOptions::default()).expect_err("too large");
+    assert!(error.to_string().contains("Limits::max_pixels"), "{error}");
+    // The limits let the pixels pass: what is refused is that there are none.
+    let error = decode(&bytes, "scan.png", &within(1 << 28, 1 << 30)).expect_err("no pixels");
+    assert!(matches!(error, ImageError::Corrupt { .. }), "{error}");
+}
+
+#[test]
+fn a_webp_chunk_that_is_not_there_is_refused() {
+    let mut bytes = b"RIFF\x34\0\0\0WEBPVP8X\x0a\0\0\0\x08\0\0\0\0\0\0\0\0\0".to_vec();
+    bytes.extend(b"EXIF\xF0\xFF\xFF\xFFMM\0*\0\0\0\x08");
+    bytes.resize(60, 0);
+    let exif = DecodeOptions {
+        orientation: efficientad_images::Orientation::FromExif,
+        ..within(99, 1 << 30)
+    };
+    for options in [DecodeOptions::default(), exif] {
+        let error = decode(&bytes, "claims.webp", &options).expect_err("4 GiB are not there");
+        assert!(matches!(error, ImageError::Corrupt { .. }), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_and_sockets_are_refused_without_waiting() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("socket.png");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("bound");
+    assert!(matches!(refuse(&socket), ImageError::NotAFile { .. }));
+    assert!(matches!(refuse(Path::new("/dev/zero")), ImageError::NotAFile { .. }));
+    let pipe = folder.path().join("pipe.json");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
+    assert!(made.success());
+    assert!(matches!(refuse(&pipe), ImageError::NotAFile { .. }));
+    let error = efficientad_images::MarkedArea::open(&pipe).expect_err("a pipe").to_string();
+    assert!(error.contains("pipe.json") && error.contains("a pipe or a socket"), "{error}");
+}
+
+#[test]
+fn floats_are_read_within_a_stated_range() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("map.tif");
+    let values = [-2.0, -1.0, 0.0, 1.0, 2.0, 2.0];
+    let map = efficientad_images::AnomalyMap::new(&values, 3, 2).expect("a map");
+    efficientad_images::float_tiff::save_float_tiff(&path, map).expect("written");
+    let error = refuse(&path).to_string();
+    assert!(error.contains("DecodeOptions::range"), "{error}");
+    let options =
+        |low, high| DecodeOptions { range: Some((low, high)), ..DecodeOptions::default() };
+    let photo = load(&path, &options(-2.0, 2.0)).expect("readable");
+    let grey: Vec<u8> = photo.pixels().map(|pixel| pixel.0[0]).collect();
+    assert_eq!(grey, [0, 64, 128, 191, 255, 255]);
+    let error = load(&path, &options(-2.0, 1.5)).expect_err("2 is outside");
+    assert!(matches!(error, ImageError::OutsideRange { sample: 2.0, .. }), "{error}");
+    let error = load(&path, &options(1.0, 1.0)).expect_err("an empty range");
+    assert!(matches!(error, ImageError::FloatRange { .. }), "{error}");
 }

@@ -63,12 +63,12 @@ fn unreadable_photos_are_named_skipped_and_counted() {
     let messages = [
         format!("skipped: {truncated}: is damaged ("),
         format!(
-            "skipped: {text}: is not an image, whatever its extension says; PNG, JPEG, BMP, TIFF \
-             and WebP are read\n"
+            "skipped: {text}: is not an image, whatever its extension says; PNG, JPEG, BMP, \
+             TIFF, WebP and PNM are read\n"
         ),
         format!(
-            "skipped: {huge}: has 60000×60000 pixels, more than the limit of 134217728; raise the \
-             limit if the file is to be trusted\n"
+            "skipped: {huge}: has 60000×60000 pixels, more than the limit of 134217728; raise \
+             Limits::max_pixels if the file is to be trusted, or cut the photo into pieces\n"
         ),
     ];
     let too_few = format!(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::GOOD;
 use crate::files::{Listing, by_stem, images_in, name, stem};
 use crate::loco::{CONFIG_NAME, DefectsConfig, Region};
-use crate::{Dataset, DatasetError, GroundTruth, Layout, TestImage};
+use crate::{Dataset, DatasetError, GroundTruth, Layout, LeftOut, TestImage};
 
 pub(super) fn open(root: &Path) -> Result<Dataset, DatasetError> {
     let config_path = root.join(CONFIG_NAME);
@@ -17,18 +17,23 @@ pub(super) fn open(root: &Path) -> Result<Dataset, DatasetError> {
     if !train.join(GOOD).is_dir() {
         return Err(DatasetError::MissingGood(train));
     }
+    let (train, mut left_out) = images_in(&train.join(GOOD))?;
+    let validation = Listing::read_optional(&root.join("validation").join(GOOD))?;
+    left_out.extend(&validation.left_out);
     Ok(Dataset {
         root: root.to_owned(),
         layout,
-        train: images_in(&train.join(GOOD))?,
-        validation: Listing::read_optional(&root.join("validation").join(GOOD))?.images,
-        test: test_images(root, config.map(Arc::new).as_ref())?,
+        train,
+        validation: validation.images,
+        test: test_images(root, config.map(Arc::new).as_ref(), &mut left_out)?,
+        left_out,
     })
 }
 
 fn test_images(
     root: &Path,
     config: Option<&Arc<DefectsConfig>>,
+    left_out: &mut LeftOut,
 ) -> Result<Vec<TestImage>, DatasetError> {
     let test = root.join("test");
     let listing = Listing::read_optional(&test)?;
@@ -38,7 +43,9 @@ fn test_images(
     let mut images = Vec::new();
     for folder in &listing.folders {
         let truth = KindTruth::read(root, &name(folder), config)?;
-        for path in Listing::read(folder)?.images {
+        let listing = Listing::read(folder)?;
+        left_out.extend(&listing.left_out);
+        for path in listing.images {
             images.push(test_image(root, path, &truth)?);
         }
     }
@@ -87,7 +94,7 @@ impl<'a> KindTruth<'a> {
             let config = self
                 .config
                 .ok_or_else(|| DatasetError::MissingDefectsConfig(self.config_path.clone()))?;
-            let masks = images_in(folder)?.into_iter();
+            let masks = images_in(folder)?.0.into_iter();
             let regions = masks.map(|mask| Region { mask, config: Arc::clone(config) }).collect();
             return Ok(GroundTruth::Regions(regions));
         }

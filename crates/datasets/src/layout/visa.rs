@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::GOOD;
 use crate::files::name;
-use crate::{Dataset, DatasetError, GroundTruth, Layout, TestImage};
+use crate::{Dataset, DatasetError, GroundTruth, Layout, LeftOut, TestImage};
 
 /// Name of the columns the table must have.
 const COLUMNS: [&str; 5] = ["object", "split", "label", "image", "mask"];
@@ -25,6 +25,7 @@ pub(super) fn open(root: &Path) -> Result<Dataset, DatasetError> {
         train: Vec::new(),
         validation: Vec::new(),
         test: Vec::new(),
+        left_out: LeftOut::default(),
     };
     let table = Table::read(&collection.join("split_csv/1cls.csv"))?;
     for row in table.rows.iter().filter(|row| row.object == category) {

@@ -11,9 +11,9 @@ mod texture;
 
 use std::path::{Path, PathBuf};
 
-use crate::DatasetError;
 use crate::files::images_below;
 use crate::random::SplitMix64;
+use crate::{DatasetError, LeftOut};
 
 pub use procedural::procedural_photo;
 
@@ -21,6 +21,7 @@ pub use procedural::procedural_photo;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Photos {
     files: Vec<PathBuf>,
+    left_out: LeftOut,
 }
 
 /// The photo of one training step.
@@ -39,21 +40,26 @@ impl Photos {
     /// The folder is missing or can't be read, or holds no images.
     pub fn folder(folder: impl AsRef<Path>) -> Result<Self, DatasetError> {
         let folder = folder.as_ref();
-        let files = images_below(folder)?;
+        let (files, left_out) = images_below(folder)?;
         if files.is_empty() {
             return Err(DatasetError::NoImages(folder.to_owned()));
         }
-        Ok(Self { files })
+        Ok(Self { files, left_out })
     }
 
     /// Photos painted by [`procedural_photo`].
     pub fn procedural() -> Self {
-        Self { files: Vec::new() }
+        Self { files: Vec::new(), left_out: LeftOut::default() }
     }
 
     /// The image files, sorted by the bytes of their names below the folder; none for painted photos.
     pub fn files(&self) -> &[PathBuf] {
         &self.files
+    }
+
+    /// The other visible files in the folders; none for painted photos.
+    pub fn left_out(&self) -> &LeftOut {
+        &self.left_out
     }
 
     /// The photo of training step `step`, drawn at random with replacement. It depends only on the list of files,

@@ -1,0 +1,117 @@
+//! The first directory of a TIFF or BigTIFF file: numbers under tags.
+
+use crate::error::ImageError;
+use crate::source::Source;
+
+/// Most tags of a directory; files have some twenty.
+const MAX_TAGS: u64 = 4096;
+
+/// The order of bytes in the file's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    Little,
+    Big,
+}
+
+impl Order {
+    /// The number that up to 8 bytes make.
+    pub fn number(self, bytes: &[u8]) -> u64 {
+        let join = |sum: u64, &byte: &u8| sum << 8 | u64::from(byte);
+        match self {
+            Self::Big => bytes.iter().fold(0, join),
+            Self::Little => bytes.iter().rev().fold(0, join),
+        }
+    }
+}
+
+/// The tags of the first picture. The others of a file of several are not looked at.
+pub(super) struct Directory<'a> {
+    source: Source<'a>,
+    pub order: Order,
+    entries: Vec<Entry<'a>>,
+}
+
+struct Entry<'a> {
+    tag: u16,
+    kind: u16,
+    data: &'a [u8],
+}
+
+impl<'a> Directory<'a> {
+    pub fn read(source: Source<'a>) -> Result<Self, ImageError> {
+        let order = match source.part(0, 2)? {
+            b"II" => Order::Little,
+            _ => Order::Big,
+        };
+        let number = |start, length| source.part(start, length).map(|part| order.number(part));
+        let big = number(2, 2)? == 43;
+        if big && number(4, 4)? != if order == Order::Little { 8 } else { 8 << 16 } {
+            return Err(source.unsupported("BigTIFF with offsets of other than 8 bytes"));
+        }
+        // Sizes of an offset, the number of tags, and a tag with its kind, count and value.
+        let (offset, count, entry) = if big { (8, 8, 20) } else { (4, 2, 12) };
+        let start = number(if big { 8 } else { 4 }, offset)?;
+        let tags = number(start, count)?;
+        if tags > MAX_TAGS {
+            return Err(source.corrupt(format!("its directory claims {tags} tags")));
+        }
+        let table = source.part(start + count, tags * entry)?;
+        let mut entries = Vec::with_capacity(tags as usize);
+        for bytes in table.chunks_exact(entry as usize) {
+            let (tag, kind) = (order.number(&bytes[..2]) as u16, order.number(&bytes[2..4]) as u16);
+            let (counter, value) = bytes[4..].split_at(offset as usize);
+            let Some(size) = size_of(kind) else { continue };
+            let length = order.number(counter).checked_mul(size);
+            let length = length.ok_or_else(|| source.corrupt(format!("tag {tag} is too long")))?;
+            let data = match length <= offset {
+                true => &value[..length as usize],
+                // Of tags that are not needed (those of cameras and editors) the rest may be amiss.
+                false => match source.part(order.number(value), length) {
+                    Ok(data) => data,
+                    Err(_) if !is_needed(tag) => continue,
+                    Err(error) => return Err(error),
+                },
+            };
+            entries.push(Entry { tag, kind, data });
+        }
+        Ok(Self { source, order, entries })
+    }
+
+    /// The raw bytes under a tag.
+    pub fn bytes(&self, tag: u16) -> Option<&'a [u8]> {
+        self.entries.iter().find(|entry| entry.tag == tag).map(|entry| entry.data)
+    }
+
+    /// The whole numbers under a tag; none if there is no such tag.
+    pub fn numbers(&self, tag: u16) -> Result<Option<Vec<u64>>, ImageError> {
+        let Some(entry) = self.entries.iter().find(|entry| entry.tag == tag) else {
+            return Ok(None);
+        };
+        if !matches!(entry.kind, 1 | 3 | 4 | 13 | 16 | 18) || entry.data.is_empty() {
+            return Err(self.source.corrupt(format!("tag {tag} holds no whole numbers")));
+        }
+        let size = size_of(entry.kind).unwrap_or(1) as usize;
+        Ok(Some(entry.data.chunks_exact(size).map(|bytes| self.order.number(bytes)).collect()))
+    }
+
+    /// The first number under a tag.
+    pub fn number(&self, tag: u16) -> Result<Option<u64>, ImageError> {
+        Ok(self.numbers(tag)?.map(|numbers| numbers[0]))
+    }
+}
+
+/// Bytes of one value of a TIFF data type.
+fn size_of(kind: u16) -> Option<u64> {
+    match kind {
+        1 | 2 | 6 | 7 => Some(1),
+        3 | 8 => Some(2),
+        4 | 9 | 11 | 13 => Some(4),
+        5 | 10 | 12 | 16 | 17 | 18 => Some(8),
+        _ => None,
+    }
+}
+
+/// Whether a tag tells how the pixels lie.
+fn is_needed(tag: u16) -> bool {
+    matches!(tag, 256..=279 | 284 | 317..=339 | 347 | 529..=532)
+}
