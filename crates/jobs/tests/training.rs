@@ -14,6 +14,9 @@ use tempfile::TempDir;
 
 const STEPS: u64 = 3;
 
+/// Whether an event stops a training.
+type Stop<'a> = &'a dyn Fn(&Event<'_>) -> bool;
+
 /// A folder with photos of good parts, one of which is broken.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -93,7 +96,7 @@ fn stopped_anywhere_it_goes_on_to_the_same_model() {
     };
     let first_step = |event: &Event<'_>| matches!(event, Event::Step(report) if report.step == 1);
     let begun = |event: &Event<'_>| matches!(event, Event::Begun { .. });
-    let stops: [(&str, u64, &dyn Fn(&Event<'_>) -> bool); 3] =
+    let stops: [(&str, u64, Stop<'_>); 3] =
         [("begun", 0, &begun), ("first", 1, &first_step), ("calibrating", STEPS, &calibrating)];
     for (out, step, stop) in stops {
         let outcome = train_until(plan(folder, out, anew()), stop).unwrap();
