@@ -6,9 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use efficientad::{FalseRejectRate, InputSize, InstructionSet, ModelInfo, PdnSize, Recipe};
 use efficientad_images::{DecodeOptions, Orientation};
+use efficientad_jobs::{Interval, PhotosFrom};
 use efficientad_pretraining::{Augmentation, Preprocessing, Preset};
-
-use crate::schedule::Interval;
 
 /// Longest settle time of `watch`.
 const MAX_SETTLE: Duration = Duration::from_secs(3600);
@@ -99,12 +98,16 @@ impl DecodeArgs {
         self.options_or(model.data.as_ref().map(|data| data.orientation).unwrap_or_default())
     }
 
+    /// Which way up photos stand, if it is said.
+    pub fn orientation(&self) -> Option<Orientation> {
+        self.orientation.map(|orientation| match orientation {
+            OrientationArg::Stored => Orientation::AsStored,
+            OrientationArg::Exif => Orientation::FromExif,
+        })
+    }
+
     fn options_or(&self, default: Orientation) -> DecodeOptions {
-        let orientation = match self.orientation {
-            Some(OrientationArg::Stored) => Orientation::AsStored,
-            Some(OrientationArg::Exif) => Orientation::FromExif,
-            None => default,
-        };
+        let orientation = self.orientation().unwrap_or(default);
         DecodeOptions { orientation, ..DecodeOptions::default() }
     }
 }
@@ -411,6 +414,15 @@ pub enum PhotosArg {
     None,
     /// From the files in a folder.
     Folder(PathBuf),
+}
+
+impl From<PhotosArg> for PhotosFrom {
+    fn from(photos: PhotosArg) -> Self {
+        match photos {
+            PhotosArg::None => Self::Nowhere,
+            PhotosArg::Folder(folder) => Self::Folder(folder),
+        }
+    }
 }
 
 /// Options of `predict`.

@@ -1,66 +1,49 @@
 //! `efficientad calibrate`.
 
-use std::path::{Path, PathBuf};
-use std::slice;
+use std::ops::ControlFlow;
+use std::path::Path;
 
-use anyhow::{Result, bail};
-use efficientad::Model;
-use efficientad_evaluation::{
-    CalibrationPhotos, CalibrationReport, CaughtDefects, Event, Photo, calibrate, find_photos,
-};
+use anyhow::Result;
+use efficientad_evaluation::{CalibrationReport, CaughtDefects};
+use efficientad_jobs::{CalibratePlan, Calibrated, Event, calibrate};
 use serde::Serialize;
 
 use crate::args::CalibrateArgs;
 use crate::machine;
-use crate::output::{self, Status, check_writable};
+use crate::output::{self, Status};
 use crate::progress::{Progress, Style};
 
 /// Takes a model's threshold anew.
 pub fn run(args: CalibrateArgs) -> Result<Status> {
-    let model = Model::open(&args.model)?;
-    let out = args.out.as_deref().unwrap_or(&args.model);
-    check_writable(out)?;
-    let mut found = FoundPhotos::default();
-    let photos = CalibrationPhotos {
-        good: found.find(&args.good),
-        defects: args.defects.as_ref().map(|folder| found.find(slice::from_ref(folder))),
-        decode: args.decode.options_for(model.info()),
+    let plan = CalibratePlan {
+        model: args.model,
+        out: args.out,
+        good: args.good,
+        defects: args.defects,
+        orientation: args.decode.orientation(),
+        false_reject: args.false_reject,
+        engine: machine::cpu(&args.cpu)?,
     };
-    if photos.good.is_empty() {
-        bail!("there are no photos of good parts to calibrate with");
-    }
-    let before = model.info().threshold.as_ref().and_then(|threshold| threshold.false_reject);
-    let rate = args.false_reject.or(before).unwrap_or_default();
     let mut progress = Progress::new(Style::choose(false, args.json));
-    let cpu = machine::cpu(&args.cpu)?;
-    let (model, report) = calibrate(model, cpu, &photos, rate, &mut |event| match event {
-        Event::Progress { done, total } => progress.count("calibration", done, total),
-        Event::Judged(_) => (),
-        Event::Failed(failure) => progress.note(format_args!("skipped: {}", failure.reason)),
+    let calibrated = calibrate(&plan, &mut |event| {
+        match event {
+            Event::Progress { stage, done, total } => progress.count(stage, done, total),
+            Event::NotListed(error) => output::note(format_args!("efficientad: {error}")),
+            Event::NotJudged(failure) => {
+                progress.note(format_args!("skipped: {}", failure.reason));
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
     })?;
     drop(progress);
-    model.save(out)?;
+    let Calibrated { path, report, not_listed, .. } = calibrated;
     if args.json {
-        output::print_json(&Document { model: out, report: &report })?;
+        output::print_json(&Document { model: &path, report: &report })?;
     } else {
-        print_report(out, &report)?;
+        print_report(&path, &report)?;
     }
-    Ok(Status::from_failures(report.failed.len() + found.failed))
-}
-
-/// Photos, and the number of folders without any, which are named on the error output.
-#[derive(Default)]
-struct FoundPhotos {
-    failed: usize,
-}
-
-impl FoundPhotos {
-    fn find(&mut self, paths: &[PathBuf]) -> Vec<Photo> {
-        let found = find_photos(paths, None);
-        self.failed += found.errors.len();
-        found.errors.into_iter().for_each(|error| output::complain(&error.into()));
-        found.photos
-    }
+    Ok(Status::from_failures(report.failed.len() + not_listed))
 }
 
 /// What `--json` prints.

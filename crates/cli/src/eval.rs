@@ -1,12 +1,13 @@
 //! `efficientad eval`.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::Result;
-use efficientad_datasets::{Dataset, Layout};
-use efficientad_evaluation::{Event, MaskReading, Options, Report, evaluate};
+use efficientad_datasets::Layout;
+use efficientad_evaluation::{MaskReading, Report};
+use efficientad_jobs::{EvaluatePlan, Evaluated, Event, evaluate};
 use efficientad_metrics::{Confusion, Metrics};
-use efficientad_report::{ReportWriter, Subject};
 
 use crate::args::EvalArgs;
 use crate::detector;
@@ -16,35 +17,32 @@ use crate::table::align;
 
 /// Judges and measures.
 pub fn run(args: EvalArgs) -> Result<Status> {
-    let dataset = Dataset::open(&args.dataset)?;
     let detector = detector::open(&args.model, &args.threshold, &args.cpu)?;
-    let options = Options {
-        decode: args.decode.options_for(detector.info()),
+    let plan = EvaluatePlan {
+        model: args.model,
+        dataset: args.dataset,
+        orientation: args.decode.orientation(),
         masks: MaskReading { threshold: args.mask_threshold, inverted: args.invert_masks },
         output: args.out,
+        page: args.report,
     };
-    let page = args.report.as_deref();
-    let page = page.map(|folder| ReportWriter::create(folder, detector.threshold()));
-    let mut page = page.transpose()?;
     let mut progress = Progress::new(Style::choose(false, args.json));
-    let report = evaluate(&detector, &dataset, &options, &mut |event| match event {
-        Event::Progress { done, total } => progress.count("judging", done, total),
-        Event::Judged(sample) => page.iter_mut().for_each(|page| page.add(sample)),
-        Event::Failed(failure) => progress.note(format_args!("skipped: {}", failure.reason)),
+    let evaluated = evaluate(&plan, &detector, &mut |event| {
+        match event {
+            Event::Progress { stage, done, total } => progress.count(stage, done, total),
+            Event::NotJudged(failure) => {
+                progress.note(format_args!("skipped: {}", failure.reason));
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
     })?;
     drop(progress);
-    let subject = Subject {
-        model: &args.model,
-        info: detector.info(),
-        dataset: &dataset,
-        options: &options,
-        engine: &detector.engine(),
-    };
-    let page = page.map(|page| page.finish(&report, &subject)).transpose()?;
+    let Evaluated { report, layout, page } = evaluated;
     if args.json {
         output::print_json(&report)?;
     } else {
-        print_report(&report, dataset.layout, options.output.as_deref())?;
+        print_report(&report, layout, plan.output.as_deref())?;
         if let Some(page) = page {
             output::print(format_args!("the report is in {}", page.display()))?;
         }

@@ -1,5 +1,6 @@
 //! Ctrl-C and requests to terminate.
 
+use std::ops::ControlFlow;
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -48,6 +49,11 @@ impl Interrupt {
     /// Whether a signal waits.
     pub fn is_requested(&self) -> bool {
         self.0.load(Ordering::SeqCst) == REQUESTED
+    }
+
+    /// What a job is to do: end if a signal waits.
+    pub fn flow(&self) -> ControlFlow<()> {
+        if self.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// From now on a signal ends the program at once; whether one was waiting.

@@ -3,11 +3,10 @@
 //! | module | what it does |
 //! |---|---|
 //! | `args` | commands, options and their help |
-//! | `train`, `training_data`, `old_photos`, `sources` | `efficientad train` and what it learns from |
-//! | `pretrain` | `efficientad pretrain` |
+//! | `train`, `pretrain` | options as plans of a job; what is shown of it |
 //! | `predict`, `watch`, `eval`, `calibrate`, `info`, `import`, `export`, `bench` | one command each |
-//! | `interrupt`, `schedule`, `resuming` | Ctrl-C; when a checkpoint is due; how to go on from it |
-//! | `progress`, `output`, `table` | what is shown, and the exit codes |
+//! | `interrupt`, `resuming` | Ctrl-C; how to go on from a checkpoint |
+//! | `progress`, `output`, `wording`, `table` | what is shown, errors by their options, exit codes |
 //! | `detector`, `machine` | the model to judge with; threads, instructions and memory |
 
 mod args;
@@ -20,18 +19,15 @@ mod import;
 mod info;
 mod interrupt;
 mod machine;
-mod old_photos;
 mod output;
 mod predict;
 mod pretrain;
 mod progress;
 mod resuming;
-mod schedule;
-mod sources;
 mod table;
 mod train;
-mod training_data;
 mod watch;
+mod wording;
 
 use std::process::ExitCode;
 

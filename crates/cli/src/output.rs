@@ -1,13 +1,13 @@
 //! What the program says, and how it ends.
 
 use std::fmt::Display;
-use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::Result;
 use serde::Serialize;
+
+use crate::wording::in_words;
 
 /// How a command ended that did what it could.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,10 +65,10 @@ pub fn complain(error: &anyhow::Error) {
     note(format_args!("efficientad: {}", message(error)));
 }
 
-/// An error and its causes, without those that are quoted in the text before them.
+/// An error and its causes in words of the command line, without those that are quoted in the text before them.
 pub fn message(error: &anyhow::Error) -> String {
     let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
+    for cause in error.chain().map(in_words) {
         if text.is_empty() {
             text = cause;
         } else if !text.contains(&cause) {
@@ -83,24 +83,6 @@ pub fn message(error: &anyhow::Error) -> String {
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let io_errors = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
     io_errors.into_iter().any(|error| error.kind() == ErrorKind::BrokenPipe)
-}
-
-/// Finds out whether a file could be written, before hours of work are spent on its content.
-///
-/// # Errors
-/// When it could not.
-pub fn check_writable(path: &Path) -> Result<()> {
-    if path.is_dir() {
-        bail!("{}: this is a folder; give the name of a file for --out", path.display());
-    }
-    let probe = path.with_file_name(format!(".efficientad-{}.probe", std::process::id()));
-    File::create_new(&probe).and_then(|_| fs::remove_file(&probe)).map_err(|error| {
-        let hint = match error.kind() {
-            ErrorKind::NotFound | ErrorKind::NotADirectory => "its folder does not exist",
-            _ => "its folder cannot be written to",
-        };
-        anyhow!("{}: {hint} ({error}); choose another path for --out", path.display())
-    })
 }
 
 /// Text from outside, such as a file's name, without characters that would control a terminal.
@@ -125,7 +107,7 @@ pub fn shell_command(words: impl IntoIterator<Item = String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anyhow::Context;
+    use anyhow::{Context, anyhow};
 
     #[test]
     fn a_cause_is_told_once() {

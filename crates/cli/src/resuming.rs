@@ -1,39 +1,10 @@
 //! Trainings that go on where they were stopped.
 
 use std::env;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
 use crate::output;
-
-/// The checkpoint's place: beside the file to be written in the end.
-pub fn checkpoint_of(out: &Path) -> PathBuf {
-    beside(out, ".checkpoint")
-}
-
-/// The path with something appended to its name.
-pub fn beside(out: &Path, ending: &str) -> PathBuf {
-    let mut name = OsString::from(out);
-    name.push(ending);
-    name.into()
-}
-
-/// A training that was stopped is not begun anew by accident.
-///
-/// # Errors
-/// When there is a checkpoint.
-pub fn refuse_checkpoint(checkpoint: &Path) -> Result<()> {
-    if checkpoint.exists() {
-        bail!(
-            "{}: an earlier training was stopped here; go on from it with --resume, or delete it \
-             to begin anew",
-            checkpoint.display()
-        );
-    }
-    Ok(())
-}
 
 /// A training goes on as it began.
 ///

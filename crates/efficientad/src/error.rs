@@ -78,7 +78,7 @@ pub enum Error {
     /// A model keeps no scores of good images.
     #[error(
         "the model keeps no scores of good images, so that no threshold can be taken from them: \
-         calibrate it with photos of good parts (efficientad calibrate)"
+         calibrate it with photos of good parts"
     )]
     NoCalibration,
     /// A file holds networks, but not a teacher.
@@ -91,7 +91,7 @@ pub enum Error {
     },
     /// The teacher is of another size than the recipe.
     #[error(
-        "the teacher is of size {teacher}, but training is to be of size {recipe}: choose --size {teacher}"
+        "the teacher is of size {teacher}, but training is to be of size {recipe}: choose size {teacher}"
     )]
     TeacherSize {
         /// Size of the teacher.

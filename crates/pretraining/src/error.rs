@@ -8,6 +8,7 @@ use efficientad_images::ImageError;
 
 /// Why targets could not be had.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PretrainingError {
     /// The photos can't be listed or read.
     #[error(transparent)]
@@ -18,7 +19,7 @@ pub enum PretrainingError {
     /// Too few photos are usable.
     #[error(
         "{usable} usable photos are too few: at least 2 are needed, one to learn from and one to \
-         hold back; give more folders with --photos"
+         hold back; give more folders of photos"
     )]
     TooFewPhotos {
         /// How many there are.
@@ -82,7 +83,7 @@ pub enum PretrainingError {
     /// The backbone's output is no number.
     #[error(
         "the backbone's output for {photo} is not finite: its weights are broken, or the \
-         preprocessing (--preset) is another network's"
+         preprocessing is another network's"
     )]
     NotFinite {
         /// The photo.
@@ -90,7 +91,7 @@ pub enum PretrainingError {
     },
     /// The cache can't be read or written.
     #[error("{}: the cache cannot be used ({source}); check the disk's space and permissions, or \
-             choose another folder with --cache", .path.display())]
+             choose another folder for it", .path.display())]
     Cache {
         /// The file or folder.
         path: PathBuf,
@@ -98,7 +99,7 @@ pub enum PretrainingError {
         source: io::Error,
     },
     /// Another process fills the cache.
-    #[error("{}: another process is filling this cache; wait for it, or choose another --cache", .path.display())]
+    #[error("{}: another process is filling this cache; wait for it, or choose another one", .path.display())]
     CacheInUse {
         /// The cache's folder.
         path: PathBuf,
@@ -114,4 +115,7 @@ pub enum PretrainingError {
         /// The layer that it comes from.
         layer: String,
     },
+    /// Whoever was told of the progress ended the work before it had a result.
+    #[error("the work was cancelled")]
+    Cancelled,
 }

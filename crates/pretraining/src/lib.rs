@@ -12,6 +12,7 @@
 //! | `record`, `cache` | a sample with its target in bytes, and many of them in a file |
 //! | `statistics` | mean and standard deviation that targets are normalised by |
 //! | `timing` | how long steps take here |
+//! | [`parallel`] | numbered work on several threads |
 //! | `targets` | all of it together: fills the cache, and gives samples to [`efficientad::Distiller`] |
 //!
 //! The numbers are those of the paper: a photo of 512×512 pixels for the backbone, whose layers of
@@ -23,7 +24,7 @@ mod backbone;
 mod cache;
 mod error;
 mod network;
-mod parallel;
+pub mod parallel;
 mod patches;
 mod photos;
 mod preprocessing;
@@ -36,8 +37,8 @@ mod timing;
 pub use backbone::{Backbone, MAX_BACKBONE_BYTES};
 pub use cache::RECORD_BYTES;
 pub use error::PretrainingError;
-pub use parallel::Progress;
 pub use patches::PatchFeatures;
+pub use photos::Unreadable;
 pub use preprocessing::{Preprocessing, Preset};
 pub use samples::{Augmentation, MIN_PHOTO_SIDE};
 pub use targets::{Activity, Settings, TargetSamples, Targets};

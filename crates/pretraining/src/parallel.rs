@@ -12,7 +12,7 @@ pub type Progress<'a> = dyn FnMut(usize, usize) -> ControlFlow<()> + 'a;
 /// `progress` after each with how many are done. Once that breaks, no further number is taken, but
 /// what has been taken is finished. The results come sorted by number: those of 0 up to the last
 /// number taken.
-pub(crate) fn each<R: Send>(
+pub fn each<R: Send>(
     threads: usize,
     total: usize,
     progress: &mut Progress<'_>,

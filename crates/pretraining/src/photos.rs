@@ -29,14 +29,23 @@ impl Photo {
     }
 }
 
+/// A photo that can't be read.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// Its file.
+    pub path: PathBuf,
+    /// What is wrong with it; the text names the file.
+    pub error: ImageError,
+}
+
 /// Photos to learn from, and photos to measure on.
 pub(crate) struct PhotoSet {
     pub train: Vec<Photo>,
     pub held_back: Vec<Photo>,
     /// Names all of them and their content.
     pub fingerprint: String,
-    /// What is wrong with the photos that can't be read.
-    pub unreadable: Vec<ImageError>,
+    /// The photos that can't be read.
+    pub unreadable: Vec<Unreadable>,
     /// Photos that are left out because a side is below [`MIN_PHOTO_SIDE`].
     pub too_small: usize,
 }
@@ -54,14 +63,23 @@ impl PhotoSet {
             let files = Photos::folder(folder)?.files().to_vec();
             named.extend(files.into_iter().map(|path| (name(i, folder, &path), path)));
         }
+        let mut cancelled = false;
+        let mut remember = |done, total| {
+            let flow = progress(done, total);
+            cancelled |= flow.is_break();
+            flow
+        };
         let measured =
-            parallel::each(threads, named.len(), progress, |number| measure(&named[number].1));
+            parallel::each(threads, named.len(), &mut remember, |number| measure(&named[number].1));
+        if cancelled {
+            return Err(PretrainingError::Cancelled);
+        }
         let (mut usable, mut unreadable, mut too_small) = (Vec::new(), Vec::new(), 0);
         for ((name, path), size) in named.into_iter().zip(measured) {
             match size {
                 Ok((width, height)) if width.min(height) < MIN_PHOTO_SIDE => too_small += 1,
                 Ok(size) => usable.push((name, Photo { path, size })),
-                Err(error) => unreadable.push(error),
+                Err(error) => unreadable.push(Unreadable { path, error }),
             }
         }
         if usable.len() < 2 {
@@ -100,6 +118,21 @@ fn split(photos: Vec<Photo>, seed: u64) -> (Vec<Photo>, Vec<Photo>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ops::ControlFlow;
+
+    #[test]
+    fn photos_that_were_not_all_read_are_no_set() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..3 {
+            RgbImage::new(130, 130).save(folder.path().join(format!("{number}.png"))).unwrap();
+        }
+        let folders = [folder.path().to_owned()];
+        let mut never = |_, _| ControlFlow::Continue(());
+        assert!(PhotoSet::open(&folders, 0, 1, &mut never).is_ok());
+        let mut at_once = |_, _| ControlFlow::Break(());
+        let cancelled = PhotoSet::open(&folders, 0, 1, &mut at_once);
+        assert!(matches!(cancelled, Err(PretrainingError::Cancelled)));
+    }
 
     #[test]
     fn one_in_twenty_is_held_back() {

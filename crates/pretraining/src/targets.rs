@@ -10,7 +10,6 @@ use efficientad::{
     COARSE_CHANNELS, ChannelSums, DistillationData, DistillationSample, DistillationSource,
     SourceError,
 };
-use efficientad_images::ImageError;
 use serde::Serialize;
 
 use crate::backbone::{Backbone, LayerMaps};
@@ -18,7 +17,7 @@ use crate::cache::{Cache, RECORD_BYTES, RecordFile};
 use crate::error::PretrainingError;
 use crate::parallel::{self, Progress};
 use crate::patches::PatchFeatures;
-use crate::photos::{Photo, PhotoSet};
+use crate::photos::{Photo, PhotoSet, Unreadable};
 use crate::preprocessing::Preprocessing;
 use crate::record::Record;
 use crate::samples::{Augmentation, Cut, Sampler};
@@ -90,7 +89,7 @@ pub struct Targets {
     sampler: Sampler,
     held_back: Vec<Photo>,
     photos_fingerprint: String,
-    unreadable: Vec<ImageError>,
+    unreadable: Vec<Unreadable>,
     too_small: usize,
     cache: Cache,
     recomputed: AtomicUsize,
@@ -100,7 +99,8 @@ impl Targets {
     /// Reads the backbone and all photos, and opens the cache.
     ///
     /// # Errors
-    /// When the backbone can't be used, there are too few photos, or the cache can't be opened.
+    /// When the backbone can't be used, there are too few photos, or the cache can't be opened;
+    /// [`PretrainingError::Cancelled`] if `progress` breaks.
     pub fn open(
         settings: Settings,
         threads: usize,
@@ -137,8 +137,8 @@ impl Targets {
         })
     }
 
-    /// What is wrong with the photos that can't be read.
-    pub fn unreadable(&self) -> &[ImageError] {
+    /// The photos that can't be read.
+    pub fn unreadable(&self) -> &[Unreadable] {
         &self.unreadable
     }
 

@@ -10,7 +10,7 @@ use crate::output;
 /// What happened, as one line of JSON.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
-pub enum Event<'a> {
+pub enum Line<'a> {
     /// Targets were computed.
     Targets { done: usize, total: usize, seconds_left: Option<f64> },
     /// The training begins.
@@ -39,11 +39,11 @@ pub struct Events {
 }
 
 impl Events {
-    /// Prints an event.
-    pub fn send(self, event: &Event<'_>) {
+    /// Prints a line.
+    pub fn send(self, line: &Line<'_>) {
         if self.json {
             // Should the output be closed, the teacher still matters.
-            let _ = output::print_json(event);
+            let _ = output::print_json(line);
         }
     }
 }

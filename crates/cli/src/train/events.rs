@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use efficientad::Threshold;
+use efficientad_jobs::{Effect, StepReport};
 use serde::Serialize;
 
-use super::effect::Effect;
 use crate::output;
-use crate::progress::{MeanLosses, StepReport};
 
 /// JSON Lines about the training. A reader who goes away does not stop it.
 pub struct Events {
@@ -18,17 +17,17 @@ pub struct Events {
 /// What happened, as one line of JSON.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
-pub enum Event<'a> {
+pub enum Line<'a> {
     /// Steps were done.
-    Step(&'a StepReport<MeanLosses>),
+    Step(&'a StepReport),
     /// The user stopped the training.
-    Stopped { step: u64, checkpoint: &'a Path },
+    Stopped { step: u64, checkpoint: Option<&'a Path> },
     /// The model is saved.
     Done {
         model: &'a Path,
         steps: u64,
         threshold: Option<&'a Threshold>,
-        /// What a continuation changed for the photos held back; none if training began anew.
+        /// What a continuation changed for the photos held back; `None` if training began anew.
         held_back: Option<&'a Effect>,
         skipped: usize,
         seconds: f64,
@@ -36,11 +35,11 @@ pub enum Event<'a> {
 }
 
 impl Events {
-    /// Prints an event.
-    pub fn send(&self, event: &Event<'_>) {
+    /// Prints a line.
+    pub fn send(&self, line: &Line<'_>) {
         if self.json {
             // Should the output be closed, the model still matters.
-            let _ = output::print_json(event);
+            let _ = output::print_json(line);
         }
     }
 }

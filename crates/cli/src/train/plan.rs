@@ -1,164 +1,109 @@
-//! What a training needs, checked.
+//! What a training needs, from its options.
 
-use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
-use efficientad::{
-    BegunTraining, ContinuationRecipe, CpuEngine, FalseRejectRate, ImageSource, InputSize, PdnSize,
-    Recipe, RegionOfInterest, Teacher, TrainOptions, Trainer, View,
-};
-use efficientad_images::MarkedArea;
+use efficientad::{ContinuationRecipe, InputSize, PdnSize, Recipe, Teacher, View};
+use efficientad_jobs::{DataPaths, Parent, PhotosFrom, RegionFiles, Start, TrainPlan};
 
-use super::parent::{Parent, refuse_other_beginning};
-use crate::args::{RecipeArgs, RecipeName, RegionArgs, TrainArgs, ViewArgs};
+use crate::args::{RecipeArgs, RecipeName, TrainArgs, ViewArgs};
 use crate::machine;
-use crate::output::check_writable;
-use crate::progress::Progress;
-use crate::resuming::{self, checkpoint_of, refuse_checkpoint};
-use crate::schedule::Interval;
-use crate::training_data::{Data, DataPaths};
+use crate::resuming;
 
-/// A training that can begin.
-pub struct Plan {
-    /// Where the images lie.
-    pub data: DataPaths,
-    /// The model's file.
-    pub out: PathBuf,
-    /// The checkpoint's file, beside the model.
-    pub checkpoint: PathBuf,
-    /// How to train, but for the region, which depends on the photos' size.
-    pub recipe: Recipe,
-    region: RegionFiles,
-    /// The model to go on from, if training does not begin anew.
-    pub parent: Option<Parent>,
-    start: Start,
-    /// How often to write a checkpoint.
-    pub checkpoint_every: Interval,
-    /// Share of good images that the threshold may reject.
-    pub false_reject: FalseRejectRate,
-    /// What to compute with.
-    pub cpu: Arc<CpuEngine>,
-    /// Whether to print for machines.
-    pub json: bool,
-    /// Whether to show no progress.
-    pub quiet: bool,
-}
-
-/// Where a training begins.
-enum Start {
-    /// At step 0, with this teacher.
-    Anew(Teacher),
-    /// At step 0, with the parent.
-    FromModel(ContinuationRecipe),
-    /// Where the checkpoint is.
-    FromCheckpoint,
-}
-
-impl Plan {
-    /// Checks all that can be checked before images are read.
-    ///
-    /// # Errors
-    /// When the model could not be written, or teacher or checkpoint not be read.
-    pub fn new(args: TrainArgs) -> Result<Self> {
-        check_writable(&args.out)?;
-        let checkpoint = checkpoint_of(&args.out);
-        let parent = args.continue_from.as_deref().map(|path| Parent::open(path, &args));
-        let parent = parent.transpose()?;
-        let (recipe, start) = if args.resume {
-            let begun = begun_training(&checkpoint, &args.out)?;
-            refuse_other_beginning(&begun, parent.as_ref(), &checkpoint)?;
-            refuse_contradictions(&args.recipe, &args.view, &begun.recipe)?;
-            (begun.recipe, Start::FromCheckpoint)
-        } else if let Some(parent) = &parent {
-            refuse_checkpoint(&checkpoint)?;
-            let recipe = parent.recipe(&args);
-            (recipe.on(parent.model.info()), Start::FromModel(recipe))
-        } else {
-            refuse_checkpoint(&checkpoint)?;
-            let teacher = teacher(args.teacher.as_deref(), args.recipe.size)?;
-            (recipe_of(&args.recipe, &args.view, teacher.size())?, Start::Anew(teacher))
-        };
-        Ok(Self {
-            data: DataPaths {
-                dataset: args.dataset,
-                validation: args.validation,
-                photos: args.photos.or_else(|| parent.as_ref().and_then(Parent::photos)),
-                decode: match &parent {
-                    Some(parent) => args.decode.options_for(parent.model.info()),
-                    None => args.decode.options(),
-                },
-                old: parent.as_ref().and_then(|parent| parent.old_paths(args.old)),
-            },
-            out: args.out,
-            checkpoint,
-            recipe,
-            region: RegionFiles::open(&args.region)?,
-            false_reject: args
-                .false_reject
-                .or_else(|| rate_of(parent.as_ref()))
-                .unwrap_or_default(),
-            parent,
-            start,
-            checkpoint_every: args.checkpoint_every,
-            cpu: machine::cpu(&args.cpu)?,
-            json: args.report.json,
-            quiet: args.report.quiet,
-        })
+/// The training that options ask for, to report every so often.
+///
+/// # Errors
+/// When options contradict each other, the model or the checkpoint to go on from, or teacher, model
+/// or checkpoint can't be read.
+pub fn of(args: TrainArgs, report_every: Duration) -> Result<TrainPlan> {
+    let start = start(&args)?;
+    let parent = start.parent();
+    let data = DataPaths {
+        photos: match args.photos {
+            Some(photos) => photos.into(),
+            None if parent.is_some_and(Parent::is_without_photos) => PhotosFrom::Nowhere,
+            None => PhotosFrom::Procedural,
+        },
+        decode: match parent {
+            Some(parent) => args.decode.options_for(parent.model().info()),
+            None => args.decode.options(),
+        },
+        old: parent.and_then(|parent| parent.old_paths(args.old)),
+        dataset: args.dataset,
+        validation: args.validation,
+    };
+    let (include, exclude) = (args.region.region.as_deref(), args.region.exclude.as_deref());
+    let region = RegionFiles::open(include, exclude)?;
+    let mut plan = TrainPlan::new(data, args.out, start, machine::cpu(&args.cpu)?);
+    plan.region = region;
+    plan.checkpoint_every = args.checkpoint_every;
+    plan.report_every = report_every;
+    if let Some(rate) = args.false_reject {
+        plan.false_reject = rate;
     }
-
-    /// Prepares the trainer; there is a checkpoint from now on.
-    ///
-    /// # Errors
-    /// When images, teacher and checkpoint don't fit, or the checkpoint can't be written.
-    pub fn trainer(&self, data: &Data, progress: &mut Progress) -> Result<Trainer> {
-        let (cpu, options) = (self.cpu.clone(), TrainOptions::default());
-        let mut report = |at: efficientad::Progress| {
-            progress.count(at.stage, at.done, at.total);
-            ControlFlow::Continue(())
-        };
-        let region = self.region.region(data)?;
-        let trainer = match (&self.start, &self.parent) {
-            (Start::Anew(teacher), _) => {
-                let (teacher, recipe) = (teacher.clone(), Recipe { region, ..self.recipe.clone() });
-                Trainer::new(cpu, teacher, recipe, data.for_trainer(), options, &mut report)?
-            }
-            (Start::FromModel(recipe), Some(Parent { model, .. })) => {
-                Trainer::continue_from(cpu, model, recipe.clone(), data.for_trainer(), options)?
-            }
-            _ => {
-                refuse_other_region(region.as_ref(), &self.recipe)?;
-                return Ok(Trainer::resume(cpu, &self.checkpoint, data.for_trainer(), options)?);
-            }
-        };
-        // A disk that is too small is better found now than after hours.
-        trainer.save_checkpoint(&self.checkpoint)?;
-        Ok(trainer)
-    }
+    Ok(plan)
 }
 
-/// Files that say which part of photos is inspected.
-struct RegionFiles {
-    include: Option<MarkedArea>,
-    exclude: Option<MarkedArea>,
-}
-
-impl RegionFiles {
-    fn open(args: &RegionArgs) -> Result<Self> {
-        let open = |path: &Option<PathBuf>| path.as_deref().map(MarkedArea::open).transpose();
-        Ok(Self { include: open(&args.region)?, exclude: open(&args.exclude)? })
+fn start(args: &TrainArgs) -> Result<Start> {
+    let parent = args.continue_from.as_deref().map(|path| parent(path, args)).transpose()?;
+    if args.resume {
+        let start = Start::resume(&args.out, parent)?;
+        refuse_contradictions(&args.recipe, &args.view, &start.recipe())?;
+        return Ok(start);
     }
-
-    /// The region on photos of the first one's size.
-    fn region(&self, data: &Data) -> Result<Option<RegionOfInterest>> {
-        let (include, exclude) = (self.include.as_ref(), self.exclude.as_ref());
-        if include.or(exclude).is_none() {
-            return Ok(None);
+    Ok(match parent {
+        Some(parent) => {
+            let recipe = continuation(&parent, args);
+            Start::Continue { parent: Box::new(parent), recipe }
         }
-        let photo = data.train.load(0).map_err(anyhow::Error::from_boxed)?;
-        Ok(Some(RegionOfInterest::between(include, exclude, photo.dimensions())?))
+        None => {
+            let teacher = teacher(args.teacher.as_deref(), args.recipe.size)?;
+            let recipe = recipe_of(&args.recipe, &args.view, teacher.size())?;
+            Start::New { teacher: Box::new(teacher), recipe: Box::new(recipe) }
+        }
+    })
+}
+
+/// The model to go on from, which no option may contradict.
+fn parent(path: &Path, args: &TrainArgs) -> Result<Parent> {
+    refuse_options_of_the_model(path, args)?;
+    Ok(Parent::open(path)?)
+}
+
+fn continuation(parent: &Parent, args: &TrainArgs) -> ContinuationRecipe {
+    let (given, default) = (&args.recipe, parent.default_recipe(!args.old.is_empty()));
+    ContinuationRecipe {
+        steps: given.steps.unwrap_or(default.steps),
+        seed: given.seed.unwrap_or(default.seed),
+        learning_rate: given.learning_rate.unwrap_or(default.learning_rate),
+        ..default
     }
+}
+
+/// What the model decides can't be decided anew.
+fn refuse_options_of_the_model(path: &Path, args: &TrainArgs) -> Result<()> {
+    let given = [
+        ("--size", args.recipe.size.is_some()),
+        ("--input", args.recipe.input.is_some()),
+        ("--recipe", args.recipe.recipe.is_some()),
+        ("--no-position-weights", args.recipe.no_position_weights),
+        ("--letterbox", args.view.letterbox),
+        ("--tile", args.view.tile.is_some()),
+        ("--overlap", args.view.overlap.is_some()),
+        ("--region", args.region.region.is_some()),
+        ("--exclude", args.region.exclude.is_some()),
+        ("--teacher", args.teacher.is_some()),
+        ("--orientation", args.decode.orientation.is_some()),
+    ];
+    if let Some((option, _)) = given.iter().find(|(_, given)| *given) {
+        bail!(
+            "{option} can't be given with --continue: networks and what they see stay as they are \
+             in {}; leave {option} out, or train anew",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 /// The teacher of a file, which must be of the size that is asked for, if one is; or the built-in one.
@@ -217,23 +162,6 @@ fn view_of(given: &ViewArgs, input: InputSize) -> View {
         None if given.letterbox => View::Letterbox,
         None => View::Stretch,
     }
-}
-
-/// The false-reject rate that a model's threshold is for.
-fn rate_of(parent: Option<&Parent>) -> Option<FalseRejectRate> {
-    parent?.model.info().threshold.as_ref()?.false_reject
-}
-
-/// The training that a checkpoint belongs to, which decides how the data are split.
-fn begun_training(checkpoint: &Path, out: &Path) -> Result<BegunTraining> {
-    if !checkpoint.exists() {
-        let finished = if out.exists() { "the model is finished; " } else { "" };
-        bail!(
-            "{}: there is no checkpoint to go on from; {finished}leave out --resume to train anew",
-            checkpoint.display()
-        );
-    }
-    Ok(Trainer::begun(checkpoint)?)
 }
 
 /// What `--resume` is given of the recipe, and what the training began with.
@@ -296,14 +224,4 @@ fn view_contradictions(
             on_or_off(view == View::Letterbox),
         ),
     ]
-}
-
-fn refuse_other_region(given: Option<&RegionOfInterest>, recipe: &Recipe) -> Result<()> {
-    if given.is_some() && given != recipe.region.as_ref() {
-        bail!(
-            "the training to go on with began with another region; leave --region and --exclude \
-             out, or delete the checkpoint to begin anew"
-        );
-    }
-    Ok(())
 }

@@ -1,32 +1,51 @@
 //! What a training learns from: read once, split, and described.
 
+mod old;
+
+pub use old::OldPaths;
+use old::OldPhotos;
+
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
 use efficientad::{DataDescription, OldImages, PhotoSource, TrainingData};
 use efficientad_datasets::photos::Photos;
 use efficientad_datasets::{DEFAULT_FRACTION, Dataset, Split, fingerprint};
 use efficientad_images::DecodeOptions;
 
-use crate::args::PhotosArg;
-use crate::old_photos::{OldPaths, OldPhotos};
-use crate::progress::Progress;
-use crate::sources::{Images, PenaltyPhotos, take_unreadable};
+use crate::error::JobError;
+use crate::event::{Event, Notifier, Observer, Stage};
+use crate::images::{Images, take_unreadable};
+use crate::meter::MeanLosses;
+use crate::penalty_photos::{PenaltyPhotos, PhotosFrom};
 
-/// Where the images lie.
-#[derive(Debug)]
+/// Where the images of a training lie.
+#[derive(Debug, Clone)]
 pub struct DataPaths {
-    /// Folder of the data set.
+    /// Folder of the data set: anything that [`Dataset::open`] recognises.
     pub dataset: PathBuf,
     /// Folder of images to hold back, if it is another one.
     pub validation: Option<PathBuf>,
-    /// Natural photos; painted ones if nothing is said.
-    pub photos: Option<PhotosArg>,
+    /// Natural photos for the penalty.
+    pub photos: PhotosFrom,
     /// How they are all decoded.
     pub decode: DecodeOptions,
     /// Images that a model was trained on before, if they take part.
     pub old: Option<OldPaths>,
+}
+
+impl DataPaths {
+    /// A data set, a tenth of it to be held back, with procedural photos, as stored.
+    pub fn new(dataset: impl Into<PathBuf>) -> Self {
+        Self {
+            dataset: dataset.into(),
+            validation: None,
+            photos: PhotosFrom::default(),
+            decode: DecodeOptions::default(),
+            old: None,
+        }
+    }
 }
 
 /// Images that can be read, and photos.
@@ -47,28 +66,39 @@ pub struct Data {
 }
 
 impl Data {
-    /// Lists the images, decodes each once, names those that can't be read, and holds some back.
+    /// Lists the images, decodes each once on `threads` threads, names those that can't be read, and
+    /// holds some back, drawn by `seed`.
     ///
     /// # Errors
-    /// When there are too few, a folder is none, or the old images are not those of the model.
+    /// When there are too few, a folder is none, or the old images are not those of the model;
+    /// [`JobError::Cancelled`] if the observer breaks.
     pub fn open(
         paths: &DataPaths,
         seed: u64,
         threads: usize,
-        progress: &mut Progress,
-    ) -> Result<Self> {
+        observe: &mut Observer<'_>,
+    ) -> Result<Self, JobError> {
+        Self::open_telling(paths, seed, threads, &mut Notifier::new(observe))
+    }
+
+    pub(crate) fn open_telling(
+        paths: &DataPaths,
+        seed: u64,
+        threads: usize,
+        notify: &mut Notifier<'_, '_, MeanLosses>,
+    ) -> Result<Self, JobError> {
         let mut dataset = Dataset::open(&paths.dataset)?;
         if let Some(folder) = &paths.validation {
             dataset.validation = images_below(folder)?;
         }
-        let photos = paths.photos(seed)?;
+        let photos = PenaltyPhotos::open(&paths.photos, seed, paths.decode)?.map(Arc::new);
         let old = paths.old.as_ref();
-        let old = old.map(|old| OldPhotos::open(old, &paths.decode, threads, progress));
-        let old = old.transpose()?;
+        let old =
+            old.map(|old| OldPhotos::open(old, &paths.decode, threads, notify)).transpose()?;
         if let Some(old) = &old {
-            leave_out_known(&mut dataset, old, progress)?;
+            leave_out_known(&mut dataset, old, notify)?;
         }
-        let mut skipped = skip_unreadable(&mut dataset, &paths.decode, threads, progress)?;
+        let mut skipped = skip_unreadable(&mut dataset, &paths.decode, threads, notify)?;
         let mut split = dataset.split(DEFAULT_FRACTION, seed)?;
         let description = describe(&split, paths, &dataset.root, photos.as_deref())?;
         let old = old.map(|old| {
@@ -79,6 +109,7 @@ impl Data {
         });
         let images = |files| Arc::new(Images { files, decode: paths.decode });
         let (train, validation) = (images(split.train), images(split.validation));
+        notify.tell(Event::DataOpened(&description))?;
         Ok(Self { train, validation, photos, description, old, skipped })
     }
 
@@ -94,35 +125,27 @@ impl Data {
     }
 }
 
-impl DataPaths {
-    fn photos(&self, seed: u64) -> Result<Option<Arc<PenaltyPhotos>>> {
-        let photos = match &self.photos {
-            Some(PhotosArg::None) => return Ok(None),
-            Some(PhotosArg::Folder(folder)) => Photos::folder(folder)?,
-            None => Photos::procedural(),
-        };
-        Ok(Some(Arc::new(PenaltyPhotos::new(photos, seed, self.decode))))
-    }
-}
-
 /// A folder that grows holds old photos beside the new ones.
-fn leave_out_known(dataset: &mut Dataset, old: &OldPhotos, progress: &Progress) -> Result<()> {
-    let mut known = 0;
+fn leave_out_known(
+    dataset: &mut Dataset,
+    old: &OldPhotos,
+    notify: &mut Notifier<'_, '_, MeanLosses>,
+) -> Result<(), JobError> {
+    let mut photos = 0;
     for files in [&mut dataset.train, &mut dataset.validation] {
-        known += old.take_known(files)?;
+        photos += old.take_known(files)?;
     }
-    let root = dataset.root.display();
     if dataset.train.is_empty() {
-        bail!("{root}: all photos are among those of --old; there is nothing new to learn");
+        return Err(JobError::NothingNew { root: dataset.root.clone() });
     }
-    if known > 0 {
-        progress.note(format_args!("{root}: {known} photos are among those of --old, not new"));
+    if photos > 0 {
+        notify.tell(Event::AlreadyKnown { dataset: &dataset.root, photos })?;
     }
     Ok(())
 }
 
 /// All images in a folder and below it, whatever they show.
-fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
+fn images_below(folder: &Path) -> Result<Vec<PathBuf>, JobError> {
     Ok(Photos::folder(folder)?.files().to_vec())
 }
 
@@ -130,37 +153,36 @@ fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
 /// the data set. Their number.
 ///
 /// # Errors
-/// When too few are left.
-pub fn skip_unreadable(
+/// When too few are left, or the observer breaks.
+pub(crate) fn skip_unreadable<L>(
     dataset: &mut Dataset,
     decode: &DecodeOptions,
     threads: usize,
-    progress: &mut Progress,
-) -> Result<usize> {
+    notify: &mut Notifier<'_, '_, L>,
+) -> Result<usize, JobError> {
     let found = dataset.train.len();
     let mut skipped = 0;
     for files in [&mut dataset.train, &mut dataset.validation] {
-        let total = files.len();
-        let mut count = |done| progress.count("reading images", done, total);
-        let errors = take_unreadable(files, decode, threads, &mut count);
-        skipped += errors.len();
-        for error in errors {
-            progress.note(format_args!("skipped: {error}"));
+        let mut count = |done, total| notify.progress(Stage::Images, done, total);
+        let ControlFlow::Continue(unreadable) = take_unreadable(files, decode, threads, &mut count)
+        else {
+            return Err(JobError::Cancelled);
+        };
+        skipped += unreadable.len();
+        for it in &unreadable {
+            notify.tell(Event::Skipped { path: &it.path, reason: &it.error })?;
         }
     }
     refuse_too_few(dataset, found)?;
     Ok(skipped)
 }
 
-fn refuse_too_few(dataset: &Dataset, found: usize) -> Result<()> {
+fn refuse_too_few(dataset: &Dataset, found: usize) -> Result<(), JobError> {
     let needed = if dataset.validation.is_empty() { 2 } else { 1 };
     let readable = dataset.train.len();
     if readable < needed {
-        let root = dataset.root.display();
-        bail!(
-            "{root}: {readable} of {found} images of good parts can be read; at least {needed} \
-             are needed, replace the damaged ones"
-        );
+        let root = dataset.root.clone();
+        return Err(JobError::TooFewReadable { root, readable, found, needed });
     }
     Ok(())
 }
@@ -170,7 +192,7 @@ fn describe(
     paths: &DataPaths,
     root: &Path,
     photos: Option<&PenaltyPhotos>,
-) -> Result<DataDescription> {
+) -> Result<DataDescription, JobError> {
     let validation_root = paths.validation.as_deref().unwrap_or(root);
     Ok(DataDescription {
         fingerprint: split_fingerprint(split, root, validation_root)?,
@@ -186,7 +208,11 @@ fn describe(
 ///
 /// # Errors
 /// When a file can't be read.
-pub fn split_fingerprint(split: &Split, root: &Path, validation_root: &Path) -> Result<String> {
+fn split_fingerprint(
+    split: &Split,
+    root: &Path,
+    validation_root: &Path,
+) -> Result<String, JobError> {
     let train = fingerprint(root, &split.train)?;
     let validation = fingerprint(validation_root, &split.validation)?;
     Ok(format!("{train}-{validation}"))

@@ -12,9 +12,17 @@ pub enum Interval {
     Steps(u64),
 }
 
+impl Default for Interval {
+    /// A minute.
+    fn default() -> Self {
+        Self::Time(Duration::from_secs(60))
+    }
+}
+
 impl FromStr for Interval {
     type Err = String;
 
+    /// Seconds (`60`, `60s`), minutes (`5m`) or steps (`500steps`), above 0.
     fn from_str(text: &str) -> Result<Self, String> {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at(digits);
@@ -33,20 +41,20 @@ impl FromStr for Interval {
 
 /// Keeps an [`Interval`].
 #[derive(Debug)]
-pub struct Schedule {
+pub(crate) struct CheckpointSchedule {
     interval: Interval,
     last: Instant,
     last_step: u64,
 }
 
-impl Schedule {
+impl CheckpointSchedule {
     /// Starts at `step`, now.
-    pub fn new(interval: Interval, step: u64) -> Self {
+    pub(crate) fn new(interval: Interval, step: u64) -> Self {
         Self { interval, last: Instant::now(), last_step: step }
     }
 
     /// Whether the interval has passed after `step`.
-    pub fn is_due(&self, step: u64) -> bool {
+    pub(crate) fn is_due(&self, step: u64) -> bool {
         match self.interval {
             Interval::Time(time) => self.last.elapsed() >= time,
             Interval::Steps(steps) => step - self.last_step >= steps,
@@ -54,7 +62,7 @@ impl Schedule {
     }
 
     /// Starts the next interval at `step`, now.
-    pub fn restart(&mut self, step: u64) {
+    pub(crate) fn restart(&mut self, step: u64) {
         *self = Self::new(self.interval, step);
     }
 }
@@ -77,7 +85,7 @@ mod tests {
 
     #[test]
     fn steps_are_counted_from_the_last_time() {
-        let mut schedule = Schedule::new(Interval::Steps(3), 10);
+        let mut schedule = CheckpointSchedule::new(Interval::Steps(3), 10);
         assert!(!schedule.is_due(12) && schedule.is_due(13));
         schedule.restart(13);
         assert!(!schedule.is_due(15) && schedule.is_due(16));
@@ -85,8 +93,8 @@ mod tests {
 
     #[test]
     fn time_passes() {
-        let schedule = Schedule::new(Interval::Time(Duration::from_secs(3600)), 0);
+        let schedule = CheckpointSchedule::new(Interval::Time(Duration::from_secs(3600)), 0);
         assert!(!schedule.is_due(u64::MAX));
-        assert!(Schedule::new(Interval::Time(Duration::ZERO), 0).is_due(0));
+        assert!(CheckpointSchedule::new(Interval::Time(Duration::ZERO), 0).is_due(0));
     }
 }

@@ -1,61 +1,71 @@
 //! What a continuation changed for the photos that were held back.
 
 use std::fmt;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
 use efficientad::{Detector, ImageSource, InspectionEngine, Model, TrainingData};
 use serde::Serialize;
 
+use crate::error::JobError;
+
 /// Scores of photos held back, by the model before and after.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Effect {
-    /// Photos of earlier trainings; none if they did not take part.
-    old: Option<BeforeAfter>,
+    /// Photos of earlier trainings; `None` if they did not take part.
+    pub old: Option<BeforeAfter>,
     /// New photos.
-    new: BeforeAfter,
+    pub new: BeforeAfter,
 }
 
-#[derive(Debug, Serialize)]
-struct BeforeAfter {
-    images: usize,
-    before: Scores,
-    after: Scores,
+/// Scores of the same photos by two models.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BeforeAfter {
+    /// Number of photos.
+    pub images: usize,
+    /// By the model that was continued.
+    pub before: ScoreSummary,
+    /// By what came of it.
+    pub after: ScoreSummary,
 }
 
 /// Scores of one model. Its scores have a scale of their own.
-#[derive(Debug, Serialize)]
-struct Scores {
-    /// Number of photos that reach the threshold; none without a threshold.
-    rejected: Option<usize>,
-    threshold: Option<f32>,
-    median: f32,
-    highest: f32,
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ScoreSummary {
+    /// Number of photos that reach the threshold; `None` without a threshold.
+    pub rejected: Option<usize>,
+    /// The model's threshold.
+    pub threshold: Option<f32>,
+    /// The scores' median.
+    pub median: f32,
+    /// The highest score.
+    pub highest: f32,
 }
 
 impl Effect {
-    /// Judges all photos held back by both models; `done` is told how many judgements of how many
-    /// are done.
+    /// Judges all photos held back by both models; `progress` is told how many judgements of how
+    /// many are done, and may end them.
     ///
     /// # Errors
-    /// When a photo can't be read or judged.
-    pub fn measure(
+    /// When a photo can't be read or judged, or `progress` breaks.
+    pub(super) fn measure(
         before: &Model,
         after: &Model,
         engine: &Arc<dyn InspectionEngine>,
         data: &TrainingData,
-        mut done: impl FnMut(usize, usize),
-    ) -> Result<Self> {
+        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<Self, JobError> {
         let images = data.validation.len();
-        let mut count = 0;
-        let mut judge = |model: &Model| -> Result<Judged> {
+        let mut done = 0;
+        let mut judge = |model: &Model| -> Result<Judged, JobError> {
             let detector = Detector::new(model, Arc::clone(engine))?;
             let mut scores = Vec::with_capacity(images);
             for index in 0..images {
                 scores.push(score(&detector, &*data.validation, index)?);
-                count += 1;
-                done(count, 2 * images);
+                done += 1;
+                if progress(done, 2 * images).is_break() {
+                    return Err(JobError::Cancelled);
+                }
             }
             Ok(Judged { scores, threshold: detector.threshold() })
         };
@@ -76,11 +86,11 @@ struct Judged {
 }
 
 impl Judged {
-    fn summary(&self, kind: Range<usize>) -> Scores {
+    fn summary(&self, kind: Range<usize>) -> ScoreSummary {
         let mut scores = self.scores[kind].to_vec();
         scores.sort_unstable_by(f32::total_cmp);
         let reaching = |threshold| scores.iter().filter(|&&score| score >= threshold).count();
-        Scores {
+        ScoreSummary {
             rejected: self.threshold.map(reaching),
             threshold: self.threshold,
             median: scores[scores.len() / 2],
@@ -89,9 +99,12 @@ impl Judged {
     }
 }
 
-fn score(detector: &Detector, images: &dyn ImageSource, index: usize) -> Result<f32> {
-    let image = images.load(index).map_err(anyhow::Error::from_boxed)?;
-    Ok(detector.inspect(&image).with_context(|| images.name(index))?.score)
+fn score(detector: &Detector, images: &dyn ImageSource, index: usize) -> Result<f32, JobError> {
+    let image = images.load(index).map_err(JobError::Image)?;
+    let inspection = detector.inspect(&image);
+    let inspection =
+        inspection.map_err(|source| JobError::Judging { name: images.name(index), source })?;
+    Ok(inspection.score)
 }
 
 impl fmt::Display for Effect {
@@ -110,7 +123,7 @@ impl fmt::Display for BeforeAfter {
     }
 }
 
-impl fmt::Display for Scores {
+impl fmt::Display for ScoreSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rejected, threshold, median, highest } = self;
         if let Some((rejected, threshold)) = rejected.zip(*threshold) {

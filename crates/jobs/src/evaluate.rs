@@ -1,0 +1,88 @@
+//! Judging a data set's test images, and measuring how well that works.
+
+use std::path::PathBuf;
+
+use efficientad::Detector;
+use efficientad_datasets::{Dataset, Layout};
+use efficientad_evaluation as evaluation;
+use efficientad_evaluation::{MaskReading, Options, Report};
+use efficientad_images::{DecodeOptions, Orientation};
+use efficientad_report::{ReportWriter, Subject};
+
+use crate::error::JobError;
+use crate::event::{Event, Notifier, Observer, Stage};
+
+/// An evaluation to be done.
+#[derive(Debug, Clone)]
+pub struct EvaluatePlan {
+    /// The model's file, as the page names it.
+    pub model: PathBuf,
+    /// Folder of the data set.
+    pub dataset: PathBuf,
+    /// Which way up photos stand; as the model was trained if it is `None`.
+    pub orientation: Option<Orientation>,
+    /// How masks are read.
+    pub masks: MaskReading,
+    /// Folder for anomaly maps, overlays and `results.json`, if they are wanted.
+    pub output: Option<PathBuf>,
+    /// Folder for a page that shows the results, if it is wanted.
+    pub page: Option<PathBuf>,
+}
+
+/// A finished evaluation.
+#[derive(Debug)]
+pub struct Evaluated {
+    /// Metrics, verdicts and scores.
+    pub report: Report,
+    /// The data set's layout.
+    pub layout: Layout,
+    /// The page's file, if it was wanted.
+    pub page: Option<PathBuf>,
+}
+
+/// Evaluates a detector by a plan: judges the test images, computes the metrics, and writes what is
+/// wanted. An image that can't be judged counts nowhere ([`Event::NotJudged`]).
+///
+/// # Errors
+/// When the data set can't be read or has no test images, or results can't be written;
+/// [`JobError::Cancelled`] when `observe` breaks: the images are judged to the end all the same, but
+/// no page is written.
+pub fn evaluate(
+    plan: &EvaluatePlan,
+    detector: &Detector,
+    observe: &mut Observer<'_>,
+) -> Result<Evaluated, JobError> {
+    let mut notify = Notifier::new(observe);
+    let dataset = Dataset::open(&plan.dataset)?;
+    let trained = || detector.info().data.as_ref().map(|data| data.orientation);
+    let orientation = plan.orientation.or_else(trained).unwrap_or_default();
+    let options = Options {
+        decode: DecodeOptions { orientation, ..DecodeOptions::default() },
+        masks: plan.masks,
+        output: plan.output.clone(),
+    };
+    let page = plan.page.as_deref();
+    let page = page.map(|folder| ReportWriter::create(folder, detector.threshold()));
+    let mut page = page.transpose()?;
+    let report = evaluation::evaluate(detector, &dataset, &options, &mut |event| match event {
+        evaluation::Event::Progress { done, total } => {
+            let _ = notify.progress(Stage::Judging, done, total);
+        }
+        evaluation::Event::Judged(sample) => page.iter_mut().for_each(|page| page.add(sample)),
+        evaluation::Event::Failed(failure) => {
+            let _ = notify.send(Event::NotJudged(failure));
+        }
+    })?;
+    if notify.is_stopping() {
+        return Err(JobError::Cancelled);
+    }
+    let subject = Subject {
+        model: &plan.model,
+        info: detector.info(),
+        dataset: &dataset,
+        options: &options,
+        engine: &detector.engine(),
+    };
+    let page = page.map(|page| page.finish(&report, &subject)).transpose()?;
+    Ok(Evaluated { report, layout: dataset.layout, page })
+}

@@ -1,0 +1,71 @@
+//! The files of a job: its result, and the checkpoint beside it.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::JobError;
+
+/// The checkpoint's place: beside the file to be written in the end, named `OUT.checkpoint`.
+pub fn checkpoint_of(out: &Path) -> PathBuf {
+    beside(out, ".checkpoint")
+}
+
+/// The path with something appended to its name.
+pub fn beside(out: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(out);
+    name.push(ending);
+    name.into()
+}
+
+/// A training that was stopped is not begun anew by accident.
+///
+/// # Errors
+/// [`JobError::CheckpointExists`].
+pub(crate) fn refuse_checkpoint(checkpoint: &Path) -> Result<(), JobError> {
+    if checkpoint.exists() {
+        return Err(JobError::CheckpointExists { checkpoint: checkpoint.to_owned() });
+    }
+    Ok(())
+}
+
+/// Finds out whether a file could be written, before hours of work are spent on its content.
+///
+/// # Errors
+/// [`JobError::OutIsFolder`] or [`JobError::NotWritable`] when it could not.
+pub fn check_writable(path: &Path) -> Result<(), JobError> {
+    if path.is_dir() {
+        return Err(JobError::OutIsFolder { path: path.to_owned() });
+    }
+    // Jobs of one process may probe one folder at the same time.
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let (process, number) = (std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+    let probe = path.with_file_name(format!(".efficientad-{process}-{number}.probe"));
+    File::create_new(&probe).and_then(|_| fs::remove_file(&probe)).map_err(|source| {
+        let problem = match source.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => "its folder does not exist",
+            _ => "its folder cannot be written to",
+        };
+        JobError::NotWritable { path: path.to_owned(), problem, source }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_written_is_found_out_without_a_trace() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("my.model");
+        check_writable(&out).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let is_folder = check_writable(folder.path());
+        assert!(matches!(is_folder, Err(JobError::OutIsFolder { .. })));
+        let nowhere = check_writable(&folder.path().join("none/m"));
+        assert!(matches!(nowhere, Err(JobError::NotWritable { .. })));
+        assert_eq!(checkpoint_of(&out), folder.path().join("my.model.checkpoint"));
+    }
+}
