@@ -2,10 +2,34 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::{DatasetError, LeftOut, is_image};
+
+/// The most bytes that a data set's table or description may have: ten times VisA's table.
+const MAX_TEXT: u64 = 16 << 20;
+
+/// The text of a data set's table or description.
+///
+/// # Errors
+/// The file can't be read, is no regular file, is larger than [`MAX_TEXT`], or no UTF-8.
+pub(crate) fn read_text(path: &Path) -> Result<String, DatasetError> {
+    let metadata = fs::metadata(path).map_err(DatasetError::io(path))?;
+    if !metadata.is_file() {
+        return Err(DatasetError::malformed(path, "it is no file".to_owned()));
+    }
+    let mut text = String::new();
+    let file = File::open(path).map_err(DatasetError::io(path))?;
+    file.take(MAX_TEXT + 1).read_to_string(&mut text).map_err(DatasetError::io(path))?;
+    if text.len() as u64 > MAX_TEXT {
+        let reason =
+            format!("it is larger than {} MiB, so that it is no table of photos", MAX_TEXT >> 20);
+        return Err(DatasetError::malformed(path, reason));
+    }
+    Ok(text)
+}
 
 /// A folder's visible content, each list sorted by the bytes of the names.
 #[derive(Debug, Default)]

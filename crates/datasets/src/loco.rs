@@ -1,13 +1,13 @@
 //! MVTec LOCO's saturation thresholds (Bergmann et al., IJCV 2022): how much of a region must be found for the
 //! region to count as found completely. For a missing part, say, any place where it could have been will do.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::DatasetError;
+use crate::files::read_text;
 
 /// Name of the file with the saturation thresholds, in the data set's root.
 pub(crate) const CONFIG_NAME: &str = "defects_config.json";
@@ -63,7 +63,7 @@ impl DefectsConfig {
     /// # Errors
     /// The file can't be read, is not the expected JSON, holds a threshold out of range, or one pixel value twice.
     pub fn read(path: &Path) -> Result<Self, DatasetError> {
-        let text = fs::read_to_string(path).map_err(DatasetError::io(path))?;
+        let text = read_text(path)?;
         let defects: Vec<DefectSaturation> = serde_json::from_str(&text)
             .map_err(|error| DatasetError::malformed(path, error.to_string()))?;
         for (index, defect) in defects.iter().enumerate() {

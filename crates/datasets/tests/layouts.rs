@@ -263,6 +263,11 @@ fn a_bad_visa_table_is_refused_with_its_line() {
             TABLE.replace(good, "candle,train,normal,../x.JPG,\n"),
             "line 2: ../x.JPG is not below candle",
         ),
+        (
+            TABLE.replace(good, "candle,train,normal,candle/../x.JPG,\n"),
+            "line 2: candle/../x.JPG leads out of candle",
+        ),
+        (TABLE.to_owned() + &" ".repeat(17 << 20), "larger than 16 MiB"),
         (TABLE.replace("candle,", "screw,"), "no training images of object candle"),
     ];
     for (table, reason) in cases {

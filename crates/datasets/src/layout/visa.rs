@@ -1,10 +1,10 @@
 //! VisA (Zou et al., ECCV 2022): one table tells which image is what.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::GOOD;
-use crate::files::name;
+use crate::files::{name, read_text};
 use crate::{Dataset, DatasetError, GroundTruth, Layout, LeftOut, TestImage};
 
 /// Name of the columns the table must have.
@@ -56,7 +56,7 @@ impl Table {
         if !path.is_file() {
             return Err(DatasetError::MissingSplitTable(path.to_owned()));
         }
-        let text = fs::read_to_string(path).map_err(DatasetError::io(path))?;
+        let text = read_text(path)?;
         let mut table = Self { path: path.to_owned(), rows: Vec::new() };
         let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let header = lines.next().map_or("", |(_, line)| line);
@@ -136,6 +136,9 @@ impl Table {
         let inside = Path::new(path)
             .strip_prefix(&row.object)
             .map_err(|_| self.error_at(row, &format!("{path} is not below {}", row.object)))?;
+        if !inside.components().all(|part| matches!(part, Component::Normal(_))) {
+            return Err(self.error_at(row, &format!("{path} leads out of {}", row.object)));
+        }
         let resolved = root.join(inside);
         if resolved.is_file() {
             Ok(resolved)
