@@ -11,8 +11,8 @@ use efficientad_evaluation::{
 use serde::Serialize;
 
 use crate::args::CalibrateArgs;
-use crate::machine;
-use crate::output::{self, Status, check_writable};
+use crate::engine;
+use crate::output::{self, Status, check_writable, note};
 use crate::progress::{Progress, Style};
 
 /// Takes a model's threshold anew.
@@ -31,9 +31,15 @@ pub fn run(args: CalibrateArgs) -> Result<Status> {
     }
     let before = model.info().threshold.as_ref().and_then(|threshold| threshold.false_reject);
     let rate = args.false_reject.or(before).unwrap_or_default();
+    let engine = engine::open(&args.engine)?;
+    let (now, earlier) = (engine.id(), model.info().calibrated_by());
+    if let Some(earlier) = earlier.filter(|earlier| *earlier != now) {
+        note(format_args!(
+            "the model was calibrated by {earlier}; {now} computes the scores that replace those"
+        ));
+    }
     let mut progress = Progress::new(Style::choose(false, args.json));
-    let cpu = machine::cpu(&args.cpu)?;
-    let (model, report) = calibrate(model, cpu, &photos, rate, &mut |event| match event {
+    let (model, report) = calibrate(model, engine, &photos, rate, &mut |event| match event {
         Event::Progress { done, total } => progress.count("calibration", done, total),
         Event::Judged(_) => (),
         Event::Failed(failure) => progress.note(format_args!("skipped: {}", failure.reason)),

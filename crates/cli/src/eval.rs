@@ -9,7 +9,7 @@ use efficientad_metrics::{Confusion, Metrics};
 use efficientad_report::{ReportWriter, Subject};
 
 use crate::args::EvalArgs;
-use crate::detector;
+use crate::detector::{self, Verdicts};
 use crate::output::{self, Status};
 use crate::progress::{Progress, Style};
 use crate::table::align;
@@ -17,7 +17,7 @@ use crate::table::align;
 /// Judges and measures.
 pub fn run(args: EvalArgs) -> Result<Status> {
     let dataset = Dataset::open(&args.dataset)?;
-    let detector = detector::open(&args.model, &args.threshold, &args.cpu)?;
+    let detector = detector::open(&args.model, &args.threshold, &args.engine, Verdicts::Optional)?;
     let options = Options {
         decode: args.decode.options_for(detector.info()),
         masks: MaskReading { threshold: args.mask_threshold, inverted: args.invert_masks },

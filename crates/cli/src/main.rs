@@ -8,12 +8,13 @@
 //! | `predict`, `watch`, `eval`, `calibrate`, `info`, `import`, `export`, `bench` | one command each |
 //! | `interrupt`, `schedule`, `resuming` | Ctrl-C; when a checkpoint is due; how to go on from it |
 //! | `progress`, `output`, `table` | what is shown, and the exit codes |
-//! | `detector`, `machine` | the model to judge with; threads, instructions and memory |
+//! | `detector`, `engine`, `machine` | the model to judge with; what runs it; threads, instructions and memory |
 
 mod args;
 mod bench;
 mod calibrate;
 mod detector;
+mod engine;
 mod eval;
 mod export;
 mod import;
