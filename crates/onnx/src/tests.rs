@@ -247,7 +247,7 @@ fn networks_alone_give_their_difference_maps() {
     assert_eq!((file.ir_version, file.opset_import[0].version), (7, 13));
     let graph = file.graph.unwrap();
     let image = ("image", data_type::FLOAT, "N×3×256×320".to_owned());
-    assert_eq!(signatures(&graph.input), [image.clone()]);
+    assert_eq!(signatures(&graph.input), std::slice::from_ref(&image));
     let map = |name| (name, data_type::FLOAT, "N×1×56×72".to_owned());
     assert_eq!(signatures(&graph.output), [map("student_teacher"), map("student_autoencoder")]);
 
