@@ -4,7 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+#[cfg(feature = "onnxruntime")]
+use efficientad::Precision;
 use efficientad::{FalseRejectRate, InputSize, InstructionSet, ModelInfo, PdnSize, Recipe};
+#[cfg(feature = "onnxruntime")]
+use efficientad_engine_onnx::Provider;
 use efficientad_images::{DecodeOptions, Orientation};
 use efficientad_jobs::{Interval, PhotosFrom};
 use efficientad_pretraining::{Augmentation, Preprocessing, Preset};
@@ -21,6 +25,7 @@ Exit codes:
 
 Environment:
   EFFICIENTAD_INSTRUCTION_SET  avx512, avx2, neon or portable instead of the fastest that this CPU has
+  EFFICIENTAD_ONNXRUNTIME      ONNX Runtime's library, or its folder, for --engine onnxruntime
 
 Start with:
   efficientad train photos-of-good-parts --out part.model
@@ -63,6 +68,8 @@ pub enum Command {
     Export(ExportArgs),
     /// Measure how long an inspection and a training step take on this machine.
     ///
+    /// With --engine onnxruntime, an inspection alone, as it does not train.
+    ///
     /// Steps are the paper's, and one by Muon: that of the default and fast recipes where they have
     /// 200 training images or more. Of fewer, theirs is the paper's step too.
     Bench(BenchArgs),
@@ -77,6 +84,80 @@ pub struct CpuArgs {
     /// Instructions to compute with; results depend on it by rounding.
     #[arg(long, env = "EFFICIENTAD_INSTRUCTION_SET", hide = true)]
     pub instruction_set: Option<InstructionSet>,
+}
+
+/// What runs the networks.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What runs the networks (docs/engines.md)")]
+pub struct EngineArgs {
+    /// The program's own engine for CPUs, or ONNX Runtime, a library to be installed, for GPUs and
+    /// other accelerators.
+    ///
+    /// Scores of two engines differ by rounding. The threshold's promise is one for the engine that
+    /// the model was calibrated with: `efficientad calibrate` with the same options makes it one for
+    /// this engine.
+    #[arg(
+        long,
+        value_name = "cpu|onnxruntime",
+        default_value = "cpu",
+        hide_possible_values = true
+    )]
+    pub engine: EngineName,
+    #[cfg(feature = "onnxruntime")]
+    #[command(flatten)]
+    pub onnxruntime: OnnxRuntimeArgs,
+    #[command(flatten)]
+    pub cpu: CpuArgs,
+}
+
+/// Engines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EngineName {
+    /// The program's own.
+    Cpu,
+    /// ONNX Runtime.
+    #[value(name = "onnxruntime")]
+    OnnxRuntime,
+}
+
+/// What of ONNX Runtime computes.
+#[cfg(feature = "onnxruntime")]
+#[derive(Debug, Args)]
+pub struct OnnxRuntimeArgs {
+    /// What ONNX Runtime computes with: cpu, cuda, tensorrt, openvino, openvino-gpu, openvino-npu,
+    /// directml, coreml or migraphx [default: cpu].
+    ///
+    /// The library must have been built with it; if it is not there, that is an error.
+    #[arg(long, value_name = "NAME")]
+    pub provider: Option<Provider>,
+    /// Number of the GPU, where there are several [default: 0].
+    #[arg(long, value_name = "N")]
+    pub device: Option<u16>,
+    /// Numbers to compute in, as far as the provider does: f32, tf32, f16 or bf16 [default: its most
+    /// precise].
+    ///
+    /// With less precision than the model was calibrated with there is no threshold until it is
+    /// calibrated anew.
+    #[arg(long, value_name = "KIND", value_parser = parse_precision)]
+    pub precision: Option<Precision>,
+    /// ONNX Runtime's library (libonnxruntime.so, .dylib, onnxruntime.dll) or the folder that it lies
+    /// in [default: EFFICIENTAD_ONNXRUNTIME, then ORT_DYLIB_PATH, then beside this program, then
+    /// where the system looks].
+    #[arg(long = "onnxruntime", value_name = "FILE")]
+    pub library: Option<PathBuf>,
+    /// Folder that keeps what TensorRT builds of a model, which takes minutes [default:
+    /// efficientad/tensorrt in the user's folder for caches].
+    #[arg(long, value_name = "DIR")]
+    pub tensorrt_cache: Option<PathBuf>,
+}
+
+/// What trainings run on.
+#[derive(Debug, Args)]
+pub struct TrainingEngineArgs {
+    /// The program's own engine for CPUs, the only one that trains.
+    #[arg(long, value_name = "cpu", default_value = "cpu", hide_default_value = true,
+        value_parser = parse_training_engine)]
+    pub engine: EngineName,
 }
 
 /// How images are decoded.
@@ -190,6 +271,8 @@ pub struct TrainArgs {
     #[command(flatten)]
     pub decode: DecodeArgs,
     #[command(flatten)]
+    pub engine: TrainingEngineArgs,
+    #[command(flatten)]
     pub cpu: CpuArgs,
     #[command(flatten)]
     pub report: ReportArgs,
@@ -271,6 +354,8 @@ pub struct PretrainArgs {
     /// How often to write TEACHER.checkpoint: seconds (60s), minutes (5m) or steps (500steps).
     #[arg(long, value_name = "INTERVAL", default_value = "60s")]
     pub checkpoint_every: Interval,
+    #[command(flatten)]
+    pub engine: TrainingEngineArgs,
     #[command(flatten)]
     pub cpu: CpuArgs,
     #[command(flatten)]
@@ -449,7 +534,7 @@ pub struct PredictArgs {
     #[command(flatten)]
     pub decode: DecodeArgs,
     #[command(flatten)]
-    pub cpu: CpuArgs,
+    pub engine: EngineArgs,
 }
 
 /// Options of `watch`.
@@ -510,7 +595,7 @@ pub struct WatchArgs {
     #[command(flatten)]
     pub decode: DecodeArgs,
     #[command(flatten)]
-    pub cpu: CpuArgs,
+    pub engine: EngineArgs,
 }
 
 /// The threshold of the verdicts.
@@ -557,7 +642,7 @@ pub struct CalibrateArgs {
     #[command(flatten)]
     pub decode: DecodeArgs,
     #[command(flatten)]
-    pub cpu: CpuArgs,
+    pub engine: EngineArgs,
 }
 
 /// Options of `eval`.
@@ -590,7 +675,7 @@ pub struct EvalArgs {
     #[command(flatten)]
     pub decode: DecodeArgs,
     #[command(flatten)]
-    pub cpu: CpuArgs,
+    pub engine: EngineArgs,
 }
 
 /// Options of `info`.
@@ -672,7 +757,7 @@ pub struct BenchArgs {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
-    pub cpu: CpuArgs,
+    pub engine: EngineArgs,
 }
 
 fn parse_size(text: &str) -> Result<PdnSize, String> {
@@ -680,6 +765,24 @@ fn parse_size(text: &str) -> Result<PdnSize, String> {
         .into_iter()
         .find(|size| size.to_string() == text)
         .ok_or_else(|| "choose small or medium".to_owned())
+}
+
+#[cfg(feature = "onnxruntime")]
+fn parse_precision(text: &str) -> Result<Precision, String> {
+    [Precision::F32, Precision::Tf32, Precision::F16, Precision::Bf16]
+        .into_iter()
+        .find(|precision| precision.to_string() == text)
+        .ok_or_else(|| "choose f32, tf32, f16 or bf16".to_owned())
+}
+
+fn parse_training_engine(text: &str) -> Result<EngineName, String> {
+    match text {
+        "cpu" => Ok(EngineName::Cpu),
+        "onnxruntime" => Err("ONNX Runtime runs networks, but does not train them: train on the \
+             CPU, then `efficientad calibrate --engine onnxruntime`"
+            .to_owned()),
+        _ => Err("cpu is the only engine that trains".to_owned()),
+    }
 }
 
 fn parse_input(text: &str) -> Result<InputSize, String> {

@@ -5,21 +5,29 @@ use std::time::Instant;
 use anyhow::Result;
 use efficientad::benchmark::{inspection, training_step};
 use efficientad::engine::Share;
-use efficientad::{Error, InspectionEngine, Recipe};
+use efficientad::{CpuEngine, EngineId, Error, Recipe};
 use serde::Serialize;
 
-use crate::args::BenchArgs;
-use crate::machine;
+use crate::args::{BenchArgs, EngineName};
 use crate::output::{self, Status};
+use crate::{engine, machine};
 
 /// What was measured, and how.
 #[derive(Serialize)]
 struct Timings {
     size: String,
     threads: usize,
-    instruction_set: String,
+    engine: EngineId,
     rounds: u16,
     inspection_ms: f64,
+    #[serde(flatten)]
+    training: Option<TrainingTimings>,
+}
+
+/// Times of engines that train.
+#[derive(Serialize)]
+struct TrainingTimings {
+    instruction_set: String,
     training_step_ms: f64,
     training_step_without_penalty_ms: f64,
     training_step_by_muon_ms: f64,
@@ -27,20 +35,20 @@ struct Timings {
 
 /// Measures.
 pub fn run(args: &BenchArgs) -> Result<Status> {
-    let cpu = machine::cpu(&args.cpu)?;
-    let step = |recipe, penalty| -> Result<f64, Error> {
-        let recipe = Recipe { size: args.size, ..recipe };
-        median_ms(args.rounds, &mut training_step(recipe, &*cpu, penalty)?)
-    };
+    let engine = engine::open(&args.engine)?;
     let timings = Timings {
         size: args.size.to_string(),
-        threads: cpu.threads().count(),
-        instruction_set: cpu.instruction_set().to_string(),
+        threads: engine.threads().count(),
+        engine: engine.id(),
         rounds: args.rounds,
-        inspection_ms: median_ms(args.rounds, &mut inspection(args.size, &*cpu, 1, Share::Whole)?)?,
-        training_step_ms: step(Recipe::paper(), true)?,
-        training_step_without_penalty_ms: step(Recipe::paper(), false)?,
-        training_step_by_muon_ms: step(Recipe::default(), true)?,
+        inspection_ms: median_ms(
+            args.rounds,
+            &mut inspection(args.size, &*engine, 1, Share::Whole)?,
+        )?,
+        training: match args.engine.engine {
+            EngineName::Cpu => Some(training(args, &*machine::cpu(&args.engine.cpu)?)?),
+            EngineName::OnnxRuntime => None,
+        },
     };
     if args.json {
         output::print_json(&timings)?;
@@ -50,17 +58,34 @@ pub fn run(args: &BenchArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
+fn training(args: &BenchArgs, cpu: &CpuEngine) -> Result<TrainingTimings> {
+    let step = |recipe, penalty| -> Result<f64, Error> {
+        let recipe = Recipe { size: args.size, ..recipe };
+        median_ms(args.rounds, &mut training_step(recipe, cpu, penalty)?)
+    };
+    Ok(TrainingTimings {
+        instruction_set: cpu.instruction_set().to_string(),
+        training_step_ms: step(Recipe::paper(), true)?,
+        training_step_without_penalty_ms: step(Recipe::paper(), false)?,
+        training_step_by_muon_ms: step(Recipe::default(), true)?,
+    })
+}
+
 fn print(timings: &Timings) -> Result<()> {
-    let Timings { size, threads, instruction_set, rounds, .. } = timings;
+    let Timings { size, threads, engine, rounds, .. } = timings;
     output::print(format_args!(
-        "{size} networks, 256×256, {threads} threads, {instruction_set}; medians of {rounds} rounds"
+        "{size} networks, 256×256, {threads} threads, {engine}; medians of {rounds} rounds"
     ))?;
-    for (work, ms) in [
-        ("inspection (networks and maps)", timings.inspection_ms),
-        ("training step", timings.training_step_ms),
-        ("training step without penalty", timings.training_step_without_penalty_ms),
-        ("training step by Muon", timings.training_step_by_muon_ms),
-    ] {
+    let training = timings.training.iter().flat_map(|training| {
+        [
+            ("training step", training.training_step_ms),
+            ("training step without penalty", training.training_step_without_penalty_ms),
+            ("training step by Muon", training.training_step_by_muon_ms),
+        ]
+    });
+    for (work, ms) in
+        [("inspection (networks and maps)", timings.inspection_ms)].into_iter().chain(training)
+    {
         output::print(format_args!("{work:<31} {ms:>9.1} ms"))?;
     }
     Ok(())

@@ -9,7 +9,7 @@ use efficientad_jobs::{CalibratePlan, Calibrated, Event, calibrate};
 use serde::Serialize;
 
 use crate::args::CalibrateArgs;
-use crate::machine;
+use crate::engine;
 use crate::output::{self, Status};
 use crate::progress::{Progress, Style};
 
@@ -22,12 +22,16 @@ pub fn run(args: CalibrateArgs) -> Result<Status> {
         defects: args.defects,
         orientation: args.decode.orientation(),
         false_reject: args.false_reject,
-        engine: machine::cpu(&args.cpu)?,
+        engine: engine::open(&args.engine)?,
     };
     let mut progress = Progress::new(Style::choose(false, args.json));
     let calibrated = calibrate(&plan, &mut |event| {
         match event {
             Event::Progress { stage, done, total } => progress.count(stage, done, total),
+            Event::OtherArithmetic { calibrated, now } => progress.note(format_args!(
+                "the model was calibrated by {calibrated}; {now} computes the scores that replace \
+                 those"
+            )),
             Event::NotListed(error) => output::note(format_args!("efficientad: {error}")),
             Event::NotJudged(failure) => {
                 progress.note(format_args!("skipped: {}", failure.reason));

@@ -10,14 +10,14 @@ use efficientad_jobs::{EvaluatePlan, Evaluated, Event, evaluate};
 use efficientad_metrics::{Confusion, Metrics};
 
 use crate::args::EvalArgs;
-use crate::detector;
+use crate::detector::{self, Verdicts};
 use crate::output::{self, Status};
 use crate::progress::{Progress, Style};
 use crate::table::align;
 
 /// Judges and measures.
 pub fn run(args: EvalArgs) -> Result<Status> {
-    let detector = detector::open(&args.model, &args.threshold, &args.cpu)?;
+    let detector = detector::open(&args.model, &args.threshold, &args.engine, Verdicts::Optional)?;
     let plan = EvaluatePlan {
         model: args.model,
         dataset: args.dataset,

@@ -58,6 +58,9 @@ fn lines(model: &Model) -> Vec<String> {
     }
     let threshold = info.threshold.as_ref().map(ToString::to_string);
     facts.push(("threshold", threshold.unwrap_or_else(|| "none: never calibrated".to_owned())));
+    if let Some(engine) = info.calibrated_by() {
+        facts.push(("engine", format!("calibrated by {engine}")));
+    }
     facts.push(("made by", format!("efficientad {}", info.program_version)));
     facts.into_iter().map(|(name, fact)| format!("{name:<11}  {fact}")).collect()
 }

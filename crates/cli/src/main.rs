@@ -7,12 +7,13 @@
 //! | `predict`, `watch`, `eval`, `calibrate`, `info`, `import`, `export`, `bench` | one command each |
 //! | `interrupt`, `resuming` | Ctrl-C; how to go on from a checkpoint |
 //! | `progress`, `output`, `wording`, `table` | what is shown, errors by their options, exit codes |
-//! | `detector`, `machine` | the model to judge with; threads, instructions and memory |
+//! | `detector`, `engine`, `machine` | the model to judge with; what runs it; threads, instructions and memory |
 
 mod args;
 mod bench;
 mod calibrate;
 mod detector;
+mod engine;
 mod eval;
 mod export;
 mod import;

@@ -11,12 +11,12 @@ use efficientad_images::heatmap::ValueRange;
 use serde::Serialize;
 
 use crate::args::PredictArgs;
-use crate::detector;
+use crate::detector::{self, Verdicts};
 use crate::output::{self, Status, note};
 
 /// Judges photos.
 pub fn run(args: PredictArgs) -> Result<Status> {
-    let detector = detector::open(&args.model, &args.threshold, &args.cpu)?;
+    let detector = detector::open(&args.model, &args.threshold, &args.engine, Verdicts::Needed)?;
     let FoundPhotos { photos, errors } = find_photos(&args.paths, args.out.as_deref());
     let failed = errors.len();
     errors.into_iter().for_each(|error| output::complain(&error.into()));

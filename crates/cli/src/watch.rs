@@ -13,14 +13,14 @@ use efficientad_watch::{Event, Filing, Options, Rejects, Summary, watch};
 use indicatif::ProgressBar;
 
 use crate::args::WatchArgs;
-use crate::detector;
+use crate::detector::{self, Verdicts};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Status, note, printable};
 use crate::progress::Style;
 
 /// Judges photos as they arrive.
 pub fn run(args: WatchArgs) -> Result<Status> {
-    let detector = detector::open(&args.model, &args.threshold, &args.cpu)?;
+    let detector = detector::open(&args.model, &args.threshold, &args.engine, Verdicts::Needed)?;
     let interrupt = Interrupt::listen("\nstopping after this photo; once more to stop at once")?;
     let mut report = Report::new(&args);
     let options = options(args, &detector)?;

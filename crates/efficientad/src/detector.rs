@@ -8,7 +8,7 @@ use crate::model::{Model, ModelInfo};
 use crate::regions::Regions;
 use crate::threshold::{FalseRejectRate, Threshold};
 use efficientad_engine::{EngineId, InspectionEngine, Share};
-use efficientad_engine_cpu::CpuEngine;
+use efficientad_engine_cpu::{CpuEngine, NAME as CPU_ENGINE};
 use efficientad_images::RgbImage;
 use std::path::Path;
 use std::sync::Arc;
@@ -53,8 +53,12 @@ pub enum Arithmetic {
 }
 
 impl Arithmetic {
-    fn between(model: &ModelInfo, engine: &EngineId) -> Self {
-        match model.calibrated_by() {
+    /// Whether `engine` computes scores as those were computed that a model was calibrated with. Models
+    /// of programs that had the CPU engine alone don't name its instruction set; on a CPU they are
+    /// taken for the same.
+    pub fn between(model: &ModelInfo, engine: &EngineId) -> Self {
+        let names_none = model.engine.is_none() && engine.name == CPU_ENGINE;
+        match model.calibrated_by().filter(|_| !names_none) {
             Some(calibrated) if engine.precision.is_lower_than(calibrated.precision) => {
                 Self::LowerPrecision { calibrated }
             }

@@ -23,6 +23,9 @@ use inspection::{CpuNetworks, CpuTeacher};
 use std::sync::Arc;
 use training::{CpuDistillation, CpuLearner};
 
+/// The engine's name, as in [`EngineId::name`].
+pub const NAME: &str = "cpu";
+
 /// A CPU with threads and an instruction set. Clones share the threads.
 #[derive(Clone)]
 pub struct CpuEngine {
@@ -56,7 +59,7 @@ impl CpuEngine {
 impl InspectionEngine for CpuEngine {
     fn id(&self) -> EngineId {
         EngineId {
-            name: "cpu".to_owned(),
+            name: NAME.to_owned(),
             device: self.cpu.instruction_set().to_string(),
             precision: Precision::F32,
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::slice;
 use std::sync::Arc;
 
-use efficientad::{FalseRejectRate, InspectionEngine, Model};
+use efficientad::{Arithmetic, FalseRejectRate, InspectionEngine, Model};
 use efficientad_evaluation as evaluation;
 use efficientad_evaluation::{CalibrationPhotos, CalibrationReport, Photo, find_photos};
 use efficientad_images::{DecodeOptions, Orientation};
@@ -61,6 +61,12 @@ pub fn calibrate(plan: &CalibratePlan, observe: &mut Observer<'_>) -> Result<Cal
     let before = model.info().threshold.as_ref().and_then(|threshold| threshold.false_reject);
     let rate = plan.false_reject.or(before).unwrap_or_default();
     let engine = Arc::clone(&plan.engine);
+    let now = engine.id();
+    if let (Some(calibrated), true) =
+        (model.info().calibrated_by(), Arithmetic::between(model.info(), &now) != Arithmetic::Same)
+    {
+        let _ = notify.send(Event::OtherArithmetic { calibrated: &calibrated, now: &now });
+    }
     let (model, report) =
         evaluation::calibrate(model, engine, &photos, rate, &mut |event| match event {
             evaluation::Event::Progress { done, total } => {

@@ -5,7 +5,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use efficientad::{DataDescription, Error, RSquared};
+use efficientad::{DataDescription, EngineId, Error, RSquared};
 use efficientad_datasets::DatasetError;
 use efficientad_images::ImageError;
 use efficientad_pretraining::Activity;
@@ -35,6 +35,13 @@ pub enum Event<'a, L = MeanLosses> {
         path: &'a Path,
         /// Why; the text names the file.
         reason: &'a ImageError,
+    },
+    /// A model was calibrated with another arithmetic than computes the scores that replace those.
+    OtherArithmetic {
+        /// The arithmetic of the model's scores.
+        calibrated: &'a EngineId,
+        /// The arithmetic of the new ones.
+        now: &'a EngineId,
     },
     /// A folder of photos can't be listed, and the job goes on without it.
     NotListed(&'a DatasetError),

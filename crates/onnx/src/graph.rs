@@ -1,9 +1,16 @@
 //! A graph as it grows: constants, and operations on maps.
 
-use efficientad::{Activation, ExportedLayer};
+use crate::OPSET;
+use crate::networks::IMAGES;
+use efficientad_engine::{Activation, ExportedLayer};
 use efficientad_onnx_format::{
-    AttributeProto, Bytes, GraphProto, NodeProto, TensorProto, ValueInfoProto, data_type,
+    AttributeProto, Bytes, Dimension, DimensionProto, GraphProto, ModelProto, NodeProto,
+    OperatorSetIdProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
+    data_type,
 };
+
+/// Version of the file format that belongs to operators of version 13.
+const IR_VERSION: i64 = 7;
 
 /// A value of the graph: images × channels × height × width.
 #[derive(Clone, Debug)]
@@ -79,6 +86,9 @@ impl Graph {
         (height, width): (usize, usize),
         name: String,
     ) -> Maps {
+        if (input.height, input.width) == (1, 1) {
+            return self.repeat(input, (height, width), name);
+        }
         let scales = [1.0, 1.0, scale(input.height, height), scale(input.width, width)];
         let scales = self.floats(format!("{name}.scales"), &[4], &scales);
         let attributes = vec![
@@ -86,6 +96,15 @@ impl Graph {
             AttributeProto::text("coordinate_transformation_mode", "half_pixel"),
         ];
         self.node("Resize", &[&input.name, "", &scales], &[&name], attributes);
+        Maps { name, height, width }
+    }
+
+    /// Repeats the one value of each map: what resizing gives, too, but in OpenCV 5.0, whose resize
+    /// of one value reads memory that it has not set.
+    fn repeat(&mut self, input: &Maps, (height, width): (usize, usize), name: String) -> Maps {
+        let shape = [1, 1, height as i64, width as i64];
+        let shape = self.integers(format!("{name}.shape"), &shape);
+        self.node("Expand", &[&input.name, &shape], &[&name], Vec::new());
         Maps { name, height, width }
     }
 
@@ -159,6 +178,37 @@ impl Graph {
             input: vec![input],
             output: outputs,
         }
+    }
+}
+
+/// The file of a graph.
+pub(crate) fn file(graph: GraphProto) -> ModelProto {
+    ModelProto {
+        ir_version: IR_VERSION,
+        producer_name: "efficientad".to_owned(),
+        producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+        doc_string: String::new(),
+        graph: Some(graph),
+        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
+        metadata_props: Vec::new(),
+    }
+}
+
+/// An input or output whose first length is the number of images.
+pub(crate) fn value(
+    name: &str,
+    elem_type: i32,
+    lengths: &[usize],
+    meaning: &str,
+) -> ValueInfoProto {
+    let dimension = |value| DimensionProto { value: Some(value) };
+    let mut dim = vec![dimension(Dimension::Named(IMAGES.to_owned()))];
+    dim.extend(lengths.iter().map(|&length| dimension(Dimension::Fixed(length as i64))));
+    let tensor_type = Some(TensorTypeProto { elem_type, shape: Some(TensorShapeProto { dim }) });
+    ValueInfoProto {
+        name: name.to_owned(),
+        r#type: Some(TypeProto { tensor_type }),
+        doc_string: meaning.to_owned(),
     }
 }
 

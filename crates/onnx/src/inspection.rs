@@ -1,40 +1,75 @@
-//! The graph of an inspection: the three networks, their differences, one map, one score.
+//! The graph of a model's inspection: the three networks, their differences, one map, one score.
 
-use crate::graph::{Graph, Maps};
-use crate::{InputKind, OPSET};
+use crate::graph::{Graph, Maps, file, value};
+use crate::networks::{Features, IMAGE, OF_AUTOENCODER, OF_TEACHER, difference};
 use efficientad::{
     INPUT_MEAN, INPUT_STD, InputSize, MAP_BORDER, MapQuantiles, Model, PositionWeights,
 };
 use efficientad_onnx_format::{
-    AttributeProto, Dimension, DimensionProto, GraphProto, ModelProto, OperatorSetIdProto,
-    StringStringEntryProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
+    AttributeProto, GraphProto, Message, ModelProto, StringStringEntryProto, ValueInfoProto,
     data_type,
 };
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
 
-/// Version of the file format that belongs to operators of version 13.
-const IR_VERSION: i64 = 7;
 /// Share of each of the two maps in the combined one.
 const SHARE: f32 = 0.5;
-/// The open length of all inputs and outputs: the number of images.
-const IMAGES: &str = "N";
 
-const IMAGE: &str = "image";
 const MAP: &str = "map";
 const SCORE: &str = "score";
 
+/// What a graph's `image` holds, N×3×H×W: photos resized to the model's input size, channels red,
+/// green and blue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputKind {
+    /// float32, scaled to [0, 1], less [`efficientad::INPUT_MEAN`], divided by
+    /// [`efficientad::INPUT_STD`].
+    Normalized,
+    /// uint8 from 0 to 255, as decoded and resized; the graph normalises it.
+    U8,
+}
+
+/// Why a model could not be written as ONNX.
+#[derive(Debug, Error)]
+pub enum ExportError {
+    /// The model's document is no JSON.
+    #[error("the model's document cannot be written as JSON ({0}); train or import it again")]
+    Document(#[from] serde_json::Error),
+    /// The file could not be written; an earlier one of that name is untouched.
+    #[error("{}: cannot be written ({source}); check its folder, or choose another path", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+}
+
+/// The bytes of the ONNX file: the same for the same model and kind of input.
+///
+/// # Errors
+/// [`ExportError::Document`].
+pub fn to_bytes(model: &Model, input: InputKind) -> Result<Vec<u8>, ExportError> {
+    Ok(model_proto(model, input)?.encode_to_vec())
+}
+
+/// Writes the ONNX file, whole or not at all.
+///
+/// # Errors
+/// [`ExportError::Document`], and [`ExportError::Write`] when the file can't be written.
+pub fn save(model: &Model, input: InputKind, path: &Path) -> Result<(), ExportError> {
+    let bytes = to_bytes(model, input)?;
+    efficientad_files::write_atomically(path, |file| file.write_all(&bytes))
+        .map_err(|source| ExportError::Write { path: path.to_owned(), source })
+}
+
 /// The whole file.
-pub(crate) fn model_proto(
-    model: &Model,
-    input: InputKind,
-) -> Result<ModelProto, serde_json::Error> {
+fn model_proto(model: &Model, input: InputKind) -> Result<ModelProto, serde_json::Error> {
     Ok(ModelProto {
-        ir_version: IR_VERSION,
-        producer_name: "efficientad".to_owned(),
-        producer_version: env!("CARGO_PKG_VERSION").to_owned(),
         doc_string: "EfficientAD: finds defects in photos of parts".to_owned(),
-        graph: Some(graph(model, input)),
-        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
         metadata_props: metadata(model)?,
+        ..file(graph(model, input))
     })
 }
 
@@ -82,19 +117,6 @@ fn image_input(input: InputKind, size: InputSize) -> ValueInfoProto {
     value(IMAGE, elements, &[3, size.height(), size.width()], meaning)
 }
 
-/// An input or output whose first length is the number of images.
-fn value(name: &str, elem_type: i32, lengths: &[usize], meaning: &str) -> ValueInfoProto {
-    let dimension = |value| DimensionProto { value: Some(value) };
-    let mut dim = vec![dimension(Dimension::Named(IMAGES.to_owned()))];
-    dim.extend(lengths.iter().map(|&length| dimension(Dimension::Fixed(length as i64))));
-    let tensor_type = Some(TensorTypeProto { elem_type, shape: Some(TensorShapeProto { dim }) });
-    ValueInfoProto {
-        name: name.to_owned(),
-        r#type: Some(TypeProto { tensor_type }),
-        doc_string: meaning.to_owned(),
-    }
-}
-
 /// What the networks read.
 fn normalized_image(graph: &mut Graph, input: InputKind, size: InputSize) -> Maps {
     let name = match input {
@@ -120,21 +142,15 @@ fn normalize_bytes(graph: &mut Graph) -> &'static str {
 
 /// Runs the networks and combines their differences; zeros stand where they have no features.
 fn anomaly_map(graph: &mut Graph, model: &Model, image: &Maps) -> Maps {
-    let networks = model.networks();
-    let teacher = graph.network("teacher", &networks.teacher, image);
-    let student = graph.network("student", &networks.student, image);
-    let autoencoder = graph.network("autoencoder", &networks.autoencoder, image);
-    let [of_teacher, of_autoencoder] = ["student.of_teacher", "student.of_autoencoder"];
-    let channels = vec![AttributeProto::int("axis", 1)];
-    graph.node("Split", &[&student.name], &[of_teacher, of_autoencoder], channels);
+    let features = Features::of(graph, &model.networks(), image);
     let quantiles = model.quantiles();
-    let local = difference(graph, &teacher.name, of_teacher);
-    let local = normalized(graph, of_teacher, &local, &quantiles.student_teacher);
-    let mut global = difference(graph, &autoencoder.name, of_autoencoder);
+    let local = difference(graph, &features.teacher, OF_TEACHER);
+    let local = normalized(graph, OF_TEACHER, &local, &quantiles.student_teacher);
+    let mut global = difference(graph, &features.autoencoder, OF_AUTOENCODER);
     if let Some(weights) = model.position_weights() {
-        global = weighed(graph, of_autoencoder, &global, weights);
+        global = weighed(graph, OF_AUTOENCODER, &global, weights);
     }
-    let global = normalized(graph, of_autoencoder, &global, &quantiles.student_autoencoder);
+    let global = normalized(graph, OF_AUTOENCODER, &global, &quantiles.student_autoencoder);
     graph.node("Add", &[&local, &global], &["map.features"], Vec::new());
     let border = MAP_BORDER as i64;
     let pads = [0, 0, border, border, 0, 0, border, border];
@@ -145,20 +161,8 @@ fn anomaly_map(graph: &mut Graph, model: &Model, image: &Maps) -> Maps {
         &[MAP],
         vec![AttributeProto::text("mode", "constant")],
     );
-    let (height, width) = (teacher.height + 2 * MAP_BORDER, teacher.width + 2 * MAP_BORDER);
+    let (height, width) = (features.height + 2 * MAP_BORDER, features.width + 2 * MAP_BORDER);
     Maps { name: MAP.to_owned(), height, width }
-}
-
-/// The mean of squared differences over channels.
-fn difference(graph: &mut Graph, target: &str, student: &str) -> String {
-    let [difference, square, mean] =
-        ["difference", "square", "mean"].map(|step| format!("{student}.{step}"));
-    graph.node("Sub", &[target, student], &[&difference], Vec::new());
-    graph.node("Mul", &[&difference, &difference], &[&square], Vec::new());
-    let over_channels =
-        vec![AttributeProto::ints("axes", &[1]), AttributeProto::int("keepdims", 1)];
-    graph.node("ReduceMean", &[&square], &[&mean], over_channels);
-    mean
 }
 
 /// The map of a half of the student times its position weights.

@@ -18,68 +18,33 @@
 //! The graph is one input of the networks. A model that sees photos in tiles or padded, or that has
 //! a region, needs the steps around it that `docs/views.md` describes.
 //!
+//! Maps of a single value, as the autoencoder has of 256×256 pixels in its middle, are resized by
+//! `Expand`, all others by `Resize`: the values are the same, and OpenCV 5.0 computes them, too.
+//!
 //! The file's metadata hold the model's document (`document`, as `efficientad info --json` prints
 //! it), how it sees photos (`view`, as JSON: `"stretch"`, `"letterbox"`, or
 //! `{"tiles":{"size":…,"overlap":…}}` in pixels) and, if it has one, its threshold (`threshold`).
+//!
+//! That is what [`to_bytes`] makes of a model (a feature of this crate, `export`, on by default).
+//! For an engine, [`networks_to_bytes`] and [`teacher_to_bytes`] make graphs of networks alone, to the
+//! difference maps or the teacher's features.
 //!
 //! The format is that of the ONNX project's `onnx.proto3`.
 #![forbid(unsafe_code)]
 
 mod graph;
+#[cfg(feature = "export")]
 mod inspection;
-#[cfg(test)]
+mod networks;
+#[cfg(all(test, feature = "export"))]
 mod tests;
 
-use efficientad::Model;
-use efficientad_onnx_format::Message;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use thiserror::Error;
+#[cfg(feature = "export")]
+pub use inspection::{ExportError, InputKind, save, to_bytes};
+pub use networks::{
+    FEATURES, IMAGE, IMAGES, STUDENT_AUTOENCODER, STUDENT_TEACHER, networks_to_bytes,
+    teacher_to_bytes,
+};
 
 /// Version of ONNX's operators that a graph uses: that of ONNX 1.8, from 2020.
 pub const OPSET: i64 = 13;
-
-/// What a graph's `image` holds, N×3×H×W: photos resized to the model's input size, channels red,
-/// green and blue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InputKind {
-    /// float32, scaled to [0, 1], less [`efficientad::INPUT_MEAN`], divided by
-    /// [`efficientad::INPUT_STD`].
-    Normalized,
-    /// uint8 from 0 to 255, as decoded and resized; the graph normalises it.
-    U8,
-}
-
-/// Why a model could not be written as ONNX.
-#[derive(Debug, Error)]
-pub enum ExportError {
-    /// The model's document is no JSON.
-    #[error("the model's document cannot be written as JSON ({0}); train or import it again")]
-    Document(#[from] serde_json::Error),
-    /// The file could not be written; an earlier one of that name is untouched.
-    #[error("{}: cannot be written ({source}); check its folder, or choose another path", .path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
-}
-
-/// The bytes of the ONNX file: the same for the same model and kind of input.
-///
-/// # Errors
-/// [`ExportError::Document`].
-pub fn to_bytes(model: &Model, input: InputKind) -> Result<Vec<u8>, ExportError> {
-    Ok(inspection::model_proto(model, input)?.encode_to_vec())
-}
-
-/// Writes the ONNX file, whole or not at all.
-///
-/// # Errors
-/// [`ExportError::Document`], and [`ExportError::Write`] when the file can't be written.
-pub fn save(model: &Model, input: InputKind, path: &Path) -> Result<(), ExportError> {
-    let bytes = to_bytes(model, input)?;
-    efficientad_files::write_atomically(path, |file| file.write_all(&bytes))
-        .map_err(|source| ExportError::Write { path: path.to_owned(), source })
-}

@@ -1,7 +1,11 @@
 //! Files written, read again, and compared with the tensors that the model was made of.
 
-use crate::{ExportError, InputKind, save, to_bytes};
-use efficientad::{InputSize, Model, ModelInfo, PdnSize, Threshold};
+use crate::{ExportError, InputKind, networks_to_bytes, save, teacher_to_bytes, to_bytes};
+use efficientad::{Model, ModelInfo, Threshold};
+use efficientad_engine::{
+    ConvWeights, InputSize, Layer, Networks, PdnSize, STUDENT_CHANNELS, TEACHER_CHANNELS, Weights,
+    autoencoder_layers, pdn_layers,
+};
 use efficientad_onnx_format::{
     Dimension, GraphProto, Message, ModelProto, TensorProto, ValueInfoProto, data_type,
 };
@@ -220,6 +224,55 @@ fn maps_are_resized_to_the_documented_sizes() {
         for (scale, expected) in scales.iter().zip([1.0, 1.0, ratio(row), ratio(column)]) {
             assert!((scale / expected - 1.0).abs() < 1e-6, "{scales:?}, {row:?}, {column:?}");
         }
+    }
+}
+
+#[test]
+fn a_single_value_is_repeated() {
+    let graph = Fixture::small().graph(InputKind::Normalized);
+    let expands: Vec<_> = graph.node.iter().filter(|node| node.op_type == "Expand").collect();
+    assert_eq!(expands.len(), 1);
+    let shape = constant(&graph, &expands[0].input[1]);
+    assert_eq!((shape.data_type, &shape.dims[..]), (data_type::INT64, &[4][..]));
+    let lengths = shape.raw_data.as_chunks::<8>().0.iter().map(|&bytes| i64::from_le_bytes(bytes));
+    assert_eq!(lengths.collect::<Vec<_>>(), [1, 1, 3, 3]);
+    let resizes = graph.node.iter().filter(|node| node.op_type == "Resize").count();
+    assert_eq!(resizes, 7);
+}
+
+#[test]
+fn networks_alone_give_their_difference_maps() {
+    let networks = networks(InputSize::new(256, 320).unwrap());
+    let file = ModelProto::decode(&*networks_to_bytes(&networks)).unwrap();
+    assert_eq!((file.ir_version, file.opset_import[0].version), (7, 13));
+    let graph = file.graph.unwrap();
+    let image = ("image", data_type::FLOAT, "N×3×256×320".to_owned());
+    assert_eq!(signatures(&graph.input), std::slice::from_ref(&image));
+    let map = |name| (name, data_type::FLOAT, "N×1×56×72".to_owned());
+    assert_eq!(signatures(&graph.output), [map("student_teacher"), map("student_autoencoder")]);
+
+    let file = teacher_to_bytes(networks.size, &networks.teacher, (256, 320));
+    let graph = ModelProto::decode(&*file).unwrap().graph.unwrap();
+    assert_eq!(signatures(&graph.input), [image]);
+    let features = ("features", data_type::FLOAT, "N×384×56×72".to_owned());
+    assert_eq!(signatures(&graph.output), [features]);
+}
+
+/// Networks of ones.
+fn networks(input: InputSize) -> Networks {
+    let ones = |layers: Vec<Layer>| {
+        let weights = layers.iter().map(|Layer { conv, .. }| ConvWeights {
+            weight: vec![1.0; conv.kernel * conv.kernel * conv.in_channels * conv.out_channels],
+            bias: vec![1.0; conv.out_channels],
+        });
+        Weights(weights.collect())
+    };
+    Networks {
+        size: PdnSize::Small,
+        input,
+        teacher: ones(pdn_layers(PdnSize::Small, TEACHER_CHANNELS)),
+        student: ones(pdn_layers(PdnSize::Small, STUDENT_CHANNELS)),
+        autoencoder: ones(autoencoder_layers()),
     }
 }
 

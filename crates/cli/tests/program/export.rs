@@ -1,11 +1,11 @@
 //! Models as ONNX graphs.
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::Command;
 
 use crate::fixture::{Sandbox, run, shared};
+use crate::onnxruntime::skipped;
 
 #[test]
 fn an_export_tells_what_the_graph_reads_and_gives() {
@@ -51,9 +51,9 @@ fn can_check() -> bool {
     let found = Command::new("python3").args(["-c", modules]).output();
     let can = found.is_ok_and(|output| output.status.success());
     if !can {
-        let reason = "SKIPPED: ONNX graphs are not run: python3 with onnxruntime, onnx, numpy and \
-                      pillow is missing";
-        let _ = writeln!(io::stderr(), "{reason}");
+        skipped(
+            "ONNX graphs are not run: python3 with onnxruntime, onnx, numpy and pillow is missing",
+        );
     }
     can
 }

@@ -6,10 +6,13 @@ mod calibrating;
 mod command_line;
 mod continuing;
 mod disks;
+mod engines;
 mod export;
 mod fixture;
 mod import;
 mod judging;
+#[path = "../../../engine-onnx/tests/common/mod.rs"]
+mod onnxruntime;
 mod pretraining;
 mod report;
 mod schemas;

@@ -68,7 +68,7 @@ impl ModelInfo {
     /// knew of one engine alone don't.
     pub fn calibrated_by(&self) -> Option<EngineId> {
         let unnamed = || EngineId {
-            name: "cpu".to_owned(),
+            name: efficientad_engine_cpu::NAME.to_owned(),
             device: "not named".to_owned(),
             precision: Precision::F32,
         };
