@@ -1,19 +1,7 @@
 //! The development sets, where they are at hand: counts as their description states them.
 
-use std::path::PathBuf;
-
 use efficientad_datasets::{Dataset, GroundTruth, Layout, photos::Photos};
-
-/// A folder of the development data, or `None` with a notice where there is none.
-fn shared(name: &str) -> Option<PathBuf> {
-    let path =
-        PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")).join(name);
-    if path.is_dir() {
-        return Some(path);
-    }
-    eprintln!("SKIPPED: {} is not there, so this set was not read", path.display());
-    None
-}
+use efficientad_testing::shared;
 
 struct Counts {
     train: usize,
@@ -24,7 +12,7 @@ struct Counts {
 }
 
 fn check(name: &str, expected: &Counts) {
-    let Some(root) = shared(&format!("inspection/{name}")) else { return };
+    let Some(root) = shared(&format!("data/inspection/{name}")) else { return };
     let dataset = Dataset::open(&root).unwrap();
     assert_eq!(dataset.layout, Layout::MvtecAd);
     assert_eq!(dataset.train.len(), expected.train);
@@ -79,6 +67,6 @@ fn paper() {
 
 #[test]
 fn natural_photos() {
-    let Some(root) = shared("natural") else { return };
+    let Some(root) = shared("data/natural") else { return };
     assert_eq!(Photos::folder(root).unwrap().files().len(), 2991);
 }

@@ -5,6 +5,7 @@ mod common;
 use common::{Package, library};
 use efficientad_engine::{InspectionEngine, Precision, conformance};
 use efficientad_engine_onnx::{OnnxRuntimeEngine, Options, Provider};
+use efficientad_testing::not_here;
 
 fn engine(precision: Precision) -> Option<OnnxRuntimeEngine> {
     let options = Options {
@@ -33,6 +34,6 @@ fn the_suite_in_bfloat16() {
         engine(Precision::Bf16).iter().for_each(|engine| conformance::inspection(engine));
     } else {
         // No tool that could be installed.
-        eprintln!("SKIPPED: bfloat16 is not tested, as this CPU does not have it");
+        not_here("bfloat16 is not tested, as this CPU does not have it");
     }
 }

@@ -218,19 +218,9 @@ mod tests {
     use crate::statistics::TargetStatistics;
     use efficientad::TEACHER_CHANNELS;
     use efficientad_datasets::photos::Photos;
+    use efficientad_testing::shared;
     use serde::Deserialize;
     use std::collections::HashMap;
-
-    /// A file or folder of the development data, or `None` with a notice where there is none.
-    fn shared(name: &str) -> Option<PathBuf> {
-        let path =
-            PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")).join(name);
-        if path.exists() {
-            return Some(path);
-        }
-        eprintln!("SKIPPED: {} is not there, so this backbone was not run", path.display());
-        None
-    }
 
     fn trunk() -> Option<Backbone> {
         let path = shared("teacher/resnet50v2_trunk_f16.onnx")?;

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use efficientad_testing::not_here;
 use serde_json::Value;
 
 use crate::fixture::{Sandbox, part, run, save, shared};
@@ -82,8 +83,7 @@ fn calibration_makes_the_promise_one_for_the_engine() {
 fn lower_precision_has_no_promise() {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     if !cpu.contains("avx512_bf16") {
-        eprintln!("SKIPPED: no lower precision is tested, as this CPU has no bfloat16");
-        return;
+        return not_here("no lower precision is tested, as this CPU has no bfloat16");
     }
     let Some(library) = library(Package::OpenVino) else { return };
     let library = library.to_str().unwrap();

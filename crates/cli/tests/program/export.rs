@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use efficientad_testing::skipped;
+
 use crate::fixture::{Sandbox, run, shared};
-use crate::onnxruntime::skipped;
 
 #[test]
 fn an_export_tells_what_the_graph_reads_and_gives() {

@@ -1,9 +1,10 @@
 //! The page of `eval --report`, as files, as text and in a browser.
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::Command;
+
+use efficientad_testing::skipped;
 
 use crate::fixture::{Sandbox, defective_part, part, run, save, shared};
 
@@ -109,10 +110,8 @@ fn check_in_browser(folder: &str) {
                  sys.exit(not (os.environ.get('CHROMIUM') or shutil.which('chromium')))";
     let found = Command::new("python3").args(["-c", probe]).output();
     if !found.is_ok_and(|output| output.status.success()) {
-        let reason = "SKIPPED: reports are not opened: chromium, or python3 with playwright, is \
-                      missing";
-        let _ = writeln!(io::stderr(), "{reason}");
-        return;
+        let reason = "reports are not opened: chromium, or python3 with playwright, is missing";
+        return skipped(reason);
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/report_check.py");
     let page = format!("{folder}/report.html");

@@ -1,7 +1,7 @@
 //! Where tests find ONNX Runtime's library.
 
+use efficientad_testing::skipped;
 use std::env;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// A package of ONNX Runtime.
@@ -36,16 +36,6 @@ pub fn library(package: Package) -> Option<PathBuf> {
         ));
     }
     found
-}
-
-/// Says that a test is not run.
-///
-/// # Panics
-/// If `EFFICIENTAD_REQUIRE_TOOLS` is 1.
-pub fn skipped(reason: &str) {
-    let _ = writeln!(io::stderr(), "SKIPPED: {reason}");
-    let required = env::var_os("EFFICIENTAD_REQUIRE_TOOLS").is_some_and(|value| value == "1");
-    assert!(!required, "EFFICIENTAD_REQUIRE_TOOLS is set, but {reason}");
 }
 
 fn in_virtual_environment(name: &str) -> Option<PathBuf> {

@@ -43,7 +43,7 @@ impl Tolerances {
             Precision::Bf16 => (4e-2, 8e-2),
             Precision::Int8 => (0.2, 1.0),
         };
-        Self { features, maps, losses: 10.0 * features, gradients: 50.0 * features }
+        Self { features, maps, losses: 10.0 * features, gradients: 200.0 * features }
     }
 }
 
