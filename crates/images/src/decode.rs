@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ImageError;
 use crate::limits::Limits;
+use crate::samples::Depth;
 
 /// Which way up a decoded photo stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -42,6 +43,11 @@ pub struct DecodeOptions {
     pub orientation: Orientation,
     /// What is refused as too large.
     pub limits: Limits,
+    /// How many of their 16 bits the samples of 16-bit photos use, 1 to 16. Many cameras deliver 10,
+    /// 12 or 14 bits in 16-bit files: stated, a sample `v` becomes `v · 255 / (2^bits − 1)`, rounded,
+    /// and one above that range is refused. None by default: samples fill their 16 bits, and
+    /// their high byte is taken. Photos of 8 bits are not concerned.
+    pub bits: Option<u8>,
 }
 
 /// Reads a photo; the format is told by its content, not by its extension.
@@ -53,13 +59,15 @@ pub fn load(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<RgbImage,
     decode(&bytes, &name, options)
 }
 
-/// Decodes a photo from a whole file's bytes; `name` is what errors call it.
+/// Decodes a photo from a whole file's bytes; `name` is what errors call it. For pixels in memory
+/// there is [`PixelsView`](crate::PixelsView).
 ///
 /// # Errors
 /// As [`load`], less those of the file system.
 pub fn decode(bytes: &[u8], name: &str, options: &DecodeOptions) -> Result<RgbImage, ImageError> {
+    let depth = Depth::new(options.bits)?;
     let image = decode_samples(bytes, name, options)?;
-    into_rgb(image).ok_or_else(|| unsupported(name, "floating point pixels"))
+    into_rgb(image, depth, name)
 }
 
 /// Reads a whole file, refusing folders and files over the limit.
@@ -146,20 +154,34 @@ fn jpeg_scan_start(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-fn into_rgb(image: DynamicImage) -> Option<RgbImage> {
+fn into_rgb(image: DynamicImage, depth: Depth, name: &str) -> Result<RgbImage, ImageError> {
     let (width, height) = (image.width(), image.height());
+    let to_byte = |value| depth.to_byte(value);
     let rgb = match image {
         DynamicImage::ImageRgb8(image) => image.into_raw(),
         DynamicImage::ImageRgba8(image) => drop_alpha(&image, same),
-        DynamicImage::ImageRgb16(image) => image.iter().map(|&value| high_byte(value)).collect(),
-        DynamicImage::ImageRgba16(image) => drop_alpha(&image, high_byte),
         DynamicImage::ImageLuma8(image) => repeat_grey::<1, _>(&image, same),
         DynamicImage::ImageLumaA8(image) => repeat_grey::<2, _>(&image, same),
-        DynamicImage::ImageLuma16(image) => repeat_grey::<1, _>(&image, high_byte),
-        DynamicImage::ImageLumaA16(image) => repeat_grey::<2, _>(&image, high_byte),
-        _ => return None,
+        DynamicImage::ImageRgb16(image) => {
+            depth.check(image.iter().copied(), name)?;
+            image.iter().map(|&value| to_byte(value)).collect()
+        }
+        DynamicImage::ImageRgba16(image) => {
+            let (pixels, _) = image.as_chunks::<4>();
+            depth.check(pixels.iter().flat_map(|&[r, g, b, _]| [r, g, b]), name)?;
+            drop_alpha(&image, to_byte)
+        }
+        DynamicImage::ImageLuma16(image) => {
+            depth.check(image.iter().copied(), name)?;
+            repeat_grey::<1, _>(&image, to_byte)
+        }
+        DynamicImage::ImageLumaA16(image) => {
+            depth.check(image.pixels().map(|pixel| pixel.0[0]), name)?;
+            repeat_grey::<2, _>(&image, to_byte)
+        }
+        _ => return Err(unsupported(name, "floating point pixels")),
     };
-    RgbImage::from_raw(width, height, rgb)
+    RgbImage::from_raw(width, height, rgb).ok_or_else(|| corrupt(name, "it has too few pixels"))
 }
 
 fn drop_alpha<T: Copy>(samples: &[T], to_byte: impl Fn(T) -> u8) -> Vec<u8> {
@@ -180,10 +202,6 @@ fn repeat_grey<const CHANNELS: usize, T: Copy>(
 
 fn same(value: u8) -> u8 {
     value
-}
-
-fn high_byte(value: u16) -> u8 {
-    (value >> 8) as u8
 }
 
 fn translate(error: image::ImageError, name: &str, limits: &Limits) -> ImageError {

@@ -11,8 +11,10 @@ use thiserror::Error;
 /// is: the file system's ([`Read`](Self::Read), [`IsFolder`](Self::IsFolder)), the file's
 /// ([`Empty`](Self::Empty), [`NotAnImage`](Self::NotAnImage), [`Corrupt`](Self::Corrupt)), this
 /// library's ([`Unsupported`](Self::Unsupported)), the caller's limits
-/// ([`TooManyPixels`](Self::TooManyPixels), [`TooManyBytes`](Self::TooManyBytes)), or the use the
-/// image is put to ([`NotGrey`](Self::NotGrey)).
+/// and options ([`TooManyPixels`](Self::TooManyPixels), [`TooManyBytes`](Self::TooManyBytes),
+/// [`UsedBits`](Self::UsedBits), [`AboveBits`](Self::AboveBits)), those of the caller's buffer
+/// ([`NoPixels`](Self::NoPixels), [`BufferTooShort`](Self::BufferTooShort)), or the use the image
+/// is put to ([`NotGrey`](Self::NotGrey)).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ImageError {
@@ -85,6 +87,58 @@ pub enum ImageError {
         name: String,
         /// The limit in force.
         max_bytes: u64,
+    },
+    /// There is no pixel in it.
+    #[error("{name}: has {width}×{height} pixels, which is none; check the width and the height")]
+    NoPixels {
+        /// The path or given name.
+        name: String,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
+    /// Pixels in memory do not fill the size that is stated for them.
+    #[error(
+        "{name}: {width}×{height} pixels of {pixel} byte(s), rows {stride} bytes apart, need {needed} \
+         bytes and rows of at least {row}, but there are {found}; check width, height, stride and \
+         format", row = u64::from(*width) * *pixel as u64
+    )]
+    BufferTooShort {
+        /// What the pixels are called.
+        name: String,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// Bytes from row to row.
+        stride: usize,
+        /// Bytes of a pixel.
+        pixel: usize,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes there are.
+        found: usize,
+    },
+    /// [`DecodeOptions::bits`](crate::DecodeOptions::bits) is not a number of bits of a 16-bit sample.
+    #[error("16-bit samples cannot use {bits} bits; state 1 to 16 in DecodeOptions::bits, or none")]
+    UsedBits {
+        /// The bits stated.
+        bits: u8,
+    },
+    /// A 16-bit sample is above what the stated bits can hold.
+    #[error(
+        "{name}: holds a sample of {sample}, but {bits} bits end at {largest}; state more in \
+         DecodeOptions::bits, or look for a photo of another camera or setting",
+        largest = (1_u32 << bits) - 1
+    )]
+    AboveBits {
+        /// The path or given name.
+        name: String,
+        /// The bits stated, 1 to 16.
+        bits: u8,
+        /// The sample.
+        sample: u16,
     },
     /// A label map must have one channel, this file has colours.
     #[error("{name}: has colours, but a label map holds one number per pixel; save it as grey")]

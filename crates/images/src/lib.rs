@@ -3,6 +3,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`mod@decode`] | photos from PNG, JPEG, BMP, TIFF and WebP files, as 8-bit RGB |
+//! | [`pixels`] | photos from pixels in memory |
 //! | [`mask`] | ground truth: defect masks and label maps |
 //! | [`region`] | regions of interest, from masks or polygons |
 //! | [`limits`] | how large a file may be before it is refused |
@@ -40,8 +41,10 @@ pub mod jitter;
 pub mod limits;
 pub mod mask;
 pub mod picture;
+pub mod pixels;
 pub mod region;
 pub mod resize;
+mod samples;
 
 pub use anomaly_map::AnomalyMap;
 pub use crop::{center_crop, crop_at, flip_horizontal};
@@ -51,5 +54,6 @@ pub use image::RgbImage;
 pub use jitter::{adjust_brightness, adjust_contrast, adjust_saturation, to_grayscale};
 pub use limits::Limits;
 pub use mask::{LabelMap, Mask, load_labels, load_mask};
+pub use pixels::{PixelFormat, PixelsView};
 pub use region::{MarkedArea, RegionOfInterest};
 pub use resize::resize_bilinear;
