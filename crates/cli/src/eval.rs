@@ -9,10 +9,10 @@ use efficientad_metrics::{Confusion, Metrics};
 use efficientad_report::{ReportWriter, Subject};
 
 use crate::args::EvalArgs;
-use crate::detector;
 use crate::output::{self, Status};
 use crate::progress::{Progress, Style};
 use crate::table::align;
+use crate::{detector, machine};
 
 /// Judges and measures.
 pub fn run(args: EvalArgs) -> Result<Status> {
@@ -20,6 +20,7 @@ pub fn run(args: EvalArgs) -> Result<Status> {
     let detector = detector::open(&args.model, &args.threshold, &args.cpu)?;
     let options = Options {
         decode: args.decode.options_for(detector.info()),
+        workers: machine::threads(&args.cpu),
         masks: MaskReading { threshold: args.mask_threshold, inverted: args.invert_masks },
         output: args.out,
     };

@@ -13,10 +13,10 @@ use efficientad_watch::{Event, Filing, Options, Rejects, Summary, watch};
 use indicatif::ProgressBar;
 
 use crate::args::WatchArgs;
-use crate::detector;
 use crate::interrupt::Interrupt;
 use crate::output::{self, Status, note, printable};
 use crate::progress::Style;
+use crate::{detector, machine};
 
 /// Judges photos as they arrive.
 pub fn run(args: WatchArgs) -> Result<Status> {
@@ -49,6 +49,7 @@ fn options(args: WatchArgs, detector: &Detector) -> Result<Options> {
         settle: args.settle,
         once: args.once,
         decode: args.decode.options_for(detector.info()),
+        workers: machine::threads(&args.cpu),
         model: args.model,
         defect_rate: args.defect_rate,
     })

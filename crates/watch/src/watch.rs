@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use efficientad::{Calibration, Detector, Inspection};
 use efficientad_datasets::file_fingerprint;
-use efficientad_evaluation::{InspectError, Judged, Photo, inspect_photos};
+use efficientad_evaluation::{InspectError, JudgeOptions, Judged, Photo, inspect_photos};
 use efficientad_images::DecodeOptions;
 
 use crate::arrivals::Arrivals;
@@ -47,6 +47,8 @@ pub struct Options {
     pub once: bool,
     /// How photos are decoded.
     pub decode: DecodeOptions,
+    /// Photos that are decoded and judged at once; see [`JudgeOptions::workers`].
+    pub workers: usize,
     /// The model's file, to be named in the log.
     pub model: PathBuf,
     /// Largest rate of defective parts that is no drift, from 0 to below 1.
@@ -262,8 +264,9 @@ impl<'a, E: From<WatchError>> Watcher<'a, E> {
         stop: &dyn Fn() -> bool,
     ) -> Result<ControlFlow<()>, E> {
         let photos: Vec<Photo> = ready.iter().map(Found::to_photo).collect();
-        let decode = self.options.decode;
-        let judged = inspect_photos(detector, &photos, &decode, |index, judged| {
+        let Options { decode, workers, .. } = *self.options;
+        let options = JudgeOptions { decode, workers };
+        let judged = inspect_photos(detector, &photos, &options, |index, judged| {
             if stop() {
                 return Err(Halt::Stopped);
             }
