@@ -85,10 +85,14 @@ pub fn inspect(
     decode: &DecodeOptions,
     frame: &Frame<'_>,
 ) -> Result<Judged, InspectError> {
-    let image = frame.decode(decode)?;
+    let name = || frame.name().into_owned();
+    let image = frame.decode(decode).map_err(|source| match frame {
+        Frame::File(_) | Frame::Bytes { .. } => InspectError::Image(source),
+        Frame::Pixels { .. } => InspectError::Pixels { name: name(), source },
+    })?;
     let inspection = detector
         .inspect(&image)
-        .map_err(|source| InspectError::Detector { name: frame.name().into_owned(), source })?;
+        .map_err(|source| InspectError::Detector { name: name(), source })?;
     Ok(Judged { image, inspection })
 }
 
