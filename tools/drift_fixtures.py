@@ -1,4 +1,4 @@
-"""Writes the fixture that the drift test of crates/watch is tested against: the wealth after every
+"""Writes the fixture that the drift test of crates/stream is tested against: the wealth after every
 part, from the definition in docs/watch.md, with one stake for every possible time of a change.
 
 Needs numpy and scipy:
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import beta
 
-FIXTURE = Path(__file__).parent.parent / "crates/watch/tests/fixtures/drift.json"
+FIXTURE = Path(__file__).parent.parent / "crates/stream/tests/fixtures/drift.json"
 
 
 def prior_after(parts):

@@ -52,7 +52,21 @@ pub fn print(line: impl Display) -> Result<()> {
 /// # Errors
 /// As [`print()`].
 pub fn print_json(value: &impl Serialize) -> Result<()> {
-    print(serde_json::to_string(value)?)
+    print(json_line(value)?)
+}
+
+/// A value as one line of JSON; characters that would control a terminal are all escaped.
+///
+/// # Errors
+/// When the value has no JSON form.
+pub fn json_line(value: &impl Serialize) -> Result<String> {
+    let line = serde_json::to_string(value)?;
+    if !line.contains(char::is_control) {
+        return Ok(line);
+    }
+    // They can only stand in strings, and those below U+0020 are escaped already.
+    let escaped = |c: char| if c.is_control() { format!("\\u{:04x}", c as u32) } else { c.into() };
+    Ok(line.chars().map(escaped).collect())
 }
 
 /// Prints a line on the error output; if that is closed there is nobody to tell.
@@ -62,7 +76,9 @@ pub fn note(line: impl Display) {
 
 /// Prints an error, with its context.
 pub fn complain(error: &anyhow::Error) {
-    note(format_args!("efficientad: {}", message(error)));
+    let message = message(error);
+    let lines: Vec<String> = message.split('\n').map(printable).collect();
+    note(format_args!("efficientad: {}", lines.join("\n")));
 }
 
 /// An error and its causes in words of the command line, without those that are quoted in the text before them.
@@ -127,6 +143,14 @@ mod tests {
     fn names_do_not_control_the_terminal() {
         assert_eq!(printable("Teil 5/größe.png"), "Teil 5/größe.png");
         assert_eq!(printable("\u{1b}[2J\n.png"), "\\u{1b}[2J\\u{a}.png");
+    }
+
+    #[test]
+    fn names_in_json_do_not_control_the_terminal_either() {
+        let name = "\u{1b}[2J\u{7f}\u{9b}2J größe";
+        let line = json_line(&name).unwrap();
+        assert_eq!(line, r#""\u001b[2J\u007f\u009b2J größe""#);
+        assert_eq!(serde_json::from_str::<String>(&line).unwrap(), name);
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use efficientad::Detector;
-use efficientad_watch::drift::{Alarm, Direction};
-use efficientad_watch::entry::{Entry, Line, Session, Verdict};
-use efficientad_watch::{Event, Filing, Options, Rejects, Summary, watch};
+use efficientad_evaluation::JudgeOptions;
+use efficientad_stream::drift::{Alarm, Direction};
+use efficientad_stream::entry::{Entry, Line, Session};
+use efficientad_stream::{Event, Filing, Notice, Options, Rejects, Summary, watch};
 use indicatif::ProgressBar;
 
 use crate::args::WatchArgs;
@@ -27,7 +28,7 @@ pub fn run(args: WatchArgs) -> Result<Status> {
     report.begin(&options);
     interrupt.hold();
     let summary =
-        watch(&detector, &options, &|| interrupt.is_requested(), &mut |event| report.take(event))?;
+        watch(&detector, &options, &|| interrupt.is_requested(), &mut |event| report.show(event))?;
     report.end(&summary);
     Ok(match (options.once, interrupt.release()) {
         (true, true) => Status::Interrupted,
@@ -48,7 +49,10 @@ fn options(args: WatchArgs, detector: &Detector) -> Result<Options> {
         rejects: args.rejects.map(|folder| Rejects { folder, filing }),
         settle: args.settle,
         once: args.once,
-        decode: args.decode.options_for(detector.info()),
+        judge: JudgeOptions {
+            decode: args.decode.options_for(detector.info()),
+            workers: detector.threads(),
+        },
         model: args.model,
         defect_rate: args.defect_rate,
     })
@@ -95,9 +99,9 @@ impl Report {
         }
     }
 
-    fn take(&mut self, event: Event<'_>) -> Result<()> {
+    fn show(&mut self, event: Event<'_>) -> Result<()> {
         match event {
-            Event::Logged(line) => self.take_line(line)?,
+            Event::Logged(line) => self.show_line(line)?,
             Event::Waiting => {}
             Event::Repaired { bytes } => self.note(format_args!(
                 "the log ended in the start of a line ({bytes} bytes), which was cut off"
@@ -105,32 +109,40 @@ impl Report {
             Event::NotFiled { photo, error } => {
                 self.note(format_args!("not filed, to be tried again: {}: {error}", photo.path));
             }
-            Event::NotListed(problem) => self.note(format_args!("skipped: {problem}")),
-            Event::Lost(error) => {
-                self.note(format_args!("the folder cannot be listed ({error}); waiting for it"));
-            }
-            Event::Back => self.note("the folder is back"),
+            Event::Notice(notice) => self.show_notice(notice),
+            _ => {}
         }
         self.show_status();
         Ok(())
     }
 
-    fn take_line(&mut self, line: &Line) -> Result<()> {
+    fn show_notice(&self, notice: &Notice) {
+        match notice {
+            Notice::Skipped(problem) => self.note(format_args!("skipped: {problem}")),
+            Notice::Lost(error) => {
+                self.note(format_args!("the folder cannot be listed ({error}); waiting for it"));
+            }
+            Notice::Back => self.note("the folder is back"),
+            _ => {}
+        }
+    }
+
+    fn show_line(&mut self, line: &Line) -> Result<()> {
         match &line.entry {
             Entry::Started(session) => self.note_session(session),
-            Entry::Judged(verdict) => {
+            Entry::Judged(judged) => {
                 self.judged += 1;
-                self.anomalous += usize::from(verdict.anomalous == Some(true));
+                self.anomalous += usize::from(judged.verdict.anomalous == Some(true));
                 self.last_minute.push_back(Instant::now());
                 if !self.json {
-                    self.print(&text(verdict))?;
+                    self.print(&judged.verdict.text(&printable(&judged.photo.path)))?;
                 }
             }
             Entry::Failed(failure) => self.note(format_args!("failed: {}", failure.reason)),
             Entry::Drift(alarm) => self.note(describe(alarm)),
             Entry::Filed(_) | Entry::Stopped => {}
         }
-        if self.json { self.print(&serde_json::to_string(line)?) } else { Ok(()) }
+        if self.json { self.print(&output::json_line(line)?) } else { Ok(()) }
     }
 
     fn note_session(&self, session: &Session) {
@@ -177,17 +189,6 @@ impl Report {
             note(format_args!("{alarms} alarms of drift"));
         }
     }
-}
-
-fn text(verdict: &Verdict) -> String {
-    let Verdict { photo, score, p_value, anomalous } = verdict;
-    let word = match anomalous {
-        Some(true) => "ANOMALOUS",
-        Some(false) => "good",
-        None => "-",
-    };
-    let p_value = p_value.map_or_else(|| "-".to_owned(), |p_value| format!("{p_value:.4}"));
-    format!("{word:<9} {score:>9.4}  p {p_value:<6}  {}", printable(&photo.path))
 }
 
 fn describe(alarm: &Alarm) -> String {

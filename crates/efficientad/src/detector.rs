@@ -164,7 +164,7 @@ impl Detector {
         let threshold = match (&self.calibration, &self.arithmetic) {
             (Some(scores), _) => scores.threshold(rate),
             (None, Arithmetic::LowerPrecision { calibrated }) => {
-                let (calibrated, engine) = (calibrated.clone(), self.engine());
+                let (calibrated, engine) = (calibrated.clone().into(), self.engine().into());
                 return Err(Error::LowerPrecision { calibrated, engine });
             }
             (None, _) => return Err(Error::NoCalibration),

@@ -42,9 +42,9 @@ pub enum Error {
     )]
     LowerPrecision {
         /// What the model was calibrated with.
-        calibrated: EngineId,
+        calibrated: Box<EngineId>,
         /// What is to compute.
-        engine: EngineId,
+        engine: Box<EngineId>,
     },
     /// The CPU or its threads cannot be used.
     #[error(transparent)]

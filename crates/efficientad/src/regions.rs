@@ -2,7 +2,7 @@
 
 use crate::anomaly_map::Map;
 use efficientad_metrics::{Components, connected_components};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Regions that are listed of one image, those of the highest peaks.
 pub const MAX_REGIONS: usize = 100;
@@ -10,7 +10,7 @@ pub const MAX_REGIONS: usize = 100;
 /// Pixels of an anomaly map that reach the threshold and touch by side or corner.
 ///
 /// Pixels are counted from 0 at the image's upper left, x to the right and y down.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Region {
     /// The smallest upright rectangle that holds it.
     #[serde(rename = "box")]
@@ -24,7 +24,7 @@ pub struct Region {
 }
 
 /// An upright rectangle, in pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounds {
     /// Its leftmost column.
     pub x: u32,
@@ -37,7 +37,7 @@ pub struct Bounds {
 }
 
 /// The highest value of a region.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Peak {
     /// The map's value.
     pub value: f32,
@@ -48,7 +48,7 @@ pub struct Peak {
 }
 
 /// A position between pixels, whose centres are whole numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Centroid {
     /// Columns from the left.
     pub x: f64,

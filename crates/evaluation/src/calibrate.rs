@@ -12,14 +12,14 @@ use efficientad_images::DecodeOptions;
 use efficientad_metrics::rate_interval;
 use serde::Serialize;
 
-use crate::{EvaluationError, Event, Failure, Photo, inspect_photos};
+use crate::{EvaluationError, Event, Failure, JudgeOptions, Photo, inspect_photos};
 
 /// What a model is calibrated on.
 #[derive(Debug, Clone)]
 pub struct CalibrationPhotos {
     /// Photos of good parts that it was not trained on.
     pub good: Vec<Photo>,
-    /// Photos of parts with defects, to see what is caught; none if there are none to be had.
+    /// Photos of parts with defects, to see what is caught; `None` if there are none to be had.
     pub defects: Option<Vec<Photo>>,
     /// How they are all decoded.
     pub decode: DecodeOptions,
@@ -32,7 +32,7 @@ pub struct CalibrationReport {
     pub threshold: Threshold,
     /// The good images that it comes from.
     pub calibration: CalibrationImages,
-    /// What is caught at this threshold; none if no defects were given.
+    /// What is caught at this threshold; `None` if no defects were given.
     pub defects: Option<CaughtDefects>,
     /// Every image that could not be judged; it counts nowhere.
     pub failed: Vec<Failure>,
@@ -45,7 +45,7 @@ pub struct CaughtDefects {
     pub images: usize,
     /// So many of them reach the threshold.
     pub caught: usize,
-    /// Their share; none if there are none.
+    /// Their share; `None` if there are none.
     pub rate: Option<f64>,
     /// The exact two-sided confidence interval of that rate for defects like these (Clopper and
     /// Pearson).
@@ -67,7 +67,8 @@ pub struct MissedDefect {
     pub p_value: f64,
 }
 
-/// Takes the threshold of `model` for `rate` from photos of good parts. An image that cannot be
+/// Takes the threshold of `model` for `rate` from photos of good parts, as many at once as `cpu` has
+/// threads. An image that cannot be
 /// judged is left out and named in the report.
 ///
 /// # Errors
@@ -87,8 +88,8 @@ pub fn calibrate(
     }
     let defects = defects.as_deref();
     let mut scoring = Scoring {
+        options: JudgeOptions { decode: *decode, workers: engine.threads().count() },
         detector: Detector::new(&model, engine)?,
-        decode,
         done: 0,
         total: good.len() + defects.map_or(0, <[Photo]>::len),
         failed: Vec::new(),
@@ -119,7 +120,7 @@ pub fn calibrate(
 /// Images being judged.
 struct Scoring<'a> {
     detector: Detector,
-    decode: &'a DecodeOptions,
+    options: JudgeOptions,
     done: usize,
     total: usize,
     failed: Vec<Failure>,
@@ -129,9 +130,9 @@ struct Scoring<'a> {
 impl Scoring<'_> {
     /// The scores of those that can be judged.
     fn scores<'p>(&mut self, photos: &'p [Photo]) -> Vec<(&'p Photo, f32)> {
-        let Self { detector, decode, done, total, failed, observe } = self;
+        let Self { detector, options, done, total, failed, observe } = self;
         let mut scores = Vec::with_capacity(photos.len());
-        let judged = inspect_photos(detector, photos, decode, |index, judged| {
+        let judged = inspect_photos(detector, photos, options, |index, judged| {
             match judged {
                 Ok(judged) => scores.push((&photos[index], judged.inspection.score)),
                 Err(error) => {

@@ -14,6 +14,14 @@ pub enum InspectError {
     /// The image, or the mask that belongs to it, could not be read.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// Pixels in memory are no image.
+    #[error("{name}: {source}")]
+    Pixels {
+        /// The name that they were given.
+        name: String,
+        /// What went wrong.
+        source: ImageError,
+    },
     /// The networks could not judge it.
     #[error("{name}: {source}")]
     Detector {

@@ -13,8 +13,8 @@ use crate::ranking::RankedFolder;
 use crate::report::{Failure, JudgedImage, Report, Verdicts};
 use crate::truth::{MaskReading, Truth};
 use crate::{
-    EvaluationError, InspectError, Judged, OutputError, OutputFolder, Photo, heat_range,
-    inspect_photos,
+    EvaluationError, InspectError, JudgeOptions, Judged, OutputError, OutputFolder, Photo,
+    heat_range, inspect_photos,
 };
 
 /// How to evaluate.
@@ -22,6 +22,8 @@ use crate::{
 pub struct Options {
     /// How images are decoded; masks always are as stored.
     pub decode: DecodeOptions,
+    /// Images that are decoded and judged at once; see [`JudgeOptions::workers`].
+    pub workers: usize,
     /// How masks are read.
     pub masks: MaskReading,
     /// Where to write: the anomaly maps as in an [`OutputFolder`], `results.json`, and `overlays`,
@@ -30,9 +32,11 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Images as stored, every mask pixel above zero is defect, nothing is written.
+    /// Images as stored, by all threads that the CPU runs at once; every mask pixel above zero is
+    /// defect, nothing is written.
     fn default() -> Self {
-        Self { decode: DecodeOptions::default(), masks: MaskReading::default(), output: None }
+        let JudgeOptions { decode, workers } = JudgeOptions::default();
+        Self { decode, workers, masks: MaskReading::default(), output: None }
     }
 }
 
@@ -59,7 +63,7 @@ pub struct Sample<'a> {
     pub image: &'a JudgedImage,
     /// The photo and its anomaly map.
     pub judged: &'a Judged,
-    /// Where its defects are; none if it has none, or they are not known.
+    /// Where its defects are; `None` if it has none, or they are not known.
     pub defects: Option<&'a Mask>,
 }
 
@@ -90,9 +94,10 @@ pub fn evaluate(
         mostly_defect_masks: 0,
     };
     let total = photos.len();
-    inspect_photos(detector, &photos, &options.decode, |index, judged| {
+    let judging = JudgeOptions { decode: options.decode, workers: options.workers };
+    inspect_photos(detector, &photos, &judging, |index, judged| {
         let test = &dataset.test[index];
-        if let Err(error) = run.take(test, judged, observe)? {
+        if let Err(error) = run.record_image(test, judged, observe)? {
             let failure = Failure { path: test.relative.clone(), reason: error.to_string() };
             observe(Event::Failed(&failure));
             run.failed.push(failure);
@@ -121,7 +126,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Adds one image; the inner error is the image's own matter.
-    fn take(
+    fn record_image(
         &mut self,
         test: &TestImage,
         judged: Result<Judged, InspectError>,

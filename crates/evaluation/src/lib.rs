@@ -3,33 +3,40 @@
 //! | item | what it does |
 //! |---|---|
 //! | [`find_photos`] | which photos to judge, and what to call their results |
-//! | [`inspect_photos`] | judges photos one after the other, decoding the next one meanwhile |
+//! | [`Frame`] | a photo as it comes: a file, a file's bytes, or pixels in memory |
+//! | [`judge`], [`inspect_photos`] | judges photos with several threads, verdicts in order |
+//! | [`Verdict`], [`VerdictRecord`] | a verdict as it is logged and printed: JSON, CSV, text |
 //! | [`evaluate()`] | judges a data set's test images and computes every metric: a [`Report`] |
 //! | [`Report`] | metrics overall and per defect kind, verdicts at the threshold, each image's score |
 //! | [`calibrate()`] | takes a model's threshold from other good images, and tries it on defects |
 //! | [`OutputFolder`], [`heat_overlay`], [`heat_range`] | anomaly maps for scripts, pictures for people |
 //!
 //! Memory does not grow with the number of images, but for what the pixel metrics keep (see
-//! [`PixelCollector`](efficientad_metrics::PixelCollector)): at any time there is one image that is
-//! judged and one that is decoded.
+//! [`PixelCollector`](efficientad_metrics::PixelCollector)): at any time there are at most twice as
+//! many decoded images as threads that judge ([`JudgeOptions::workers`]).
 
 mod calibrate;
 mod error;
 mod evaluate;
+mod frame;
 mod heat;
+mod in_order;
 mod inspect;
 mod output;
 mod photo;
 mod ranking;
 mod report;
 mod truth;
+mod verdict;
 
 pub use calibrate::{CalibrationPhotos, CalibrationReport, CaughtDefects, MissedDefect, calibrate};
 pub use error::{EvaluationError, InspectError, OutputError};
 pub use evaluate::{Event, Options, Sample, evaluate};
+pub use frame::{Frame, Pixels};
 pub use heat::{heat_overlay, heat_range};
-pub use inspect::{Judged, inspect_photos};
+pub use inspect::{JudgeOptions, Judged, Judging, inspect, inspect_photos, judge};
 pub use output::OutputFolder;
 pub use photo::{FoundPhotos, Photo, find_photos};
 pub use report::{Failure, JudgedImage, Report, Verdicts};
 pub use truth::MaskReading;
+pub use verdict::{Verdict, VerdictRecord};

@@ -18,7 +18,7 @@ pub struct Report {
     /// The curves over all test images, to be drawn; not in the JSON.
     #[serde(skip)]
     pub curves: Curves,
-    /// The score from which an image was called anomalous; none if the model has no threshold.
+    /// The score from which an image was called anomalous; `None` if the model has no threshold.
     pub threshold: Option<f32>,
     /// Why the threshold is there, and what it promises.
     pub promise: Option<Threshold>,
@@ -65,9 +65,9 @@ pub struct JudgedImage {
     pub defective: bool,
     /// Its anomaly score.
     pub score: f32,
-    /// The verdict; none if the model has no threshold.
+    /// The verdict; `None` if the model has no threshold.
     pub anomalous: Option<bool>,
-    /// How probable such a score is for a good image; none if the model keeps no scores of good
+    /// How probable such a score is for a good image; `None` if the model keeps no scores of good
     /// images.
     pub p_value: Option<f64>,
 }

@@ -68,7 +68,7 @@ impl Truth {
         Ok(Self::Regions(regions, union))
     }
 
-    /// As the metrics take it; none if nothing is known.
+    /// As the metrics take it; `None` if nothing is known.
     pub(crate) fn pixels(&self) -> Option<PixelTruth<'_>> {
         match self {
             Self::Good => Some(PixelTruth::Good),

@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use efficientad::{
-    CpuEngine, DataDescription, Detector, ImageSource, InstructionSet, Model, PdnSize, Recipe,
-    RgbImage, SourceError, Teacher, TrainOptions, Trainer, TrainingData,
+    CpuEngine, DataDescription, Detector, ImageSource, Inspection, InstructionSet, Model, PdnSize,
+    Recipe, RgbImage, SourceError, Teacher, TrainOptions, Trainer, TrainingData,
 };
 use efficientad_datasets::Dataset;
 use efficientad_datasets::photos::procedural_photo;
 use efficientad_evaluation::{
-    Event, Options, OutputFolder, Photo, evaluate, find_photos, heat_range, inspect_photos,
+    Event, Frame, InspectError, JudgeOptions, Judged, Judging, Options, OutputFolder, Photo,
+    evaluate, find_photos, heat_range, inspect_photos, judge,
 };
-use efficientad_images::DecodeOptions;
 use efficientad_images::picture::save_png;
+use efficientad_images::{PixelFormat, PixelsView};
 use image::{GrayImage, Luma};
 
 struct Painted(u64);
@@ -155,7 +156,7 @@ fn photos_are_judged_in_order_until_the_visitor_has_enough() {
     fs::write(&photos[1].path, b"broken").unwrap();
     let mut seen = Vec::new();
     let stopped =
-        inspect_photos(&detector(), &photos, &DecodeOptions::default(), |index, judged| {
+        inspect_photos(&detector(), &photos, &JudgeOptions::default(), |index, judged| {
             seen.push((index, judged.is_ok()));
             if index == 2 { Err("enough") } else { Ok(()) }
         });
@@ -172,7 +173,7 @@ fn maps_and_overlays_have_the_size_of_the_photo() {
     let output = OutputFolder::create(&root.path().join("out"), &photos).unwrap();
     let detector = detector();
     let range = heat_range(detector.threshold());
-    inspect_photos(&detector, &photos, &DecodeOptions::default(), |_, judged| {
+    inspect_photos(&detector, &photos, &JudgeOptions::default(), |_, judged| {
         let judged = judged.unwrap();
         let map = &judged.inspection.map;
         assert_eq!((map.width, map.height), (80, 60));
@@ -183,4 +184,54 @@ fn maps_and_overlays_have_the_size_of_the_photo() {
     let overlay = image::open(output.overlay_path(Path::new("0.png"))).unwrap();
     assert_eq!((overlay.width(), overlay.height()), (80, 60));
     assert!(output.map_path(Path::new("0.png")).is_file());
+}
+
+/// Hands out photos as files, as bytes and as pixels in turn.
+struct Mixed<'a> {
+    photos: &'a [(PathBuf, Vec<u8>, RgbImage)],
+    given: usize,
+    inspections: Vec<Inspection>,
+}
+
+impl<'a> Judging<'a> for Mixed<'a> {
+    type Error = InspectError;
+
+    fn next_frame(&mut self) -> Result<Option<Frame<'a>>, InspectError> {
+        let Some((path, bytes, image)) = self.photos.get(self.given) else { return Ok(None) };
+        self.given += 1;
+        let (width, height) = image.dimensions();
+        let pixels = PixelsView::packed(image, width, height, PixelFormat::Rgb8).into();
+        Ok(Some(match self.given % 3 {
+            0 => Frame::from(path.as_path()),
+            1 => Frame::Bytes { name: "bytes".into(), bytes: bytes.into() },
+            _ => Frame::Pixels { name: "pixels".into(), pixels },
+        }))
+    }
+
+    fn record_verdict(&mut self, judged: Result<Judged, InspectError>) -> Result<(), InspectError> {
+        self.inspections.push(judged?.inspection);
+        Ok(())
+    }
+}
+
+#[test]
+fn verdicts_do_not_depend_on_the_number_of_workers_or_where_a_photo_lies() {
+    let root = tempfile::tempdir().unwrap();
+    let photos: Vec<_> = (0..9)
+        .map(|n| {
+            let path = root.path().join(format!("{n}.png"));
+            write_photo(&path, n);
+            let bytes = fs::read(&path).unwrap();
+            (path, bytes, procedural_photo(n, 80, 60))
+        })
+        .collect();
+    let detector = detector();
+    let one_by_one: Vec<Inspection> =
+        photos.iter().map(|(_, _, image)| detector.inspect(image).unwrap()).collect();
+    for workers in [1, 2, 5] {
+        let mut mixed = Mixed { photos: &photos, given: 0, inspections: Vec::new() };
+        let options = JudgeOptions { workers, ..JudgeOptions::default() };
+        judge(&detector, &options, &mut mixed).unwrap();
+        assert!(mixed.inspections == one_by_one, "{workers} workers");
+    }
 }

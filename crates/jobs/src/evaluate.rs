@@ -58,6 +58,7 @@ pub fn evaluate(
     let orientation = plan.orientation.or_else(trained).unwrap_or_default();
     let options = Options {
         decode: DecodeOptions { orientation, ..DecodeOptions::default() },
+        workers: detector.threads(),
         masks: plan.masks,
         output: plan.output.clone(),
     };

@@ -72,6 +72,39 @@ fn predict_prints_tables_for_people_and_for_spreadsheets() {
 }
 
 #[test]
+fn predict_says_the_same_with_any_number_of_threads() {
+    let (shared, sandbox) = (shared(), Sandbox::new());
+    let photos = sandbox.good_photos("photos", 7);
+    sandbox.write("photos/3x.png", b"no photo");
+    let judge = |threads: &str| {
+        let run = run(["predict", &shared.model, &photos, "--json", "--threads", threads]);
+        run.expect(1, &["3x.png: is not an image", "1 failed"]);
+        run.stdout
+    };
+    let one_by_one = judge("1");
+    assert_eq!(one_by_one.lines().count(), 7);
+    assert!(["2", "5"].iter().all(|threads| judge(threads) == one_by_one));
+}
+
+#[test]
+fn names_do_not_control_the_terminal() {
+    let (shared, sandbox) = (shared(), Sandbox::new());
+    let name = "\u{1b}[2J\u{9b}2J.png";
+    save(&part(1), &sandbox.path(name));
+    save(&part(2), &sandbox.path("good.png"));
+    let bad = sandbox.write("\u{1b}[1m.png", b"no photo");
+    for form in [None, Some("--json")] {
+        let arguments = ["predict", &shared.model, &sandbox.path(""), &bad].map(str::to_owned);
+        let run = run(arguments.into_iter().chain(form.map(str::to_owned)));
+        run.expect(1, &["\\u{1b}[1m.png: is not an image"]);
+        let is_control = |c: char| c.is_control() && c != '\n';
+        assert!(!run.stdout.contains(is_control) && !run.stderr.contains(is_control), "{run:?}");
+    }
+    let json = run(["predict", &shared.model, &sandbox.path(name), "--json"]).json_lines();
+    assert_eq!(json[0]["path"], sandbox.path(name), "programs get it as it is");
+}
+
+#[test]
 fn results_never_replace_photos() {
     let shared = shared();
     let sandbox = Sandbox::new();

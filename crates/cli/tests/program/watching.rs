@@ -235,6 +235,119 @@ fn one_watcher_has_a_log_and_bad_folders_are_refused() {
     run(["watch", model, &folder, "--defect-rate", "1"]).expect(2, &["must be from 0 to below 1"]);
 }
 
+#[test]
+fn a_file_that_is_no_log_is_not_touched() {
+    let line = Line::new();
+    line.save(1, "1.png");
+    let model = line.sandbox.path("part.model");
+    fs::copy(&shared().model, &model).unwrap();
+    let settings = line.sandbox.write("settings.json", b"{\n  \"camera\": 1\n}");
+    for file in [&model, &settings, &line.sandbox.path("line/1.png")] {
+        let before = fs::read(file).unwrap();
+        let mut names = line.sandbox.names();
+        names.push("rejects".to_owned());
+        names.sort();
+        line.once(&["--threshold", "1000", "--log", file]).refused_after_notes(&format!(
+            "{file}: this file exists and is not such a log; it is left as it is: name another \
+             file for the log, or none"
+        ));
+        assert!(fs::read(file).unwrap() == before, "{file}");
+        assert_eq!(line.sandbox.names(), names, "nothing but the folder of rejects is made");
+        fs::remove_dir(line.sandbox.path("rejects")).unwrap();
+    }
+}
+
+/// A photo that takes long to judge stands for one that ends the program.
+#[test]
+fn a_photo_that_ends_the_program_twice_is_passed_over() {
+    let line = Line::new();
+    let slow = RgbImage::from_fn(9000, 6000, |x, y| image::Rgb([x as u8, y as u8, (x * y) as u8]));
+    save(&slow, &line.sandbox.path("line/slow.png"));
+    let attempts = format!("{}.attempts", line.log_path());
+    let is_in_work = |kills: usize| {
+        let text = fs::read_to_string(&attempts).unwrap_or_default();
+        text.lines().any(|line| line.ends_with(&format!(" {kills} 1")))
+    };
+    for kill in 0..2 {
+        if kill == 1 {
+            // Not held up by the other one, which is tried again later.
+            line.save(1, "good.png");
+        }
+        let mut child = command(line.arguments(&["--threshold", "1000"])).spawn().unwrap();
+        line.wait_for("a photo in work", |_| is_in_work(kill));
+        signal(&child, "-KILL");
+        child.wait().unwrap();
+        assert_eq!(line.paths("judged").len(), kill);
+    }
+    line.once(&["--threshold", "1000"])
+        .expect(1, &["0 judged, 0 anomalous, 1 failed", "slow.png: the program ended 2 times"]);
+    assert_eq!(line.paths("failed"), ["slow.png"]);
+    assert_eq!(line.paths("judged"), ["good.png"]);
+    assert!(!Path::new(&attempts).exists());
+    line.once(&["--threshold", "1000"]).expect(0, &["0 judged, 0 anomalous, 0 failed"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_no_text_are_judged_and_moved_like_others() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let line = Line::new();
+    let whole = {
+        line.save(1, "1.png");
+        fs::read(line.sandbox.path("line/1.png")).unwrap()
+    };
+    fs::remove_file(line.sandbox.path("line/1.png")).unwrap();
+    let names = [&b"a\xff.png"[..], b"a\xfe.png"].map(OsStr::from_bytes);
+    let place = |folder: &str, name: &OsStr| Path::new(&line.sandbox.path(folder)).join(name);
+    names.iter().for_each(|name| fs::write(place("line", name), &whole).unwrap());
+    line.once(&["--threshold", "-1000", "--move"]).expect(0, &["2 judged, 2 anomalous, 0 failed"]);
+    line.log().iter().for_each(|line| assert_follows("watch", line));
+    assert_eq!(line.paths("judged"), ["a\u{fffd}.png"; 2]);
+    let mut hex: Vec<Value> =
+        line.events("judged").iter().map(|line| line["path_hex"].clone()).collect();
+    hex.sort_by_key(Value::to_string);
+    assert_eq!(hex, ["61fe2e706e67", "61ff2e706e67"]);
+    for name in names {
+        assert!(!place("line", name).exists());
+        assert_eq!(fs::read(place("rejects", name)).unwrap(), whole);
+    }
+    line.once(&["--threshold", "-1000", "--move"]).expect(0, &["0 judged, 0 anomalous, 0 failed"]);
+}
+
+/// A writer reserves the whole file, then pauses for longer than the settle time.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_photo_that_is_still_being_written_is_neither_judged_nor_moved() {
+    use std::io::{Seek, SeekFrom};
+
+    let line = Line::new();
+    let whole = {
+        let path = line.sandbox.path("whole.bmp");
+        save(&part(1), &path);
+        fs::read(path).unwrap()
+    };
+    let mut writer = File::create(line.sandbox.path("line/1.bmp")).unwrap();
+    writer.set_len(whole.len() as u64).unwrap();
+    writer.write_all(&whole[..whole.len() / 2]).unwrap();
+    let child = command(line.arguments(&["--threshold", "-1000", "--move"])).spawn().unwrap();
+    line.save(2, "2.png");
+    line.wait_for("another verdict", |line| line.paths("filed") == ["2.png"]);
+    sleep(Duration::from_secs(2));
+    assert_eq!(line.files("line"), ["1.bmp"]);
+    writer.seek(SeekFrom::Start(0)).unwrap();
+    writer.write_all(&whole).unwrap();
+    drop(writer);
+    line.wait_for("the verdict", |line| line.paths("filed").len() == 2);
+    signal(&child, "-TERM");
+    end(child).expect(0, &["2 judged, 2 anomalous, 0 failed"]);
+    assert_eq!(fs::read(line.sandbox.path("rejects/1.bmp")).unwrap(), whole);
+    let photo = line.sandbox.path("whole.bmp");
+    let predicted = run(["predict", &shared().model, &photo, "--json"]).json_lines().remove(0);
+    assert_eq!(line.events("judged")[1]["score"], predicted["score"]);
+}
+
 /// Every state that a kill can leave between a verdict and the line that a reject was moved.
 #[test]
 fn what_a_kill_left_undone_is_made_up_for() {

@@ -1,4 +1,4 @@
-//! Whether the scores of the parts still are those that calibration promised.
+//! Whether the scores of the parts still are those of calibration.
 //!
 //! The test is one of betting against the hypothesis that nothing changed, and its false-alarm rate
 //! is proved in `docs/watch.md`.
@@ -62,7 +62,7 @@ pub struct DriftTest {
 
 impl DriftTest {
     /// Against the scores of good images that were not trained on, in any order, if parts are
-    /// defective at a rate of `defect_rate` at most (from 0 to below 1); none if there are fewer
+    /// defective at a rate of `defect_rate` at most (from 0 to below 1); `None` if there are fewer
     /// than [`MIN_SCORES`].
     pub fn new(calibration_scores: &[f32], defect_rate: f64) -> Option<Self> {
         let n = calibration_scores.len();

@@ -6,7 +6,7 @@ use crate::entry::{Entry, Session};
 /// Takes the lines of the log, so that the test goes on where the last session ended.
 #[derive(Debug)]
 pub struct DriftReplay<'a> {
-    /// The test; none without enough calibration scores.
+    /// The test; `None` without enough calibration scores.
     pub test: Option<DriftTest>,
     /// An alarm whose line is missing, because the program was killed before it could write it.
     pub unlogged: Option<Alarm>,
@@ -21,7 +21,7 @@ impl<'a> DriftReplay<'a> {
     }
 
     /// Takes a line.
-    pub fn take(&mut self, entry: &Entry) {
+    pub fn record_entry(&mut self, entry: &Entry) {
         let Some(test) = &mut self.test else { return };
         match entry {
             Entry::Started(earlier) => {
@@ -32,8 +32,8 @@ impl<'a> DriftReplay<'a> {
                     self.unlogged = None;
                 }
             }
-            Entry::Judged(verdict) if self.is_of_this_model => {
-                self.unlogged = test.observe(verdict.score).or(self.unlogged);
+            Entry::Judged(judged) if self.is_of_this_model => {
+                self.unlogged = test.observe(judged.verdict.score).or(self.unlogged);
             }
             Entry::Drift(_) => self.unlogged = None,
             Entry::Judged(_) | Entry::Failed(_) | Entry::Filed(_) | Entry::Stopped => {}
@@ -44,7 +44,11 @@ impl<'a> DriftReplay<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::{DriftSettings, PhotoFile, Verdict};
+    use std::path::Path;
+
+    use efficientad_evaluation::Verdict;
+
+    use crate::entry::{DriftSettings, JudgedPhoto, PhotoFile};
 
     fn session(model: &str) -> Session {
         let drift =
@@ -54,6 +58,7 @@ mod tests {
             model: model.to_owned(),
             threshold: None,
             drift: Some(drift),
+            engine: None,
         }
     }
 
@@ -63,9 +68,9 @@ mod tests {
     }
 
     fn judged(score: f32) -> Entry {
-        let photo =
-            PhotoFile { path: "1.png".to_owned(), bytes: 1, modified: jiff::Timestamp::UNIX_EPOCH };
-        Entry::Judged(Verdict { photo, score, p_value: None, anomalous: None })
+        let photo = PhotoFile::new(Path::new("1.png"), 1, jiff::Timestamp::UNIX_EPOCH);
+        let verdict = Verdict { score, ..Verdict::default() };
+        Entry::Judged(JudgedPhoto { photo, verdict })
     }
 
     /// Parts until the alarm of a test, all above calibration.
@@ -78,11 +83,11 @@ mod tests {
         let all = parts_to_alarm(test());
         let session = session("a");
         let mut replay = DriftReplay::new(Some(test()), &session);
-        replay.take(&Entry::Started(session.clone()));
-        replay.take(&judged(9.0));
-        replay.take(&Entry::Stopped);
-        replay.take(&Entry::Started(session.clone()));
-        replay.take(&judged(9.0));
+        replay.record_entry(&Entry::Started(session.clone()));
+        replay.record_entry(&judged(9.0));
+        replay.record_entry(&Entry::Stopped);
+        replay.record_entry(&Entry::Started(session.clone()));
+        replay.record_entry(&judged(9.0));
         assert_eq!(replay.unlogged, None);
         assert_eq!(parts_to_alarm(replay.test.unwrap()), all - 2);
     }
@@ -91,10 +96,10 @@ mod tests {
     fn another_model_begins_anew() {
         let (first, second) = (session("a"), session("b"));
         let mut replay = DriftReplay::new(Some(test()), &first);
-        replay.take(&Entry::Started(first.clone()));
-        (0..5).for_each(|_| replay.take(&judged(9.0)));
-        replay.take(&Entry::Started(second));
-        (0..500).for_each(|_| replay.take(&judged(9.0)));
+        replay.record_entry(&Entry::Started(first.clone()));
+        (0..5).for_each(|_| replay.record_entry(&judged(9.0)));
+        replay.record_entry(&Entry::Started(second));
+        (0..500).for_each(|_| replay.record_entry(&judged(9.0)));
         assert_eq!(replay.unlogged, None);
         assert_eq!(parts_to_alarm(replay.test.unwrap()), parts_to_alarm(test()));
     }
@@ -103,12 +108,12 @@ mod tests {
     fn an_alarm_that_was_not_written_is_not_lost() {
         let session = session("a");
         let mut replay = DriftReplay::new(Some(test()), &session);
-        replay.take(&Entry::Started(session.clone()));
-        (0..parts_to_alarm(test())).for_each(|_| replay.take(&judged(9.0)));
+        replay.record_entry(&Entry::Started(session.clone()));
+        (0..parts_to_alarm(test())).for_each(|_| replay.record_entry(&judged(9.0)));
         let alarm = replay.unlogged.expect("an alarm without a line");
-        replay.take(&Entry::Started(session.clone()));
+        replay.record_entry(&Entry::Started(session.clone()));
         assert_eq!(replay.unlogged, Some(alarm));
-        replay.take(&Entry::Drift(alarm));
+        replay.record_entry(&Entry::Drift(alarm));
         assert_eq!(replay.unlogged, None);
     }
 }

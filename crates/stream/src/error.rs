@@ -1,4 +1,4 @@
-//! Why watching can't go on.
+//! Why a stream can't go on.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,10 +6,18 @@ use std::path::PathBuf;
 use efficientad_datasets::DatasetError;
 use thiserror::Error;
 
-/// Why watching can't begin or go on.
+/// Why judging can't begin or go on.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum WatchError {
+pub enum StreamError {
+    /// A source can't go on.
+    #[error("{name}: {source}")]
+    Source {
+        /// What the source calls itself.
+        name: String,
+        /// What went wrong.
+        source: io::Error,
+    },
     /// The folder can't be listed.
     #[error("{}: cannot be listed ({source}); name a folder that photos arrive in", path.display())]
     Folder {
@@ -31,6 +39,13 @@ pub enum WatchError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// A file that is to be the log holds something else; it is left as it is.
+    #[error(
+        "{}: this file exists and is not such a log; it is left as it is: name another file for \
+         the log, or none",
+        .0.display()
+    )]
+    NotALog(PathBuf),
     /// Another watcher writes the log.
     #[error("{}: another efficientad writes this log; stop it, or choose another --log", .0.display())]
     InUse(PathBuf),

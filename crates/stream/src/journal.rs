@@ -8,10 +8,13 @@ use efficientad_files::sync_folder_of;
 use jiff::Timestamp;
 
 use crate::entry::{Entry, Line};
-use crate::error::WatchError;
+use crate::error::StreamError;
 
 /// Longest line that is read, in bytes; paths and reasons are far shorter.
 const MAX_LINE: u64 = 1 << 20;
+
+/// How every line begins.
+const LINE_START: &[u8] = br#"{"time":""#;
 
 /// An append-only file of [`Line`]s as JSON, one a line, that one watcher writes at a time.
 #[derive(Debug)]
@@ -27,13 +30,17 @@ pub struct Journal {
 
 impl Journal {
     /// Opens the log or begins it. The start of a line that a crash or a power cut left at the end
-    /// is cut off; its length in bytes is returned.
+    /// is cut off; its length in bytes is returned. Nothing is changed or made before the file is
+    /// recognised as a log, by its first line.
     ///
     /// # Errors
-    /// Another watcher has the log, or it can't be opened or repaired.
-    pub fn open(path: &Path) -> Result<(Self, u64), WatchError> {
+    /// The file is no log, another watcher has it, or it can't be opened or repaired.
+    pub fn open(path: &Path) -> Result<(Self, u64), StreamError> {
         let failed =
-            |action| move |source| WatchError::Log { path: path.to_owned(), action, source };
+            |action| move |source| StreamError::Log { path: path.to_owned(), action, source };
+        if !may_be_log(path).map_err(failed("read"))? {
+            return Err(StreamError::NotALog(path.to_owned()));
+        }
         let lock = lock_file(path)?;
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
@@ -52,9 +59,9 @@ impl Journal {
     ///
     /// # Errors
     /// The log can't be read, or a line is none of a log.
-    pub fn replay(&mut self, mut visit: impl FnMut(Entry)) -> Result<(), WatchError> {
+    pub fn replay(&mut self, mut visit: impl FnMut(Entry)) -> Result<(), StreamError> {
         let path = &self.path;
-        let failed = |source| WatchError::Log { path: path.clone(), action: "read", source };
+        let failed = |source| StreamError::Log { path: path.clone(), action: "read", source };
         self.file.seek(SeekFrom::Start(0)).map_err(failed)?;
         let mut reader = BufReader::with_capacity(1 << 16, &self.file);
         let mut bytes = Vec::new();
@@ -66,7 +73,7 @@ impl Journal {
             }
             let line: Line = serde_json::from_slice(&bytes).map_err(|error| {
                 let reason = error.to_string();
-                WatchError::Damaged { path: path.clone(), line: number, reason }
+                StreamError::Damaged { path: path.clone(), line: number, reason }
             })?;
             visit(line.entry);
         }
@@ -78,7 +85,7 @@ impl Journal {
     ///
     /// # Errors
     /// It can't be written; what was written of it is taken back.
-    pub fn append(&mut self, entry: Entry) -> Result<Line, WatchError> {
+    pub fn append(&mut self, entry: Entry) -> Result<Line, StreamError> {
         let line = Line { time: now(), entry };
         let written = serde_json::to_vec(&line).map_err(io::Error::from).and_then(|mut bytes| {
             bytes.push(b'\n');
@@ -103,7 +110,7 @@ impl Journal {
     ///
     /// # Errors
     /// The operating system could not.
-    pub fn sync(&mut self) -> Result<(), WatchError> {
+    pub fn sync(&mut self) -> Result<(), StreamError> {
         if !self.is_synced {
             self.file.sync_data().map_err(|source| self.failed("written", source))?;
             self.is_synced = true;
@@ -111,9 +118,32 @@ impl Journal {
         Ok(())
     }
 
-    fn failed(&self, action: &'static str, source: io::Error) -> WatchError {
-        WatchError::Log { path: self.path.clone(), action, source }
+    fn failed(&self, action: &'static str, source: io::Error) -> StreamError {
+        StreamError::Log { path: self.path.clone(), action, source }
     }
+}
+
+/// Whether a file is a log, as its first line tells, or what a crash may have left of one, or not
+/// there at all.
+fn may_be_log(path: &Path) -> io::Result<bool> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        file => file?,
+    };
+    if !file.metadata()?.is_file() {
+        // A folder is refused when it is opened to be written.
+        return Ok(true);
+    }
+    let mut first = Vec::new();
+    BufReader::new(file).take(MAX_LINE).read_until(b'\n', &mut first)?;
+    if first.ends_with(b"\n") {
+        return Ok(serde_json::from_slice::<Line>(&first).is_ok());
+    }
+    // The first line was torn, or a power cut left blocks that were never written.
+    let is_unwritten = |bytes: &[u8]| bytes.iter().all(|&byte| byte == 0);
+    let start = &first[..first.len().min(LINE_START.len())];
+    let is_short = (first.len() as u64) < MAX_LINE;
+    Ok(is_short && (is_unwritten(&first) || start == &LINE_START[..start.len()]))
 }
 
 fn now() -> Timestamp {
@@ -123,16 +153,16 @@ fn now() -> Timestamp {
 }
 
 /// Locks `LOG.lock`, not the log itself: on Windows a locked file can't be read by others.
-fn lock_file(log: &Path) -> Result<File, WatchError> {
+fn lock_file(log: &Path) -> Result<File, StreamError> {
     let mut path = log.as_os_str().to_owned();
     path.push(".lock");
     let path = PathBuf::from(path);
-    let failed = |source| WatchError::Log { path: path.clone(), action: "locked", source };
+    let failed = |source| StreamError::Log { path: path.clone(), action: "locked", source };
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
     let file = file.map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(WatchError::InUse(log.to_owned())),
+        Err(TryLockError::WouldBlock) => Err(StreamError::InUse(log.to_owned())),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
 }
@@ -204,8 +234,41 @@ mod tests {
             fs::write(&path, &text).unwrap();
             let (mut journal, _) = Journal::open(&path).unwrap();
             let error = journal.replay(|_| {}).unwrap_err();
-            assert!(matches!(error, WatchError::Damaged { line: 2, .. }), "{error}");
+            assert!(matches!(error, StreamError::Damaged { line: 2, .. }), "{error}");
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_log_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.json");
+        let long = vec![b'x'; 2 << 20];
+        let files: [&[u8]; 6] = [
+            b"{\"camera\": 1}\n{\"camera\": 2}\nlast line without a break",
+            b"{\"camera\": 1}",
+            b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+            b"\n",
+            b"{\"time\":\"2026-11-24T11:00:01Z\",\"event\":\"lunch\"}\n",
+            &long,
+        ];
+        for content in files {
+            fs::write(&path, content).unwrap();
+            let error = Journal::open(&path).unwrap_err();
+            assert!(matches!(&error, StreamError::NotALog(named) if *named == path), "{error}");
+            assert!(fs::read(&path).unwrap() == content);
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is made");
+        }
+    }
+
+    #[test]
+    fn a_first_line_that_was_torn_is_the_start_of_a_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        for content in ["", "{", "{\"time\":\"2026-11", "\0\0\0\0"] {
+            fs::write(&path, content).unwrap();
+            let (mut journal, cut) = Journal::open(&path).unwrap();
+            assert_eq!((entries(&mut journal), cut), (0, content.len() as u64));
         }
     }
 
@@ -214,7 +277,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.jsonl");
         let first = Journal::open(&path).unwrap();
-        assert!(matches!(Journal::open(&path), Err(WatchError::InUse(log)) if log == path));
+        assert!(matches!(Journal::open(&path), Err(StreamError::InUse(log)) if log == path));
         drop(first);
         Journal::open(&path).unwrap();
     }

@@ -2,10 +2,9 @@
 
 use std::fs::{self, Metadata};
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use efficientad_datasets::is_image;
-use efficientad_evaluation::Photo;
 use jiff::Timestamp;
 use walkdir::{DirEntry, WalkDir};
 
@@ -20,20 +19,11 @@ pub struct Found {
     pub photo: PhotoFile,
 }
 
-impl Found {
-    /// Whether the file still is what it was.
-    pub fn is_unchanged(&self) -> bool {
-        self.path.symlink_metadata().is_ok_and(|metadata| {
-            metadata.is_file()
-                && metadata.len() == self.photo.bytes
-                && modified(&metadata) == self.photo.modified
-        })
-    }
-
-    /// As the photo to be judged.
-    pub fn to_photo(&self) -> Photo {
-        Photo { path: self.path.clone(), relative: PathBuf::from(&self.photo.path) }
-    }
+/// Whether the file at a path still is what it was.
+pub fn is_unchanged(path: &Path, photo: &PhotoFile) -> bool {
+    path.symlink_metadata().is_ok_and(|metadata| {
+        metadata.is_file() && metadata.len() == photo.bytes && modified(&metadata) == photo.modified
+    })
 }
 
 /// What a look into the folder gave.
@@ -43,10 +33,24 @@ pub struct Listing {
     pub photos: Vec<Found>,
     /// What could not be looked at.
     pub problems: Vec<String>,
+    /// Symbolic links to folders, which are not followed.
+    pub linked_folders: Vec<PathBuf>,
 }
 
-/// Lists the image files in and below `folder`, but for those in `rejects`, hidden files and
-/// folders (names that begin with a dot), and symbolic links.
+/// Folders that systems and programs make by themselves: thumbnails, waste, what an archive says
+/// of its files. In any case.
+const SYSTEM_FOLDERS: [&str; 7] = [
+    "@eaDir",
+    "#recycle",
+    ".thumbnails",
+    "__MACOSX",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "lost+found",
+];
+
+/// Lists the image files in and below `folder`, but for those in `rejects`, in folders of the
+/// system, hidden files and folders (names that begin with a dot), and symbolic links.
 ///
 /// # Errors
 /// The folder itself can't be listed.
@@ -56,10 +60,13 @@ pub fn list(folder: &Path, rejects: Option<&Path>) -> io::Result<Listing> {
     let mut listing = Listing::default();
     let is_wanted = |entry: &DirEntry| {
         let is_hidden = entry.file_name().as_encoded_bytes().first() == Some(&b'.');
-        entry.depth() == 0 || !is_hidden && rejects != Some(entry.path())
+        entry.depth() == 0 || !is_hidden && rejects != Some(entry.path()) && !is_of_system(entry)
     };
     for entry in WalkDir::new(folder).into_iter().filter_entry(is_wanted) {
         let found = entry.and_then(|entry| {
+            if entry.path_is_symlink() && entry.depth() > 0 && entry.path().is_dir() {
+                listing.linked_folders.push(entry.path().to_owned());
+            }
             let is_photo = entry.file_type().is_file() && is_image(entry.path());
             is_photo.then(|| found(folder, &entry)).transpose()
         });
@@ -73,6 +80,11 @@ pub fn list(folder: &Path, rejects: Option<&Path>) -> io::Result<Listing> {
     Ok(listing)
 }
 
+fn is_of_system(entry: &DirEntry) -> bool {
+    let is_name = |name: &str| entry.file_name().eq_ignore_ascii_case(name);
+    entry.file_type().is_dir() && SYSTEM_FOLDERS.iter().any(|name| is_name(name))
+}
+
 /// Whether a file or folder was taken away while the folder was listed.
 fn is_gone(error: &walkdir::Error) -> bool {
     error.io_error().is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
@@ -80,29 +92,14 @@ fn is_gone(error: &walkdir::Error) -> bool {
 
 fn found(folder: &Path, entry: &DirEntry) -> walkdir::Result<Found> {
     let metadata = entry.metadata()?;
-    let photo = PhotoFile {
-        path: name_below(folder, entry.path()),
-        bytes: metadata.len(),
-        modified: modified(&metadata),
-    };
+    let below = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+    let photo = PhotoFile::new(below, metadata.len(), modified(&metadata));
     Ok(Found { path: entry.path().to_owned(), photo })
 }
 
 /// The time of the last change; the beginning of 1970 on file systems that have none.
 pub fn modified(metadata: &Metadata) -> Timestamp {
     metadata.modified().ok().and_then(|time| time.try_into().ok()).unwrap_or_default()
-}
-
-/// What the log calls a file: its path below the folder, with `/` on every system. Bytes that are
-/// no text become `�`.
-fn name_below(folder: &Path, path: &Path) -> String {
-    let below = path.strip_prefix(folder).unwrap_or(path);
-    let parts: Vec<_> = below
-        .components()
-        .filter(|part| matches!(part, Component::Normal(_)))
-        .map(|part| part.as_os_str().to_string_lossy())
-        .collect();
-    parts.join("/")
 }
 
 #[cfg(test)]
@@ -125,6 +122,11 @@ mod tests {
             "rejects/7.png",
             "log.jsonl",
             "a/rejects/8.png",
+            "@eaDir/1.png/thumb.jpg",
+            "a/.thumbnails/9.png",
+            "a/__macosx/10.png",
+            "$Recycle.Bin/11.png",
+            "System Volume Information/12.png",
         ];
         for file in files {
             let path = folder.join(file);
@@ -142,10 +144,13 @@ mod tests {
         names.sort_unstable();
         assert_eq!(names, ["1.png", "a/3.tiff", "a/b/2.JPG", "a/rejects/8.png"]);
         assert!(listing.problems.is_empty());
-        assert!(listing.photos.iter().all(|found| found.photo.bytes == 5 && found.is_unchanged()));
+        #[cfg(unix)]
+        assert_eq!(listing.linked_folders, [folder.join("circle")]);
+        let is_same = |found: &Found| is_unchanged(&found.path, &found.photo);
+        assert!(listing.photos.iter().all(|found| found.photo.bytes == 5 && is_same(found)));
         let first = listing.photos.iter().find(|found| found.photo.path == "1.png").unwrap();
         fs::write(folder.join("1.png"), b"123456").unwrap();
-        assert!(!first.is_unchanged());
+        assert!(!is_same(first));
     }
 
     #[test]
