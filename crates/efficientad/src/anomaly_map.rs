@@ -20,11 +20,6 @@ impl PhotoMaps {
         Self { student_teacher: zeros.clone(), student_autoencoder: zeros, layout }
     }
 
-    /// Where the photo's cells lie.
-    pub(crate) fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
     /// Of given values, one for each cell.
     #[cfg(test)]
     pub(crate) fn of_cells(

@@ -248,7 +248,7 @@ mod tests {
             .iter()
             .map(|file| {
                 let photo = efficientad_images::load(file, &Default::default()).unwrap();
-                inspector.compare(&[&photo], Share::Whole).unwrap().remove(0)
+                inspector.compare(&photo, Share::Whole).unwrap()
             })
             .collect();
         println!("{} images", population.len());

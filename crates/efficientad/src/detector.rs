@@ -1,6 +1,6 @@
 //! Inspection of images by a model.
 
-use crate::anomaly_map::{Map, PhotoMaps};
+use crate::anomaly_map::Map;
 use crate::calibration::{Calibration, Quantiles};
 use crate::error::Error;
 use crate::inspection::Inspector;
@@ -182,8 +182,7 @@ impl Detector {
     /// map holds no numbers, as a damaged model may cause.
     pub fn inspect(&self, image: &RgbImage) -> Result<Inspection, Error> {
         let call = self.inspector.begin();
-        let maps = self.inspector.compare(&[image], call.share)?;
-        maps.iter().map(|maps| self.judge(maps, call.share)).next().unwrap_or(Err(Error::NotFinite))
+        self.inspect_with(image, call.share)
     }
 
     /// Judges images, each as [`Detector::inspect`] does: the same to the last bit, but more images a
@@ -194,15 +193,14 @@ impl Detector {
         }
         let mut results: Vec<_> = images.iter().map(|_| None).collect();
         self.inspector.for_each(&mut results, |index, result| {
-            let maps = self.inspector.compare(&images[index..=index], Share::OneThread);
-            let maps = maps.and_then(|maps| self.judge(&maps[0], Share::OneThread));
-            *result = Some(maps);
+            *result = Some(self.inspect_with(images[index], Share::OneThread));
         });
         results.into_iter().flatten().collect()
     }
 
-    fn judge(&self, maps: &PhotoMaps, share: Share) -> Result<Inspection, Error> {
-        let map = self.inspector.anomaly_map(maps, &self.quantiles, share);
+    fn inspect_with(&self, image: &RgbImage, share: Share) -> Result<Inspection, Error> {
+        let maps = self.inspector.compare(image, share)?;
+        let map = self.inspector.anomaly_map(&maps, &self.quantiles, share);
         let score = map.max();
         if !map.values.iter().all(|value| value.is_finite()) {
             return Err(Error::NotFinite);

@@ -6,13 +6,12 @@ use crate::error::Error;
 use crate::input::write_normalized;
 use crate::position::PositionWeights;
 use crate::teacher::TeacherStatistics;
-use crate::view::{Framing, Layout, Window};
+use crate::view::{Framing, Layout};
 use efficientad_engine::{
     DifferenceMaps, EngineId, InspectionEngine, Networks, PdnSize, PreparedNetworks, Share, Tensor,
     TensorView, Threads, Weights,
 };
 use efficientad_images::RgbImage;
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -87,42 +86,23 @@ impl Inspector {
         InProgress { inspector: self, share }
     }
 
-    /// Compares the networks on photos, window by window.
-    pub(crate) fn compare(
-        &self,
-        photos: &[&RgbImage],
-        share: Share,
-    ) -> Result<Vec<PhotoMaps>, Error> {
-        let mut maps = Vec::with_capacity(photos.len());
-        let mut looks = Vec::new();
-        for (index, photo) in photos.iter().enumerate() {
-            let layout = self.layout_of(photo.dimensions())?;
-            looks.extend(layout.windows().into_iter().map(|window| (index, window)));
-            maps.push((layout.canvas_of(photo), PhotoMaps::new(layout)));
-        }
-        for looks in looks.chunks(self.engine.batch().max(1)) {
-            let images = self.images(&maps, looks);
+    /// Compares the networks on a photo, window by window.
+    pub(crate) fn compare(&self, photo: &RgbImage, share: Share) -> Result<PhotoMaps, Error> {
+        let layout = self.layout_of(photo.dimensions())?;
+        let canvas = layout.canvas_of(photo);
+        let mut maps = PhotoMaps::new(Arc::clone(&layout));
+        for windows in layout.windows().chunks(self.engine.batch().max(1)) {
+            let mut images = Tensor::zeros(self.framing.input().shape(windows.len()));
+            for (place, &window) in windows.iter().enumerate() {
+                let input = layout.input(&canvas, window);
+                write_normalized(&input, images.images_mut(place..place + 1).data);
+            }
             let differences = self.compare_images(images.view(), share)?;
-            for (&(index, window), differences) in looks.iter().zip(&differences) {
-                maps[index].1.add(window, differences);
+            for (&window, differences) in windows.iter().zip(&differences) {
+                maps.add(window, differences);
             }
         }
-        Ok(maps.into_iter().map(|(_, maps)| maps).collect())
-    }
-
-    /// What windows show of canvases, as the networks read it.
-    fn images(
-        &self,
-        photos: &[(Cow<'_, RgbImage>, PhotoMaps)],
-        looks: &[(usize, Window)],
-    ) -> Tensor {
-        let mut images = Tensor::zeros(self.framing.input().shape(looks.len()));
-        for (place, &(index, window)) in looks.iter().enumerate() {
-            let (canvas, maps) = &photos[index];
-            let input = maps.layout().input(canvas, window);
-            write_normalized(&input, images.images_mut(place..place + 1).data);
-        }
-        images
+        Ok(maps)
     }
 
     /// The layout of photos of a size in pixels (width, height).

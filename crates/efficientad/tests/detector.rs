@@ -40,10 +40,10 @@ fn engine(threads: usize) -> Arc<CpuEngine> {
     Arc::new(CpuEngine::new(threads, InstructionSet::best()).unwrap())
 }
 
-/// Trained for a step.
-fn model(view: View) -> Model {
+/// Two images to learn from and to calibrate on.
+fn data() -> TrainingData {
     let images = Arc::new(Stripes(2));
-    let data = TrainingData {
+    TrainingData {
         train: images.clone(),
         validation: images,
         photos: None,
@@ -55,12 +55,17 @@ fn model(view: View) -> Model {
             orientation: Orientation::AsStored,
         },
         old: None,
-    };
+    }
+}
+
+/// Trained for a step.
+fn model(view: View) -> Model {
     let recipe = Recipe { view, steps: 1, ..Recipe::default() };
     let teacher = Teacher::embedded(recipe.size).unwrap();
     let mut quiet = |_| ControlFlow::Continue(());
     let options = TrainOptions::default();
-    let mut trainer = Trainer::new(engine(2), teacher, recipe, data, options, &mut quiet).unwrap();
+    let mut trainer =
+        Trainer::new(engine(2), teacher, recipe, data(), options, &mut quiet).unwrap();
     trainer.step().unwrap();
     trainer.finish(&mut quiet).unwrap()
 }
@@ -175,20 +180,6 @@ fn a_threshold_is_for_the_arithmetic_that_it_was_calibrated_with() {
 
 #[test]
 fn progress_can_cancel_a_training() {
-    let images = Arc::new(Stripes(2));
-    let data = TrainingData {
-        train: images.clone(),
-        validation: images,
-        photos: None,
-        description: DataDescription {
-            fingerprint: String::new(),
-            train_images: 2,
-            validation_images: 2,
-            photos: "none".to_owned(),
-            orientation: Orientation::AsStored,
-        },
-        old: None,
-    };
     let recipe = Recipe { steps: 1, ..Recipe::default() };
     let teacher = Teacher::embedded(recipe.size).unwrap();
     let mut seen = 0;
@@ -197,7 +188,7 @@ fn progress_can_cancel_a_training() {
         ControlFlow::Break(())
     };
     let begun =
-        Trainer::new(engine(1), teacher, recipe, data, TrainOptions::default(), &mut cancel);
+        Trainer::new(engine(1), teacher, recipe, data(), TrainOptions::default(), &mut cancel);
     assert!(matches!(begun.err(), Some(Error::Cancelled)));
     assert_eq!(seen, 1);
 }

@@ -27,8 +27,8 @@ pub(crate) fn calibrate(
     for index in 0..total {
         report(progress, Progress { stage: Stage::Calibration, done: index, total })?;
         let image = load(validation, index)?;
-        let of_image = inspector.compare(&[&image], Share::Whole);
-        maps.extend(of_image.map_err(|error| error.of_image(validation.name(index)))?);
+        let of_image = inspector.compare(&image, Share::Whole);
+        maps.push(of_image.map_err(|error| error.of_image(validation.name(index)))?);
     }
     report(progress, Progress { stage: Stage::Calibration, done: total, total })?;
     let quantiles = Quantiles::of(&maps)?;
