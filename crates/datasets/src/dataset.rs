@@ -6,21 +6,85 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::loco::Region;
-use crate::{DatasetError, Fingerprint, LeftOut, Split, fingerprint, hold_back, layout};
+use crate::{
+    DatasetError, Fingerprint, LeftOut, Split, Taken, fingerprint, hold_back, layout, taken,
+};
 
-/// How a data set's folders are laid out.
+/// How a data set is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Layout {
     /// Nothing but images of good parts.
     Folder,
-    /// MVTec AD: `train/good`, `test/<kind>`, `ground_truth/<kind>/<stem>_mask.png`.
+    /// MVTec AD: `train/good`, `test/<kind>`, `ground_truth/<kind>/<stem>_mask.png`. So are MPDD, BTech (`ok`, `ko`),
+    /// MVTec 3D-AD (with folders `rgb` and `gt` in each kind's), MVTec AD 2 (`test_public`) and KolektorSDD2 (masks beside
+    /// the photos).
     MvtecAd,
     /// MVTec LOCO: MVTec AD's folders with `validation/good`, `ground_truth/<kind>/<stem>/000.png …` and
     /// `defects_config.json`.
     MvtecLoco,
     /// VisA: `Data/Images`, `Data/Masks`, and the split in `../split_csv/1cls.csv`.
     Visa,
+    /// Real-IAD: a folder that a JSON file of its name describes.
+    RealIad,
+    /// Folders that say by their names what they hold, such as `OK`, `NG` and `MASK`.
+    Labelled,
+    /// Masks beside the photos, as of KolektorSDD: `Part0.jpg` and `Part0_label.bmp`. Where the mask is black, or there is
+    /// none, the part is good.
+    MasksBeside,
+    /// A CSV file with the columns `path` and `label`, perhaps `mask` and `split`.
+    Table,
+    /// Folders that the user has told the meaning of ([`Stated`]).
+    Stated,
+}
+
+/// Folders, and what they hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stated {
+    /// Photos of good parts, in the folders and below them.
+    pub good: Vec<PathBuf>,
+    /// Photos of defects; a folder's subfolders are kinds of them.
+    pub defects: Vec<PathBuf>,
+    /// Masks of the defects, named like the photos.
+    pub masks: Vec<PathBuf>,
+}
+
+/// Where a data set lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatasetSource {
+    /// A folder, a table or a description, whose layout tells what is what.
+    Recognised(PathBuf),
+    /// Folders of which the user has told it.
+    Stated(Stated),
+}
+
+impl DatasetSource {
+    /// Opens the data set.
+    ///
+    /// # Errors
+    /// As [`Dataset::open`] and [`Dataset::stated`].
+    pub fn open(&self, purpose: Purpose) -> Result<Dataset, DatasetError> {
+        match self {
+            Self::Recognised(root) => Dataset::open(root),
+            Self::Stated(folders) => Dataset::stated(folders, purpose),
+        }
+    }
+}
+
+impl<P: Into<PathBuf>> From<P> for DatasetSource {
+    fn from(root: P) -> Self {
+        Self::Recognised(root.into())
+    }
+}
+
+/// What good parts are needed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To train on them.
+    Training,
+    /// To test with them.
+    Evaluation,
 }
 
 /// Where a test image's defects are written down.
@@ -62,6 +126,14 @@ pub struct TestImage {
     pub ground_truth: GroundTruth,
 }
 
+impl TestImage {
+    pub(crate) fn new(root: &Path, path: PathBuf, kind: &str, ground_truth: GroundTruth) -> Self {
+        let relative = path.strip_prefix(root).unwrap_or(&path).to_owned();
+        let anomalous = ground_truth != GroundTruth::Good;
+        Self { path, relative, kind: kind.to_owned(), anomalous, ground_truth }
+    }
+}
+
 /// The images of one data set. Every list is sorted by the bytes of the names below the root.
 #[derive(Clone, Debug)]
 pub struct Dataset {
@@ -75,29 +147,82 @@ pub struct Dataset {
     pub validation: Vec<PathBuf>,
     /// Images to evaluate on; may be empty.
     pub test: Vec<TestImage>,
-    /// The other visible files in the folders that photos were taken from.
+    /// What else there is.
     pub left_out: LeftOut,
 }
 
 impl Dataset {
-    /// Recognises the layout of the folder `root` and lists its images.
+    pub(crate) fn empty(root: &Path, layout: Layout) -> Self {
+        Self {
+            root: root.to_owned(),
+            layout,
+            train: Vec::new(),
+            validation: Vec::new(),
+            test: Vec::new(),
+            left_out: LeftOut::default(),
+        }
+    }
+
+    /// Recognises the [`Layout`] of the folder `root` and lists its images. A table ([`Layout::Table`]) or a description
+    /// ([`Layout::RealIad`]) may be given instead of its folder. Case tells nothing in names of folders.
     ///
-    /// 1. With a folder `train` it is MVTec AD's layout, or MVTec LOCO's if there is a `defects_config.json`.
-    ///    Only `train/good` is trained on. `test` may be missing. Masks may have any image extension and be named
-    ///    `<stem>_mask` or `<stem>`; defects without one have [`GroundTruth::Missing`].
+    /// 1. With a folder `train` or `test` it is MVTec AD's layout, or MVTec LOCO's if there is a `defects_config.json`.
+    ///    Only `train/good` is trained on. Masks may have any image extension and be named `<stem>_mask` or `<stem>`;
+    ///    defects without one have [`GroundTruth::Missing`].
     /// 2. With `Data/Images` it is a VisA category: `root` is the category's folder (such as `VisA/candle`), whose
     ///    name is looked up in the table `split_csv/1cls.csv` beside it.
-    /// 3. Otherwise it is a plain folder of good images: those directly in it, or if there are none, all in its
+    /// 3. With a JSON file of its name in or near it, it is a category of Real-IAD.
+    /// 4. With a CSV file whose first line names a path and a label, that table tells.
+    /// 5. With folders called `OK` and `NG`, `good` and `defects`, or the like, these tell.
+    /// 6. With masks beside photos, these tell.
+    /// 7. Otherwise it is a plain folder of good images: those directly in it, or if there are none, all in its
     ///    subfolders.
     ///
-    /// Hidden files and files without one of the [`IMAGE_EXTENSIONS`](crate::IMAGE_EXTENSIONS) are left out; those visible
-    /// are counted in [`left_out`](Self::left_out).
+    /// A layout of 4 to 6 that has defects but tells no good photos to test with keeps a fifth of ten and more good photos
+    /// for that, drawn by their number alone.
+    ///
+    /// Hidden files and files without one of the [`IMAGE_EXTENSIONS`](crate::IMAGE_EXTENSIONS) are left out; those visible,
+    /// and photos that are not taken, are in [`left_out`](Self::left_out). Whether there is enough to train on,
+    /// [`trainable`](Self::trainable) tells.
     ///
     /// # Errors
-    /// The folder is missing, holds no images or only a single good one, holds several data sets, lacks a part of its
-    /// layout, or a file that describes it is malformed.
+    /// The folder is missing, holds no images or several data sets, mixes what looks good with what does not, lacks a part
+    /// of its layout, or a file that describes it is malformed.
     pub fn open(root: impl AsRef<Path>) -> Result<Self, DatasetError> {
         layout::open(root.as_ref())
+    }
+
+    /// Lists the images of folders whose meaning is told; names tell nothing but masks from photos.
+    ///
+    /// # Errors
+    /// A folder is missing, or a photo lies in two of them.
+    pub fn stated(folders: &Stated, purpose: Purpose) -> Result<Self, DatasetError> {
+        layout::open_stated(folders, purpose)
+    }
+
+    /// The data set, if there is enough to train on: an image, and one for validation.
+    ///
+    /// # Errors
+    /// There is not.
+    pub fn trainable(self) -> Result<Self, DatasetError> {
+        let needed = if self.validation.is_empty() { 2 } else { 1 };
+        let Some(first) = self.train.first() else {
+            return Err(match self.layout {
+                Layout::MvtecAd | Layout::MvtecLoco => DatasetError::MissingTrain(self.root),
+                Layout::Folder => DatasetError::NoImages(self.root),
+                _ => DatasetError::NoGood(self.root),
+            });
+        };
+        if self.train.len() < needed {
+            let path = first.parent().unwrap_or(&self.root).to_owned();
+            return Err(DatasetError::TooFewImages { path, found: self.train.len(), needed });
+        }
+        Ok(self)
+    }
+
+    /// What is taken from which folder, as what.
+    pub fn taken(&self) -> Vec<Taken> {
+        taken::of(self)
     }
 
     /// Training and validation images: the data set's own validation images where it brings some, else a part held

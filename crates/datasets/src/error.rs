@@ -1,3 +1,4 @@
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// What is wrong with a data set, where, and what to do about it.
@@ -46,6 +47,54 @@ pub enum DatasetError {
         "{0}: missing; MVTec LOCO's ground truth can't be read without it, restore it from the download"
     )]
     MissingDefectsConfig(PathBuf),
+    /// Names say that a folder holds more than good parts, but not what all of it is.
+    #[error("{0}")]
+    Mixed(Box<Mixed>),
+    /// The name of a folder says that it holds no good parts.
+    #[error(
+        "{}: by its name this folder holds {doubt}, not good parts; say that they are good parts, if they are",
+        .folder.display()
+    )]
+    DoubtfulFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// What it seems to hold.
+        doubt: Doubt,
+    },
+    /// The names of some photos say that they are not of good parts.
+    #[error(
+        "{}: {doubtful} of {photos} photos are {doubt} by their names, such as {example}; move them to a folder of \
+         their own, or say that all are good parts",
+        .folder.display()
+    )]
+    DoubtfulNames {
+        /// The folder.
+        folder: PathBuf,
+        /// Photos in it.
+        photos: usize,
+        /// Those of such names.
+        doubtful: usize,
+        /// One of them.
+        example: String,
+        /// What they seem to be.
+        doubt: Doubt,
+    },
+    /// There are folders of defects, but none of good parts.
+    #[error(
+        "{0}: there are photos of defects, but none of good parts to train on; add a folder good"
+    )]
+    NoGood(PathBuf),
+    /// A photo is said to be two things.
+    #[error("{0}: this photo is given twice")]
+    Twice(PathBuf),
+    /// A folder holds several tables of photos.
+    #[error("{}: several tables of photos are here; open one of them, for example {}", .folder.display(), .example.display())]
+    SeveralTables {
+        /// The folder.
+        folder: PathBuf,
+        /// One of the tables.
+        example: PathBuf,
+    },
     /// A file of the data set can't be understood.
     #[error("{path}: {reason}")]
     Malformed {
@@ -79,5 +128,64 @@ impl DatasetError {
 
     pub(crate) fn malformed(path: &Path, reason: impl Into<String>) -> Self {
         Self::Malformed { path: path.to_owned(), reason: reason.into() }
+    }
+}
+
+/// What photos seem to be by their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// Photos of defects.
+    Defects,
+    /// Masks.
+    Masks,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Defects => "defects",
+            Self::Masks => "masks",
+        })
+    }
+}
+
+/// Folders of a folder, by what their names say.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Mixed {
+    /// The folder.
+    pub root: PathBuf,
+    /// Those of good parts.
+    pub good: Vec<PathBuf>,
+    /// Those of defects.
+    pub defects: Vec<PathBuf>,
+    /// Those of masks.
+    pub masks: Vec<PathBuf>,
+    /// Names say nothing of these.
+    pub unclear: Vec<PathBuf>,
+}
+
+impl fmt::Display for Mixed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { root, good, defects, masks, unclear } = self;
+        write!(f, "{}: not all of this is of good parts:", root.display())?;
+        let kinds = [
+            ("by its name of good parts", good),
+            ("by its name of defects", defects),
+            ("by its name of masks", masks),
+            ("unclear", unclear),
+        ];
+        let mut separator = " ";
+        for (kind, folders) in kinds {
+            for folder in folders.iter().take(3) {
+                let below = folder.strip_prefix(root).unwrap_or(folder);
+                let name = if below.as_os_str().is_empty() { folder } else { below };
+                write!(f, "{separator}{} ({kind})", name.display())?;
+                separator = ", ";
+            }
+            if folders.len() > 3 {
+                write!(f, ", and {} more", folders.len() - 3)?;
+            }
+        }
+        f.write_str("; say which folders hold good parts, which defects, and which masks")
     }
 }

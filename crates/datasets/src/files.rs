@@ -1,12 +1,12 @@
 //! Listing folders.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::{DatasetError, LeftOut, is_image};
+use crate::{DatasetError, LeftOut, Reason, is_image, meaning};
 
 /// The most bytes that a data set's table or description may have: ten times VisA's table.
 const MAX_TEXT: u64 = 16 << 20;
@@ -31,11 +31,29 @@ pub(crate) fn read_text(path: &Path) -> Result<String, DatasetError> {
     Ok(text)
 }
 
+/// Folders that systems and programs make by themselves: thumbnails, waste, what an archive says of its files.
+const SYSTEM_FOLDERS: [&str; 7] = [
+    "@eaDir",
+    "#recycle",
+    ".thumbnails",
+    "__MACOSX",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "lost+found",
+];
+
+/// Whether a folder of this name, in any case, was made by a system or a program, for thumbnails or waste.
+pub fn is_system_folder(name: &OsStr) -> bool {
+    SYSTEM_FOLDERS.iter().any(|system| name.eq_ignore_ascii_case(system))
+}
+
 /// A folder's visible content, each list sorted by the bytes of the names.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
     pub images: Vec<PathBuf>,
     pub folders: Vec<PathBuf>,
+    /// Files that may be tables of photos; they are among the other files, too.
+    pub tables: Vec<PathBuf>,
     /// The other files.
     pub left_out: LeftOut,
 }
@@ -53,61 +71,100 @@ impl Listing {
                 continue;
             }
             if path.is_dir() {
-                listing.folders.push(path);
+                if is_system_folder(path.file_name().unwrap_or_default()) {
+                    listing.left_out.add_folder(&path, Reason::System);
+                } else {
+                    listing.folders.push(path);
+                }
             } else if is_image(&path) && !is_endless(&path) {
                 listing.images.push(path);
             } else {
                 listing.left_out.add(&path);
+                if has_extension(&path, "csv") && path.is_file() {
+                    listing.tables.push(path);
+                }
             }
         }
         listing.images.sort_unstable_by(|a, b| name_bytes(a).cmp(name_bytes(b)));
         listing.folders.sort_unstable_by(|a, b| name_bytes(a).cmp(name_bytes(b)));
+        listing.tables.sort_unstable();
         Ok(listing)
     }
 
-    /// As [`read`](Self::read), but a folder that is not there is an empty one.
-    pub fn read_optional(folder: &Path) -> Result<Self, DatasetError> {
-        if folder.exists() { Self::read(folder) } else { Ok(Self::default()) }
+    /// Takes out the images that are masks by their names, such as `Part0_label.bmp` beside `Part0.jpg`: mask by the
+    /// photo's stem in lower case.
+    pub fn take_masks(&mut self) -> BTreeMap<String, PathBuf> {
+        let stems: BTreeSet<String> = self.images.iter().map(|path| lower_stem(path)).collect();
+        let mut masks = BTreeMap::new();
+        self.images.retain(|path| {
+            match meaning::masked_photo(&stem(path)).filter(|photo| stems.contains(photo)) {
+                Some(photo) => {
+                    masks.insert(photo, path.clone());
+                    false
+                }
+                None => true,
+            }
+        });
+        masks
     }
 }
 
-/// The images of a folder, which must hold at least one, and what else it holds.
-pub(crate) fn images_in(folder: &Path) -> Result<(Vec<PathBuf>, LeftOut), DatasetError> {
-    let Listing { images, left_out, .. } = Listing::read(folder)?;
-    if images.is_empty() {
-        return Err(DatasetError::NoImages(folder.to_owned()));
-    }
-    Ok((images, left_out))
+/// Which of the images below a folder are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// All.
+    All,
+    /// Those that are no masks by their names or that of their folder.
+    NoMasks,
 }
 
-/// All images in the folders below `folder`, sorted by the bytes of their paths, and what else they hold. Links to folders are
+/// The images in and below `folder`, sorted by the bytes of their paths, and what else there is. Links to folders are
 /// not followed, so that a circle of links ends.
-pub(crate) fn images_below(folder: &Path) -> Result<(Vec<PathBuf>, LeftOut), DatasetError> {
-    let mut open = vec![folder.to_owned()];
+pub(crate) fn images_below(
+    folder: &Path,
+    wanted: Wanted,
+) -> Result<(Vec<PathBuf>, LeftOut), DatasetError> {
+    let mut open = vec![(folder.to_owned(), false)];
     let mut images = Vec::new();
     let mut left_out = LeftOut::default();
-    while let Some(folder) = open.pop() {
-        let listing = Listing::read(&folder)?;
+    while let Some((inner, of_masks)) = open.pop() {
+        let mut listing = Listing::read(&inner)?;
+        if wanted == Wanted::NoMasks {
+            let masks = if of_masks {
+                listing.images.drain(..).count()
+            } else {
+                listing.take_masks().len()
+            };
+            left_out.add_photos(&inner, masks, Reason::Masks);
+        }
         images.extend(listing.images);
         left_out.extend(&listing.left_out);
-        open.extend(listing.folders.into_iter().filter(|folder| !folder.is_symlink()));
+        for folder in listing.folders {
+            if folder.is_symlink() {
+                left_out.add_folder(&folder, Reason::Linked);
+            } else {
+                let of_masks = of_masks || meaning::of(&name(&folder)).masks;
+                open.push((folder, of_masks));
+            }
+        }
     }
     images.sort_by_cached_key(|path| relative_name(folder, path).into_bytes());
     Ok((images, left_out))
 }
 
-/// Files by the stem of their names; of equal stems the first file wins.
-pub(crate) fn by_stem(files: Vec<PathBuf>) -> BTreeMap<String, PathBuf> {
-    let mut stems = BTreeMap::new();
-    for file in files {
-        stems.entry(stem(&file)).or_insert(file);
-    }
-    stems
+/// Whether a file's name ends so, in any case.
+pub(crate) fn has_extension(path: &Path, wanted: &str) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(wanted))
 }
 
 /// A file's name without its extension.
 pub(crate) fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// A file's name without its extension, in lower case.
+pub(crate) fn lower_stem(path: &Path) -> String {
+    stem(path).to_lowercase()
 }
 
 /// A file or folder's name.

@@ -1,19 +1,79 @@
-//! What a folder holds besides images.
+//! What a folder holds besides the photos that are taken.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use efficientad_images::is_unread_image_extension;
 
-/// Visible files that are not taken for images, counted by their extensions; pipes, sockets and devices, too, whatever
-/// they are called.
+/// Visible files that are not taken for images, counted by their extensions (pipes, sockets and devices, too, whatever
+/// they are called), and folders with photos that are not taken.
 ///
-/// It reads as `2 .gif, 1 .txt, 1 without extension`.
+/// It reads as `2 .gif, 1 .txt, 1 without extension; parts/NG: 3 photos (named like defects)`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
     /// By extension in lower case; empty for none.
     counts: BTreeMap<String, usize>,
+    folders: Vec<LeftOutFolder>,
+}
+
+/// A folder of which photos are not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOutFolder {
+    /// The folder.
+    pub path: PathBuf,
+    /// How many photos; `None` if nobody looked.
+    pub photos: Option<usize>,
+    /// Why they are not.
+    pub reason: Reason,
+}
+
+/// Why photos are not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A system or a program made the folder, for thumbnails or waste.
+    System,
+    /// It is a symbolic link, which might lead round in a circle.
+    Linked,
+    /// Its name says that they are masks, or theirs do.
+    Masks,
+    /// They are masks, but of no photo there is.
+    MasksWithoutPhotos,
+    /// Its name says that they are defects, where photos to train on lie; or their masks do.
+    Defects,
+    /// They lie where photos have a place, but in none of the folders that say what they are.
+    NoKind,
+    /// The data set does not publish what they show.
+    Unlabelled,
+    /// They are below a folder that has photos of its own.
+    Below,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::System => "made by the system",
+            Self::Linked => "a link to a folder, not followed",
+            Self::Masks => "masks",
+            Self::MasksWithoutPhotos => "masks of no photo",
+            Self::Defects => "defects, not trained on",
+            Self::NoKind => "nothing says what they show",
+            Self::Unlabelled => "their truth is not published",
+            Self::Below => "below a folder that has photos of its own",
+        })
+    }
+}
+
+impl fmt::Display for LeftOutFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, photos, reason } = self;
+        match photos {
+            Some(1) => write!(f, "{}: 1 photo ({reason})", path.display()),
+            Some(photos) => write!(f, "{}: {photos} photos ({reason})", path.display()),
+            None => write!(f, "{} ({reason})", path.display()),
+        }
+    }
 }
 
 impl LeftOut {
@@ -23,21 +83,43 @@ impl LeftOut {
         *self.counts.entry(extension).or_default() += 1;
     }
 
+    /// Notes `photos` of a folder, unless there are none.
+    pub(crate) fn add_photos(&mut self, folder: &Path, photos: usize, reason: Reason) {
+        if photos > 0 {
+            self.folders.push(LeftOutFolder {
+                path: folder.to_owned(),
+                photos: Some(photos),
+                reason,
+            });
+        }
+    }
+
+    /// Notes a folder that is not looked into.
+    pub(crate) fn add_folder(&mut self, folder: &Path, reason: Reason) {
+        self.folders.push(LeftOutFolder { path: folder.to_owned(), photos: None, reason });
+    }
+
     /// Counts what another has counted.
     pub fn extend(&mut self, other: &Self) {
+        self.folders.extend_from_slice(&other.folders);
         for (extension, count) in &other.counts {
             *self.counts.entry(extension.clone()).or_default() += count;
         }
     }
 
-    /// How many files there are.
+    /// How many files there are that are no images.
     pub fn count(&self) -> usize {
         self.counts.values().sum()
     }
 
-    /// Whether there are none.
+    /// Whether nothing is left out.
     pub fn is_empty(&self) -> bool {
-        self.counts.is_empty()
+        self.counts.is_empty() && self.folders.is_empty()
+    }
+
+    /// Folders with photos that are not taken.
+    pub fn folders(&self) -> &[LeftOutFolder] {
+        &self.folders
     }
 
     /// Extensions in lower case without the dot, sorted, and their numbers of files.
@@ -51,7 +133,8 @@ impl LeftOut {
         let is_picture =
             |extension: &str| is_unread_image_extension(Path::new(&format!("x.{extension}")));
         let counts = self.by_extension().filter(|(extension, _)| is_picture(extension));
-        Self { counts: counts.map(|(extension, count)| (extension.to_owned(), count)).collect() }
+        let counts = counts.map(|(extension, count)| (extension.to_owned(), count)).collect();
+        Self { counts, folders: Vec::new() }
     }
 }
 
@@ -63,6 +146,10 @@ impl fmt::Display for LeftOut {
                 "" => write!(f, "{comma}{count} without extension")?,
                 _ => write!(f, "{comma}{count} .{extension}")?,
             }
+        }
+        for (i, folder) in self.folders.iter().enumerate() {
+            let semicolon = if i > 0 || !self.counts.is_empty() { "; " } else { "" };
+            write!(f, "{semicolon}{folder}")?;
         }
         Ok(())
     }

@@ -1,10 +1,12 @@
-//! Inspection data sets on disk: folders, MVTec AD, MVTec LOCO, VisA, penalty photos.
+//! Inspection data sets on disk: folders, tables, the layouts of public data sets, penalty photos.
 //!
-//! The crate knows where images lie and what their folders mean; it decodes none of them. Which files are images is
-//! told by their names, as [`efficientad_images`] knows them; [`LeftOut`] counts the others.
+//! The crate knows where images lie and what their folders mean; it decodes none of them, but for masks that tell good
+//! parts from others. Which files are images is told by their names, as [`efficientad_images`] knows them; [`LeftOut`]
+//! counts the others.
 //!
 //! - [`Dataset::open`] recognises a folder's [`Layout`] and lists training, validation and [`TestImage`]s, sorted by
-//!   the bytes of their names and so in the same order on every machine.
+//!   the bytes of their names and so in the same order on every machine. [`Dataset::stated`] takes the user's word.
+//! - [`Dataset::taken`] tells what is taken from which folder, as what.
 //! - [`hold_back`] splits validation images off the training images, [`draw`] any places off any others.
 //! - [`fingerprint`] names the exact data a model was made from, [`file_fingerprint`] one exact file.
 //! - [`SplitMix64`] draws whatever is drawn at random.
@@ -17,15 +19,19 @@ mod fingerprint;
 mod layout;
 mod left_out;
 mod loco;
+mod meaning;
 pub mod photos;
 mod random;
 mod split;
+mod taken;
 
-pub use dataset::{Dataset, GroundTruth, Layout, TestImage};
+pub use dataset::{Dataset, DatasetSource, GroundTruth, Layout, Purpose, Stated, TestImage};
 pub use efficientad_images::{IMAGE_EXTENSIONS, is_image_extension as is_image};
-pub use error::DatasetError;
+pub use error::{DatasetError, Doubt, Mixed};
+pub use files::is_system_folder;
 pub use fingerprint::{Fingerprint, file_fingerprint, fingerprint, fingerprint_named};
-pub use left_out::LeftOut;
+pub use left_out::{LeftOut, LeftOutFolder, Reason};
 pub use loco::{DefectSaturation, DefectsConfig, Region};
 pub use random::SplitMix64;
 pub use split::{DEFAULT_FRACTION, Split, draw, hold_back};
+pub use taken::{Taken, TakenAs};

@@ -19,7 +19,7 @@ fn image<'a>(dataset: &'a Dataset, relative: &str) -> &'a TestImage {
 
 #[track_caller]
 fn refusal(root: &Path) -> DatasetError {
-    Dataset::open(root).unwrap_err()
+    Dataset::open(root).and_then(Dataset::trainable).unwrap_err()
 }
 
 #[test]
@@ -31,6 +31,11 @@ fn a_folder_of_images_is_all_training() {
     assert_eq!(dataset.layout, Layout::Folder);
     assert_eq!(names(root, &dataset.train), ["B.tiff", "a.png", "b.JPG"]);
     assert!(dataset.test.is_empty() && dataset.validation.is_empty());
+    let left_out = format!(
+        "1 .txt; {}: 1 photo (below a folder that has photos of its own)",
+        root.join("old").display()
+    );
+    assert_eq!(dataset.left_out.to_string(), left_out);
 }
 
 #[test]
@@ -295,7 +300,7 @@ fn folders_that_are_no_data_set_say_why() {
         (&["train/good/0.png"], "good: 1 image(s) of good parts; at least 2 are needed"),
         (&["0.png"], "1 image(s) of good parts"),
         (&["test/good/0.png", "test/crack/0.png"], "no train/good"),
-        (&["ground_truth/crack/0.png"], "no train/good"),
+        (&["ground_truth/crack/0.png"], "ground_truth (by its name of masks)"),
         (
             &["train/good/0.png", "train/good/1.png", "test/0.png"],
             "directly in this folder have no kind",

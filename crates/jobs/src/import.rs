@@ -107,7 +107,7 @@ fn open(
     plan: &ImportPlan,
     notify: &mut Notifier<'_, '_, MeanLosses>,
 ) -> Result<(Dataset, usize), JobError> {
-    let mut dataset = Dataset::open(folder)?;
+    let mut dataset = Dataset::open(folder)?.trainable()?;
     let skipped =
         skip_unreadable(&mut dataset, &plan.decode, plan.engine.threads().count(), notify)?;
     Ok((dataset, skipped))

@@ -100,6 +100,12 @@ fn data(subject: &Subject<'_>) -> Result<Facts, ReportError> {
         Layout::MvtecAd => "MVTec AD",
         Layout::MvtecLoco => "MVTec LOCO",
         Layout::Visa => "VisA",
+        Layout::RealIad => "Real-IAD",
+        Layout::Labelled => "folders called by what they hold",
+        Layout::MasksBeside => "masks beside photos",
+        Layout::Table => "table",
+        Layout::Stated => "folders given",
+        _ => "another",
     };
     Ok(Facts::new(
         "Test data",

@@ -1,22 +1,79 @@
 //! A plain folder of good images.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
-use crate::files::{Listing, images_below};
-use crate::{Dataset, DatasetError, Layout};
+use crate::error::{Doubt, Mixed};
+use crate::files::{Listing, Wanted, images_below, name, stem};
+use crate::meaning::{self, Label};
+use crate::{Dataset, DatasetError, Layout, Reason};
 
+/// # Errors
+/// Names say that some of the photos are defects or masks.
 pub(super) fn open(root: &Path, listing: Listing) -> Result<Dataset, DatasetError> {
-    let (train, left_out) = if listing.images.is_empty() {
-        images_below(root)?
+    let mut dataset = Dataset::empty(root, Layout::Folder);
+    if listing.images.is_empty() {
+        (dataset.train, dataset.left_out) = images_below(root, Wanted::All)?;
+        refuse_mixed_folders(root, &dataset.train)?;
     } else {
-        (listing.images, listing.left_out)
-    };
-    Ok(Dataset {
-        root: root.to_owned(),
-        layout: Layout::Folder,
-        train,
-        validation: Vec::new(),
-        test: Vec::new(),
-        left_out,
-    })
+        dataset.train = listing.images;
+        dataset.left_out = listing.left_out;
+        for folder in &listing.folders {
+            let photos = images_below(folder, Wanted::All)?.0.len();
+            dataset.left_out.add_photos(folder, photos, Reason::Below);
+        }
+    }
+    refuse_doubtful_names(root, &dataset.train)?;
+    if dataset.train.is_empty() {
+        return Err(DatasetError::NoImages(dataset.root));
+    }
+    Ok(dataset)
+}
+
+fn refuse_mixed_folders(root: &Path, photos: &[PathBuf]) -> Result<(), DatasetError> {
+    let mut mixed = Mixed { root: root.to_owned(), ..Mixed::default() };
+    let folders: BTreeSet<&Path> = photos.iter().filter_map(|photo| photo.parent()).collect();
+    for folder in folders {
+        let below = folder.strip_prefix(root).unwrap_or(folder);
+        let meanings = || below.iter().map(|name| meaning::of(&name.to_string_lossy()));
+        let list = if meanings().any(|meaning| meaning.masks) {
+            &mut mixed.masks
+        } else if meanings().any(|meaning| meaning.label == Some(Label::Bad)) {
+            &mut mixed.defects
+        } else if meanings().any(|meaning| meaning.label == Some(Label::Good)) {
+            &mut mixed.good
+        } else {
+            &mut mixed.unclear
+        };
+        list.push(folder.to_owned());
+    }
+    if mixed.defects.is_empty() && mixed.masks.is_empty() {
+        return Ok(());
+    }
+    Err(DatasetError::Mixed(Box::new(mixed)))
+}
+
+/// The folder's own name, and those of the photos.
+fn refuse_doubtful_names(root: &Path, photos: &[PathBuf]) -> Result<(), DatasetError> {
+    let own = meaning::of(&name(root));
+    if own.masks || own.label == Some(Label::Bad) {
+        let doubt = if own.masks { Doubt::Masks } else { Doubt::Defects };
+        return Err(DatasetError::DoubtfulFolder { folder: root.to_owned(), doubt });
+    }
+    for (doubt, is_doubtful) in [
+        (Doubt::Defects, (|stem| meaning::of(stem).label == Some(Label::Bad)) as fn(&str) -> bool),
+        (Doubt::Masks, |stem| meaning::masked_photo(stem).is_some()),
+    ] {
+        let doubtful = || photos.iter().filter(|photo| is_doubtful(&stem(photo)));
+        if let Some(example) = doubtful().next() {
+            return Err(DatasetError::DoubtfulNames {
+                folder: root.to_owned(),
+                photos: photos.len(),
+                doubtful: doubtful().count(),
+                example: name(example),
+                doubt,
+            });
+        }
+    }
+    Ok(())
 }

@@ -1,38 +1,110 @@
 //! Recognising layouts.
 
+mod beside;
 mod folder;
-mod mvtec;
+mod group;
+mod labelled;
+mod masks;
+mod parts;
+mod real_iad;
+mod stated;
+mod table;
 mod visa;
 
 use std::path::{Path, PathBuf};
 
-use crate::files::{Listing, name, relative_name};
-use crate::{Dataset, DatasetError};
+use crate::files::{Listing, has_extension, name, relative_name};
+use crate::{Dataset, DatasetError, GroundTruth, TestImage, draw, meaning};
+use labelled::Labelled;
 
-/// Name of the folder, and kind, of good images.
+pub(crate) use stated::open as open_stated;
+
+/// Kind of good images.
 const GOOD: &str = "good";
+/// Where a data set has defects, but no good photos to test with: one of so many good photos is kept for that.
+const RESERVED: usize = 5;
+/// With fewer good photos none is: they are all needed to train on.
+const LEAST_TO_RESERVE: usize = 10;
 
 pub(crate) fn open(root: &Path) -> Result<Dataset, DatasetError> {
-    let listing = Listing::read(root)?;
-    let dataset = if root.join("train").is_dir() {
-        mvtec::open(root)?
-    } else if visa::is_category(root) {
-        visa::open(root)?
-    } else if root.join("test").is_dir() || root.join("ground_truth").is_dir() {
-        return Err(DatasetError::MissingTrain(root.to_owned()));
-    } else if let Some(example) = collection_member(&listing) {
-        return Err(DatasetError::Collection { path: root.to_owned(), example });
+    let dataset = if root.is_file() && has_extension(root, "csv") {
+        table::open(root)?
+    } else if root.is_file() && has_extension(root, "json") {
+        real_iad::open_description(root)?
     } else {
-        folder::open(root, listing)?
+        open_folder(root)?
     };
-    refuse_too_few(sorted(dataset))
+    Ok(sorted(dataset))
+}
+
+fn open_folder(root: &Path) -> Result<Dataset, DatasetError> {
+    let listing = Listing::read(root)?;
+    if parts::has_parts(&listing) {
+        return parts::open(root, listing);
+    }
+    if visa::is_category(root) {
+        return visa::open(root);
+    }
+    if let Some(description) = real_iad::description_of(root) {
+        return real_iad::open(root, &description);
+    }
+    if let Some(table) = table::of_folder(root, &listing)? {
+        return table::open(&table);
+    }
+    if let Some(example) = collection_member(&listing)? {
+        return Err(DatasetError::Collection { path: root.to_owned(), example });
+    }
+    let labelled = Labelled::of(root, &listing)?;
+    if labelled.tells_apart() {
+        labelled.open(root, listing)
+    } else if beside::is_beside(&listing) || beside::is_beside_below(&listing)? {
+        beside::open(root)
+    } else {
+        folder::open(root, listing)
+    }
 }
 
 /// The first data set in a folder that has no images of its own.
-fn collection_member(listing: &Listing) -> Option<String> {
-    let is_dataset = |folder: &&PathBuf| folder.join("train").is_dir() || visa::is_category(folder);
-    let member = listing.folders.iter().find(is_dataset);
-    member.filter(|_| listing.images.is_empty()).map(|folder| name(folder))
+fn collection_member(listing: &Listing) -> Result<Option<String>, DatasetError> {
+    if !listing.images.is_empty() {
+        return Ok(None);
+    }
+    for folder in listing.folders.iter().filter(|folder| !folder.is_symlink()) {
+        let inner = Listing::read(folder)?;
+        let says_nothing = meaning::of(&name(folder)) == meaning::Meaning::default();
+        let is_dataset = parts::has_parts(&inner)
+            || visa::is_category(folder)
+            || (says_nothing && Labelled::of(folder, &inner)?.tells_apart());
+        if is_dataset {
+            return Ok(Some(name(folder)));
+        }
+    }
+    Ok(None)
+}
+
+/// Those folders whose names say that they hold masks.
+fn folders_of_masks(folders: &[PathBuf]) -> Vec<PathBuf> {
+    folders.iter().filter(|folder| meaning::of(&name(folder)).masks).cloned().collect()
+}
+
+/// Keeps some of the good photos to test with, where there are none for that but defects.
+///
+/// The draw depends on nothing but their number.
+fn reserve(dataset: &mut Dataset) {
+    dataset.train.sort_by_cached_key(|path| relative_name(&dataset.root, path).into_bytes());
+    let has_good = dataset.test.iter().any(|image| !image.anomalous);
+    let photos = dataset.train.len();
+    if dataset.test.is_empty() || has_good || photos < LEAST_TO_RESERVE {
+        return;
+    }
+    let mut reserved = draw(photos, photos / RESERVED, 0).into_iter();
+    let (kept, train) = std::mem::take(&mut dataset.train)
+        .into_iter()
+        .partition(|_: &PathBuf| reserved.next().unwrap_or_default());
+    dataset.train = train;
+    let image = |photo| TestImage::new(&dataset.root, photo, GOOD, GroundTruth::Good);
+    let kept: Vec<TestImage> = Vec::into_iter(kept).map(image).collect();
+    dataset.test.extend(kept);
 }
 
 /// The same order on every machine, whatever the layout.
@@ -42,17 +114,4 @@ fn sorted(mut dataset: Dataset) -> Dataset {
     dataset.validation.sort_by_cached_key(key);
     dataset.test.sort_by_cached_key(|image| key(&image.path));
     dataset
-}
-
-/// One image must remain for training and one for validation.
-fn refuse_too_few(dataset: Dataset) -> Result<Dataset, DatasetError> {
-    let needed = if dataset.validation.is_empty() { 2 } else { 1 };
-    let Some(first) = dataset.train.first() else {
-        return Err(DatasetError::NoImages(dataset.root));
-    };
-    if dataset.train.len() < needed {
-        let path = first.parent().unwrap_or(&dataset.root).to_owned();
-        return Err(DatasetError::TooFewImages { path, found: dataset.train.len(), needed });
-    }
-    Ok(dataset)
 }

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::GOOD;
 use crate::files::{name, read_text};
-use crate::{Dataset, DatasetError, GroundTruth, Layout, LeftOut, TestImage};
+use crate::{Dataset, DatasetError, GroundTruth, Layout, TestImage};
 
 /// Name of the columns the table must have.
 const COLUMNS: [&str; 5] = ["object", "split", "label", "image", "mask"];
@@ -19,14 +19,7 @@ pub(super) fn open(root: &Path) -> Result<Dataset, DatasetError> {
     let absolute = fs::canonicalize(root).map_err(DatasetError::io(root))?;
     let collection = absolute.parent().unwrap_or(&absolute).to_owned();
     let category = name(&absolute);
-    let mut dataset = Dataset {
-        root: root.to_owned(),
-        layout: Layout::Visa,
-        train: Vec::new(),
-        validation: Vec::new(),
-        test: Vec::new(),
-        left_out: LeftOut::default(),
-    };
+    let mut dataset = Dataset::empty(root, Layout::Visa);
     let table = Table::read(&collection.join("split_csv/1cls.csv"))?;
     for row in table.rows.iter().filter(|row| row.object == category) {
         table.place(row, &mut dataset)?;
@@ -126,9 +119,8 @@ impl Table {
             (true, "") => GroundTruth::Missing,
             (true, mask) => GroundTruth::Mask(self.resolve(row, mask, root)?),
         };
-        let relative = path.strip_prefix(root).unwrap_or(&path).to_owned();
-        let kind = if anomalous { row.label.clone() } else { GOOD.to_owned() };
-        Ok(TestImage { path, relative, kind, anomalous, ground_truth })
+        let kind = if anomalous { &row.label } else { GOOD };
+        Ok(TestImage::new(root, path, kind, ground_truth))
     }
 
     /// A path of the table, which starts with the category's name, as a path below `root`.

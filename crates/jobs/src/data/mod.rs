@@ -87,7 +87,7 @@ impl Data {
         threads: usize,
         notify: &mut Notifier<'_, '_, MeanLosses>,
     ) -> Result<Self, JobError> {
-        let mut dataset = Dataset::open(&paths.dataset)?;
+        let mut dataset = Dataset::open(&paths.dataset)?.trainable()?;
         if let Some(folder) = &paths.validation {
             dataset.validation = images_below(folder)?;
         }

@@ -45,7 +45,7 @@ impl OldPhotos {
         let mut fingerprints = BTreeSet::new();
         let mut skipped = 0;
         for folder in folders {
-            let mut dataset = Dataset::open(folder)?;
+            let mut dataset = Dataset::open(folder)?.trainable()?;
             skipped += skip_unreadable(&mut dataset, decode, threads, notify)?;
             let (found, fingerprint) = split_as_trained(&dataset, model)?;
             if !fingerprints.insert(fingerprint) {

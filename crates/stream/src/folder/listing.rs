@@ -4,7 +4,7 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use efficientad_datasets::is_image;
+use efficientad_datasets::{is_image, is_system_folder};
 use jiff::Timestamp;
 use walkdir::{DirEntry, WalkDir};
 
@@ -36,18 +36,6 @@ pub struct Listing {
     /// Symbolic links to folders, which are not followed.
     pub linked_folders: Vec<PathBuf>,
 }
-
-/// Folders that systems and programs make by themselves: thumbnails, waste, what an archive says
-/// of its files. In any case.
-const SYSTEM_FOLDERS: [&str; 7] = [
-    "@eaDir",
-    "#recycle",
-    ".thumbnails",
-    "__MACOSX",
-    "$RECYCLE.BIN",
-    "System Volume Information",
-    "lost+found",
-];
 
 /// Lists the image files in and below `folder`, but for those in `rejects`, in folders of the
 /// system, hidden files and folders (names that begin with a dot), and symbolic links.
@@ -81,8 +69,7 @@ pub fn list(folder: &Path, rejects: Option<&Path>) -> io::Result<Listing> {
 }
 
 fn is_of_system(entry: &DirEntry) -> bool {
-    let is_name = |name: &str| entry.file_name().eq_ignore_ascii_case(name);
-    entry.file_type().is_dir() && SYSTEM_FOLDERS.iter().any(|name| is_name(name))
+    entry.file_type().is_dir() && is_system_folder(entry.file_name())
 }
 
 /// Whether a file or folder was taken away while the folder was listed.

@@ -1,0 +1,126 @@
+//! Folders that say by their names what they hold: `OK` and `NG`, `normal` and `abnormal`, perhaps `MASK`.
+
+use std::path::{Path, PathBuf};
+
+use super::group::groups;
+use super::masks::{Found, Masks};
+use super::reserve;
+use crate::error::Mixed;
+use crate::files::{Listing, Wanted, images_below, name, stem};
+use crate::meaning::{self, Label, Part};
+use crate::{Dataset, DatasetError, GroundTruth, Layout, Reason, TestImage};
+
+/// What the folders of a folder hold, by their names.
+#[derive(Default)]
+pub(super) struct Labelled {
+    good: Vec<PathBuf>,
+    bad: Vec<PathBuf>,
+    masks: Vec<PathBuf>,
+    /// Names say nothing of these, but photos are in them.
+    unclear: Vec<PathBuf>,
+}
+
+impl Labelled {
+    /// Looks at the names of the folders in a folder.
+    pub fn of(root: &Path, listing: &Listing) -> Result<Self, DatasetError> {
+        let mut labelled = Self::default();
+        for folder in &listing.folders {
+            let meaning = meaning::of(&name(folder));
+            let list = match (meaning.masks, meaning.label) {
+                (true, _) => &mut labelled.masks,
+                (false, Some(Label::Good)) => &mut labelled.good,
+                (false, Some(Label::Bad)) => &mut labelled.bad,
+                (false, None) => &mut labelled.unclear,
+            };
+            if !images_below(folder, Wanted::All)?.0.is_empty() {
+                list.push(folder.clone());
+            }
+        }
+        if !listing.images.is_empty() {
+            labelled.unclear.push(root.to_owned());
+        }
+        Ok(labelled)
+    }
+
+    /// Whether names tell some photos from others.
+    pub fn tells_apart(&self) -> bool {
+        !self.bad.is_empty()
+            || !self.masks.is_empty()
+            || (!self.good.is_empty() && !self.unclear.is_empty())
+    }
+
+    /// # Errors
+    /// The names leave open what some of the photos show.
+    pub fn open(mut self, root: &Path, listing: Listing) -> Result<Dataset, DatasetError> {
+        // Photos beside a folder of defects alone are the good ones.
+        let beside_defects =
+            self.good.is_empty() && self.masks.is_empty() && self.unclear == [root];
+        if beside_defects {
+            self.good = std::mem::take(&mut self.unclear);
+        }
+        if !self.unclear.is_empty() || self.bad.is_empty() {
+            return Err(DatasetError::Mixed(Box::new(self.mixed(root))));
+        }
+        let mut dataset = Dataset::empty(root, Layout::Labelled);
+        dataset.left_out = listing.left_out;
+        for folder in &self.good {
+            if folder == root {
+                dataset.train.extend_from_slice(&listing.images);
+                continue;
+            }
+            let part = meaning::of(&name(folder)).part;
+            for group in groups(folder, &mut dataset.left_out)? {
+                match part {
+                    Some(Part::Test) => {
+                        let image =
+                            |photo| TestImage::new(root, photo, super::GOOD, GroundTruth::Good);
+                        dataset.test.extend(group.photos.into_iter().map(image));
+                    }
+                    Some(Part::Validation) => dataset.validation.extend(group.photos),
+                    _ => dataset.train.extend(group.photos),
+                }
+            }
+        }
+        let masks = Masks::read(&self.masks, &mut dataset.left_out)?;
+        for folder in &self.bad {
+            add_defects(&mut dataset, folder, &masks)?;
+        }
+        masks.note_unused(&mut dataset);
+        reserve(&mut dataset);
+        Ok(dataset)
+    }
+
+    fn mixed(self, root: &Path) -> Mixed {
+        let Self { good, bad, masks, unclear } = self;
+        Mixed { root: root.to_owned(), good, defects: bad, masks, unclear }
+    }
+}
+
+/// Adds the photos of a folder of defects, with their masks, to the test photos.
+pub(super) fn add_defects(
+    dataset: &mut Dataset,
+    folder: &Path,
+    masks: &Masks,
+) -> Result<(), DatasetError> {
+    if meaning::of(&name(folder)).part == Some(Part::Train) {
+        let photos = images_below(folder, Wanted::All)?.0.len();
+        dataset.left_out.add_photos(folder, photos, Reason::Defects);
+        return Ok(());
+    }
+    for group in groups(folder, &mut dataset.left_out)? {
+        let below = group.below.join("/");
+        let kind = if below.is_empty() { name(folder) } else { below.clone() };
+        let places = [format!("{}/{below}", name(folder)), below, String::new()]
+            .map(|place| place.trim_end_matches('/').to_owned());
+        for photo in group.photos {
+            let beside = group.masks.get(&stem(&photo).to_lowercase()).cloned().map(Found::Mask);
+            let ground_truth = match beside.or_else(|| masks.find(&places, &stem(&photo))) {
+                Some(Found::Mask(mask)) => GroundTruth::Mask(mask),
+                // Regions that need a description of their own, which this layout has not.
+                Some(Found::Folder(_)) | None => GroundTruth::Missing,
+            };
+            dataset.test.push(TestImage::new(&dataset.root, photo, &kind, ground_truth));
+        }
+    }
+    Ok(())
+}

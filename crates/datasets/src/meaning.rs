@@ -1,0 +1,238 @@
+//! What people mean by the names that they give to folders and photos.
+
+/// What a name says; most say nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Meaning {
+    /// What is said of the parts.
+    pub label: Option<Label>,
+    /// Which part of a data set it is.
+    pub part: Option<Part>,
+    /// Whether these are masks.
+    pub masks: bool,
+}
+
+/// What a name says of parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Label {
+    Good,
+    Bad,
+}
+
+/// A part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Train,
+    Validation,
+    Test,
+    /// Test photos whose truth is not published.
+    Unlabelled,
+}
+
+const GOOD: &[&str] = &[
+    "good", "ok", "okay", "normal", "normals", "pass", "passed", "flawless", "intact", "gut",
+    "合格", "良品", "正常",
+];
+const BAD: &[&str] = &[
+    "bad",
+    "ng",
+    "nok",
+    "ko",
+    "abnormal",
+    "anomaly",
+    "anomalies",
+    "anomalous",
+    "defect",
+    "defects",
+    "defective",
+    "defected",
+    "fail",
+    "failed",
+    "faulty",
+    "fault",
+    "faults",
+    "reject",
+    "rejects",
+    "rejected",
+    "scrap",
+    "schlecht",
+    "fehler",
+    "fehlerhaft",
+    "defekt",
+    "ausschuss",
+    "不合格",
+    "不良",
+    "不良品",
+    "缺陷",
+    "异常",
+];
+/// Names that mean something only as a whole: `i.O.` and `n.i.O.` of German shop floors.
+const GOOD_WHOLE: &str = "io";
+const BAD_WHOLE: &str = "nio";
+const MASKS: &[&str] = &["mask", "masks", "maske", "masken", "groundtruth", "gt"];
+const TRAIN: &[&str] = &["train", "training", "trainset"];
+const VALIDATION: &[&str] = &["validation", "val", "valid"];
+const TEST: &[&str] = &["test", "testing", "testset"];
+/// MVTec AD 2's `test_private` and `test_private_mixed`.
+const UNLABELLED: &str = "private";
+const NOT: &[&str] = &["no", "non", "not", "without", "ohne", "kein", "keine", "nicht"];
+const FREE: &[&str] = &["free", "frei"];
+
+/// What `name` (without an extension) says.
+///
+/// Words end at whatever is no letter and where a capital follows a small letter; case tells nothing
+/// else. A good and a bad word in one name make it bad: nothing is trained on that may be.
+pub(crate) fn of(name: &str) -> Meaning {
+    let words = words(name);
+    let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    let whole = words.concat();
+    let is_whole = |list: &[&str]| list.contains(&whole.as_str());
+    let label = label(&words, &whole);
+    let part = if has(TEST) && words.iter().any(|word| word == UNLABELLED) {
+        Some(Part::Unlabelled)
+    } else if has(TRAIN) {
+        Some(Part::Train)
+    } else if has(TEST) {
+        Some(Part::Test)
+    } else if has(VALIDATION) && (label.is_some() || is_whole(VALIDATION)) {
+        Some(Part::Validation)
+    } else {
+        None
+    };
+    let masks = has(MASKS) || words.windows(2).any(|pair| pair == ["ground", "truth"]);
+    Meaning { label, part, masks }
+}
+
+fn label(words: &[String], whole: &str) -> Option<Label> {
+    if whole == GOOD_WHOLE {
+        return Some(Label::Good);
+    }
+    if whole == BAD_WHOLE {
+        return Some(Label::Bad);
+    }
+    let said = words.iter().enumerate().filter_map(|(at, word)| {
+        let good = GOOD.contains(&word.as_str());
+        let is = |at: Option<usize>, list: &[&str]| {
+            at.and_then(|at| words.get(at)).is_some_and(|word| list.contains(&word.as_str()))
+        };
+        let negated = is(at.checked_sub(1), NOT) || is(Some(at + 1), FREE);
+        (good || BAD.contains(&word.as_str())).then_some(good != negated)
+    });
+    said.reduce(|all, good| all && good).map(|good| if good { Label::Good } else { Label::Bad })
+}
+
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_small = false;
+    for letter in name.chars() {
+        if !letter.is_alphabetic() || (was_small && letter.is_uppercase()) {
+            words.push(String::new());
+        }
+        if letter.is_alphabetic() {
+            words.last_mut().into_iter().for_each(|word| word.extend(letter.to_lowercase()));
+        }
+        was_small = letter.is_lowercase();
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// What follows a photo's name in the name of its mask.
+const MASK_ENDINGS: [&str; 7] =
+    ["_mask", "_gt", "_label", "_ground_truth", "_groundtruth", "-mask", "_segmentation"];
+
+/// The name, in lower case, of the photo that a file's stem says it is the mask of.
+pub(crate) fn masked_photo(stem: &str) -> Option<String> {
+    let stem = stem.to_lowercase();
+    MASK_ENDINGS.iter().find_map(|ending| stem.strip_suffix(ending)).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_good_and_bad_parts() {
+        for name in [
+            "good",
+            "OK",
+            "Ok_parts",
+            "goodParts",
+            "normal",
+            "train_good",
+            "no_defects",
+            "defect-free",
+            "NonDefective",
+            "i.O.",
+            "iO",
+            "良品",
+            "ok2024",
+            "Anomaly free",
+            "pass",
+        ] {
+            assert_eq!(of(name).label, Some(Label::Good), "{name}");
+        }
+        for name in [
+            "NG",
+            "ko",
+            "NOK",
+            "bad",
+            "Defects",
+            "abnormal",
+            "not_good",
+            "n.i.O.",
+            "NG_no_3",
+            "NotOK",
+            "ng-scratch",
+            "不良品",
+            "good_and_bad",
+            "test_bad",
+            "nicht gut",
+            "rejects",
+        ] {
+            assert_eq!(of(name).label, Some(Label::Bad), "{name}");
+        }
+        for name in [
+            "bottle",
+            "books",
+            "token",
+            "string",
+            "line-1",
+            "2024-05-01",
+            "nokia",
+            "ion",
+            "badge",
+            "okra",
+        ] {
+            assert_eq!(of(name), Meaning::default(), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_of_parts_and_masks() {
+        for (name, part) in [
+            ("Train", Part::Train),
+            ("test_public", Part::Test),
+            ("test_private_mixed", Part::Unlabelled),
+            ("VAL", Part::Validation),
+        ] {
+            assert_eq!(of(name).part, Some(part), "{name}");
+        }
+        assert_eq!(of("valve-7").part, None);
+        for name in ["MASK", "ground_truth", "GroundTruth", "Masks", "gt", "ng_masks"] {
+            assert!(of(name).masks, "{name}");
+        }
+        assert!(!of("unmasked").masks);
+    }
+
+    #[test]
+    fn masks_name_their_photos() {
+        for (stem, photo) in [
+            ("Part0_label", Some("part0")),
+            ("10000_GT", Some("10000")),
+            ("mask", None),
+            ("a", None),
+        ] {
+            assert_eq!(masked_photo(stem).as_deref(), photo, "{stem}");
+        }
+    }
+}
