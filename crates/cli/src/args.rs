@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[cfg(feature = "onnxruntime")]
 use efficientad::Precision;
 use efficientad::{FalseRejectRate, InputSize, InstructionSet, ModelInfo, PdnSize, Recipe};
+use efficientad_datasets::{DatasetSource, Stated};
 #[cfg(feature = "onnxruntime")]
 use efficientad_engine_onnx::Provider;
 use efficientad_images::{DecodeOptions, Orientation};
@@ -202,6 +203,55 @@ pub enum OrientationArg {
     Exif,
 }
 
+/// Which photos are taken, and for what.
+#[derive(Debug, Args)]
+pub struct DatasetArgs {
+    /// Folder of the data set.
+    ///
+    /// A folder of photos of good parts; folders called OK and NG (perhaps MASK); a data set laid out
+    /// as MVTec AD (train/good, test), LOCO, VisA, Real-IAD, BTech or KolektorSDD; or a table (CSV) of
+    /// path,label[,mask][,split]. What is recognised is said before the work begins; docs/folders.md
+    /// tells all. In training a tenth of the good photos is held back, not trained on, and used to scale
+    /// the anomaly maps and to choose the threshold.
+    #[arg(required_unless_present_any = ["good", "defects"])]
+    pub dataset: Option<PathBuf>,
+    #[command(flatten)]
+    pub stated: StatedArgs,
+    /// Say which photos would be taken, and for what, and end.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Folders whose meaning is told, instead of a data set.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Folders whose names don't tell (instead of DATASET)")]
+pub struct StatedArgs {
+    /// Folder of photos of good parts, with all below it; as often as needed.
+    #[arg(long, value_name = "DIR", conflicts_with = "dataset")]
+    pub good: Vec<PathBuf>,
+    /// Folder of photos of defects; its subfolders are kinds of them. They are never trained on.
+    #[arg(long, value_name = "DIR", conflicts_with = "dataset")]
+    pub defects: Vec<PathBuf>,
+    /// Folder of masks of the defects, named like the photos.
+    #[arg(long, value_name = "DIR", requires = "defects")]
+    pub masks: Vec<PathBuf>,
+}
+
+impl DatasetArgs {
+    /// Where the photos lie.
+    pub fn source(&self) -> DatasetSource {
+        let StatedArgs { good, defects, masks } = &self.stated;
+        match &self.dataset {
+            Some(root) => DatasetSource::Recognised(root.clone()),
+            None => DatasetSource::Stated(Stated {
+                good: good.clone(),
+                defects: defects.clone(),
+                masks: masks.clone(),
+            }),
+        }
+    }
+}
+
 /// Options of `train`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -212,12 +262,8 @@ Examples:
   efficientad train photos-of-good-parts --out part.model
   efficientad train --continue part.model new-photos --old photos-of-good-parts --out part2.model")]
 pub struct TrainArgs {
-    /// Folder of the data set.
-    ///
-    /// A folder of photos of good parts, or a data set laid out as MVTec AD (train/good), MVTec
-    /// LOCO, or a category of VisA. A tenth of the photos is held back, not trained on, and used
-    /// to scale the anomaly maps and to choose the threshold.
-    pub dataset: PathBuf,
+    #[command(flatten)]
+    pub data: DatasetArgs,
     /// Model file to write.
     #[arg(long, value_name = "MODEL")]
     pub out: PathBuf,
@@ -621,8 +667,11 @@ pub struct CalibrateArgs {
     /// Model file.
     pub model: PathBuf,
     /// Photos of good parts that it was not trained on, or folders of them with all below.
-    #[arg(required = true, value_name = "GOOD_IMAGES")]
+    #[arg(required_unless_present = "surely_good", value_name = "GOOD_IMAGES")]
     pub good: Vec<PathBuf>,
+    /// The same, of photos or folders that are not good parts by their names; as often as needed.
+    #[arg(long = "good", value_name = "DIR", conflicts_with = "good")]
+    pub surely_good: Vec<PathBuf>,
     /// Share of good parts that may be called anomalous, as 0.01 or 1%, at 95 % confidence
     /// [default: as the model was calibrated before, else 1%].
     ///
@@ -633,9 +682,12 @@ pub struct CalibrateArgs {
     /// Folder of photos of parts with defects: tells how many are caught, and which are missed.
     #[arg(long, value_name = "DIR")]
     pub defects: Option<PathBuf>,
-    /// Model file to write [default: MODEL itself is replaced].
+    /// Model file to write [default: MODEL itself is replaced, and kept as MODEL.before-1, -2, …].
     #[arg(long, value_name = "MODEL2")]
     pub out: Option<PathBuf>,
+    /// Say which photos would be taken, and end.
+    #[arg(long)]
+    pub dry_run: bool,
     /// Print one JSON document.
     #[arg(long)]
     pub json: bool,
@@ -650,8 +702,8 @@ pub struct CalibrateArgs {
 pub struct EvalArgs {
     /// Model file.
     pub model: PathBuf,
-    /// Folder of the data set, laid out as MVTec AD, MVTec LOCO or a category of VisA.
-    pub dataset: PathBuf,
+    #[command(flatten)]
+    pub data: DatasetArgs,
     /// Folder for results.json, the anomaly maps (float TIFF where MVTec's evaluation scripts look
     /// for them) and, in its folder `overlays`, pictures of all test images by falling score.
     #[arg(long, value_name = "DIR")]

@@ -12,21 +12,30 @@ use crate::args::CalibrateArgs;
 use crate::engine;
 use crate::output::{self, Status};
 use crate::progress::{Progress, Style};
+use crate::taking::Taking;
 
 /// Takes a model's threshold anew.
 pub fn run(args: CalibrateArgs) -> Result<Status> {
+    let surely_good = !args.surely_good.is_empty();
     let plan = CalibratePlan {
         model: args.model,
         out: args.out,
-        good: args.good,
+        good: if surely_good { args.surely_good } else { args.good },
+        surely_good,
         defects: args.defects,
         orientation: args.decode.orientation(),
         false_reject: args.false_reject,
         engine: engine::open(&args.engine)?,
     };
+    let taking = Taking { dry_run: args.dry_run, json: args.json, quiet: false };
     let mut progress = Progress::new(Style::choose(false, args.json));
-    let calibrated = calibrate(&plan, &mut |event| {
+    let calibrated = taking.end(calibrate(&plan, &mut |event| {
         match event {
+            Event::Taking { layout, taken } => taking.show(layout, taken)?,
+            Event::ThresholdMoved { before, after } => progress.note(format_args!(
+                "the threshold was {before:.4} and is {after:.4} now: look whether all of these photos \
+                 are of good parts, taken as those that the model was trained on"
+            )),
             Event::Progress { stage, done, total } => progress.count(stage, done, total),
             Event::OtherArithmetic { calibrated, now } => progress.note(format_args!(
                 "the model was calibrated by {calibrated}; {now} computes the scores that replace \
@@ -39,13 +48,19 @@ pub fn run(args: CalibrateArgs) -> Result<Status> {
             _ => {}
         }
         ControlFlow::Continue(())
-    })?;
+    }))?;
     drop(progress);
-    let Calibrated { path, report, not_listed, .. } = calibrated;
+    let Some(Calibrated { path, report, not_listed, backup, .. }) = calibrated else {
+        return Ok(Status::Done);
+    };
     if args.json {
-        output::print_json(&Document { model: &path, report: &report })?;
+        let backup = backup.as_deref();
+        output::print_json(&Document { model: &path, backup, report: &report })?;
     } else {
         print_report(&path, &report)?;
+        backup.iter().try_for_each(|backup| {
+            output::print(format_args!("the model before is kept in {}", backup.display()))
+        })?;
     }
     Ok(Status::from_failures(report.failed.len() + not_listed))
 }
@@ -54,6 +69,9 @@ pub fn run(args: CalibrateArgs) -> Result<Status> {
 #[derive(Serialize)]
 struct Document<'a> {
     model: &'a Path,
+    /// Copy of the model that was replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backup: Option<&'a Path>,
     #[serde(flatten)]
     report: &'a CalibrationReport,
 }

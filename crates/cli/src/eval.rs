@@ -14,21 +14,24 @@ use crate::detector::{self, Verdicts};
 use crate::output::{self, Status};
 use crate::progress::{Progress, Style};
 use crate::table::align;
+use crate::taking::Taking;
 
 /// Judges and measures.
 pub fn run(args: EvalArgs) -> Result<Status> {
     let detector = detector::open(&args.model, &args.threshold, &args.engine, Verdicts::Optional)?;
     let plan = EvaluatePlan {
         model: args.model,
-        dataset: args.dataset,
+        dataset: args.data.source(),
         orientation: args.decode.orientation(),
         masks: MaskReading { threshold: args.mask_threshold, inverted: args.invert_masks },
         output: args.out,
         page: args.report,
     };
+    let taking = Taking { dry_run: args.data.dry_run, json: args.json, quiet: false };
     let mut progress = Progress::new(Style::choose(false, args.json));
-    let evaluated = evaluate(&plan, &detector, &mut |event| {
+    let evaluated = taking.end(evaluate(&plan, &detector, &mut |event| {
         match event {
+            Event::Taking { layout, taken } => taking.show(layout, taken)?,
             Event::Progress { stage, done, total } => progress.count(stage, done, total),
             Event::NotJudged(failure) => {
                 progress.note(format_args!("skipped: {}", failure.reason));
@@ -36,9 +39,9 @@ pub fn run(args: EvalArgs) -> Result<Status> {
             _ => {}
         }
         ControlFlow::Continue(())
-    })?;
+    }))?;
     drop(progress);
-    let Evaluated { report, layout, page } = evaluated;
+    let Some(Evaluated { report, layout, page }) = evaluated else { return Ok(Status::Done) };
     if args.json {
         output::print_json(&report)?;
     } else {

@@ -11,6 +11,7 @@ use crate::args::ImportArgs;
 use crate::machine;
 use crate::output::{self, Status};
 use crate::progress::{Progress, Style};
+use crate::taking::Taking;
 
 /// Turns foreign weights into a file of this program.
 pub fn run(args: ImportArgs) -> Result<Status> {
@@ -21,9 +22,11 @@ pub fn run(args: ImportArgs) -> Result<Status> {
         decode: args.decode.options(),
         engine: machine::cpu(&args.cpu)?,
     };
+    let taking = Taking { dry_run: false, json: false, quiet: false };
     let mut progress = Progress::new(Style::choose(false, false));
     let outcome = import(&plan, &mut |event| {
         match event {
+            Event::Taking { layout, taken } => taking.show(layout, taken)?,
             Event::Progress { stage, done, total } => progress.count(stage, done, total),
             Event::Skipped { reason, .. } => progress.note(format_args!("skipped: {reason}")),
             _ => {}

@@ -1,10 +1,10 @@
 //! `efficientad info`.
 
 use anyhow::Result;
-use efficientad::{Calibration, Model, ModelInfo};
+use efficientad::{Calibration, Model, ModelInfo, PhotoFolder};
 
 use crate::args::InfoArgs;
-use crate::output::{self, Status};
+use crate::output::{self, Status, printable};
 
 /// Tells what a model file holds.
 pub fn run(args: &InfoArgs) -> Result<Status> {
@@ -49,6 +49,10 @@ fn lines(model: &Model) -> Vec<String> {
         let counts =
             format!("{} to train on, {} held back", data.train_images, data.validation_images);
         facts.push(("images", counts));
+        facts.extend(data.folders.iter().map(|it| ("folder", folder(it))));
+        if !data.left_out.is_empty() {
+            facts.push(("left out", printable(&data.left_out)));
+        }
         facts.push(("photos", data.photos.clone()));
         facts.push(("fingerprint", data.fingerprint.clone()));
     }
@@ -63,6 +67,11 @@ fn lines(model: &Model) -> Vec<String> {
     }
     facts.push(("made by", format!("efficientad {}", info.program_version)));
     facts.into_iter().map(|(name, fact)| format!("{name:<11}  {fact}")).collect()
+}
+
+fn folder(folder: &PhotoFolder) -> String {
+    let PhotoFolder { folder, taken_as, files } = folder;
+    printable(&format!("{}: {files} {taken_as}", if folder.is_empty() { "." } else { folder }))
 }
 
 fn calibration(info: &ModelInfo, calibration: &Calibration) -> String {

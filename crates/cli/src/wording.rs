@@ -1,9 +1,13 @@
 //! Errors in words of the command line: the libraries say what to do, this says by which option.
 
+use std::env;
 use std::error::Error;
 
+use efficientad_datasets::{DatasetError, Mixed};
 use efficientad_jobs::{JobError, NoReadablePhoto};
 use efficientad_pretraining::PretrainingError;
+
+use crate::output;
 
 /// An error as the command line tells it.
 pub fn in_words(error: &(dyn Error + 'static)) -> String {
@@ -26,6 +30,7 @@ fn of_job(error: &JobError) -> String {
     let (remedy, with_option) = match error {
         JobError::Method(error) => return of_method(error),
         JobError::Pretraining(error) => return of_pretraining(error),
+        JobError::Dataset(error) => return of_dataset(error),
         JobError::Step { checkpoint, source } => {
             let source = of_job(source);
             return format!("{source}\nthe last checkpoint is kept in {}", checkpoint.display());
@@ -60,6 +65,45 @@ fn of_job(error: &JobError) -> String {
         _ => return error.to_string(),
     };
     replaced(error, remedy, with_option)
+}
+
+fn of_dataset(error: &DatasetError) -> String {
+    match error {
+        DatasetError::Mixed(mixed) => format!("{error}:\n{}", stating(mixed)),
+        DatasetError::DoubtfulFolder { .. } | DatasetError::DoubtfulNames { .. } => {
+            format!("{error} (--good DIR)")
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// The command that says what folders hold, as far as their names tell.
+fn stating(mixed: &Mixed) -> String {
+    let Mixed { good, defects, masks, unclear, .. } = mixed;
+    // What is neither called good nor bad is the one or the other where the rest is called so.
+    let (as_good, as_defects) = match (good.is_empty(), defects.is_empty()) {
+        (true, _) => (unclear, &Vec::new()),
+        (false, true) => (&Vec::new(), unclear),
+        (false, false) => (&Vec::new(), &Vec::new()),
+    };
+    let options = [
+        ("--good", good),
+        ("--good", as_good),
+        ("--defects", defects),
+        ("--defects", as_defects),
+        ("--masks", masks),
+    ];
+    let mut words: Vec<String> = match env::args().nth(1).as_deref() {
+        Some("eval") => ["efficientad", "eval", "MODEL"].map(str::to_owned).to_vec(),
+        Some("calibrate") => return "efficientad calibrate MODEL --good DIR".to_owned(),
+        _ => ["efficientad", "train", "--out", "MODEL"].map(str::to_owned).to_vec(),
+    };
+    for (option, folders) in options {
+        for folder in folders {
+            words.extend([option.to_owned(), folder.display().to_string()]);
+        }
+    }
+    output::shell_command(words)
 }
 
 fn of_method(error: &efficientad::Error) -> String {

@@ -1,6 +1,7 @@
 //! A data set and what it consists of.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -37,6 +38,22 @@ pub enum Layout {
     Table,
     /// Folders that the user has told the meaning of ([`Stated`]).
     Stated,
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Folder => "folder of images",
+            Self::MvtecAd => "MVTec AD",
+            Self::MvtecLoco => "MVTec LOCO",
+            Self::Visa => "VisA",
+            Self::RealIad => "Real-IAD",
+            Self::Labelled => "folders called by what they hold",
+            Self::MasksBeside => "masks beside photos",
+            Self::Table => "table",
+            Self::Stated => "folders as given",
+        })
+    }
 }
 
 /// Folders, and what they hold.

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use efficientad_images::is_unread_image_extension;
 
+use crate::files::relative_name;
+
 /// Visible files that are not taken for images, counted by their extensions (pipes, sockets and devices, too, whatever
 /// they are called), and folders with photos that are not taken.
 ///
@@ -125,6 +127,15 @@ impl LeftOut {
     /// Extensions in lower case without the dot, sorted, and their numbers of files.
     pub fn by_extension(&self) -> impl Iterator<Item = (&str, usize)> {
         self.counts.iter().map(|(extension, &count)| (extension.as_str(), count))
+    }
+
+    /// The same with folders as they are called below `root`.
+    pub fn below(&self, root: &Path) -> Self {
+        let mut below = self.clone();
+        for folder in &mut below.folders {
+            folder.path = relative_name(root, &folder.path).into();
+        }
+        below
     }
 
     /// Those of them that are pictures by their names, of formats that are not read: a user may take

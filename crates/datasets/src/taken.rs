@@ -58,6 +58,22 @@ impl fmt::Display for Taken {
     }
 }
 
+impl Taken {
+    /// Counts photos by their folders.
+    pub fn count<'a, T: 'a>(
+        photos: impl IntoIterator<Item = &'a T>,
+        path: impl Fn(&T) -> &Path,
+        taken_as: TakenAs,
+    ) -> Vec<Self> {
+        let mut counts = BTreeMap::<String, usize>::new();
+        for photo in photos {
+            let folder = path(photo).parent().unwrap_or(Path::new(""));
+            *counts.entry(relative_name(Path::new(""), folder)).or_default() += 1;
+        }
+        counts.into_iter().map(|(folder, files)| Self { folder, taken_as, files }).collect()
+    }
+}
+
 /// By use, then by folder.
 pub(crate) fn of(dataset: &Dataset) -> Vec<Taken> {
     let mut counts = BTreeMap::<(TakenAs, String), usize>::new();

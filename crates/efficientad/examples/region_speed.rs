@@ -48,7 +48,7 @@ fn model(
             train_images: 1,
             validation_images: 1,
             photos: "none".to_owned(),
-            orientation: Default::default(),
+            ..DataDescription::default()
         },
         old: None,
     };

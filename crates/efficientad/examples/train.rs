@@ -64,7 +64,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             train_images: train.len(),
             validation_images: validation.len(),
             photos: "none".to_owned(),
-            orientation: Default::default(),
+            ..DataDescription::default()
         },
         train: Arc::new(train),
         validation: Arc::new(validation),

@@ -150,7 +150,7 @@ mod tests {
             train_images: 9,
             validation_images: 1,
             photos: "none".to_owned(),
-            orientation: Default::default(),
+            ..DataDescription::default()
         }
     }
 

@@ -58,7 +58,7 @@ pub use efficientad_engine_cpu::{CpuEngine, CpuError, InstructionSet};
 pub use efficientad_images::{RegionOfInterest, RgbImage};
 pub use error::{Error, SourceError};
 pub use import::{Imported, ImportedNetworks, import};
-pub use model::{CalibrationImages, DataDescription, Model, ModelInfo};
+pub use model::{CalibrationImages, DataDescription, Model, ModelInfo, PhotoFolder};
 pub use position::PositionWeights;
 pub use progress::{Progress, ProgressFn, Stage};
 pub use recipe::{AutoencoderOptimizer, Recipe, Schedule, StudentStart};

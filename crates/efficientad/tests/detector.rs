@@ -52,7 +52,7 @@ fn data() -> TrainingData {
             train_images: 2,
             validation_images: 2,
             photos: "none".to_owned(),
-            orientation: Orientation::AsStored,
+            ..DataDescription::default()
         },
         old: None,
     }

@@ -36,7 +36,7 @@ fn data(images: &Arc<Stripes>) -> TrainingData {
             train_images: images.len(),
             validation_images: images.len(),
             photos: "none".to_owned(),
-            orientation: Orientation::AsStored,
+            ..DataDescription::default()
         },
         old: None,
     }

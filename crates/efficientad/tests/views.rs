@@ -56,7 +56,7 @@ fn train(
             train_images: train.len(),
             validation_images: validation.len(),
             photos: "none".to_owned(),
-            orientation: Orientation::AsStored,
+            ..DataDescription::default()
         },
         old: None,
     };

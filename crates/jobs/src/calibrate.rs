@@ -1,17 +1,20 @@
 //! Taking a finished model's threshold from other photos.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::slice;
 use std::sync::Arc;
 
 use efficientad::{Arithmetic, FalseRejectRate, InspectionEngine, Model};
+use efficientad_datasets::{Taken, TakenAs};
 use efficientad_evaluation as evaluation;
 use efficientad_evaluation::{CalibrationPhotos, CalibrationReport, Photo, find_photos};
 use efficientad_images::{DecodeOptions, Orientation};
 
+use crate::backup;
 use crate::error::JobError;
 use crate::event::{Event, Notifier, Observer, Stage};
 use crate::files::check_writable;
+use crate::good_parts::{refuse_known, refuse_known_folder, refuse_other_parts};
 use crate::meter::MeanLosses;
 
 /// A calibration to be done.
@@ -22,6 +25,8 @@ pub struct CalibratePlan {
     pub out: Option<PathBuf>,
     /// Photos of good parts that it was not trained on, and folders of such.
     pub good: Vec<PathBuf>,
+    /// Whether the user says that these are of good parts, whatever they are called.
+    pub surely_good: bool,
     /// Folder of photos of defects, to see what is caught.
     pub defects: Option<PathBuf>,
     /// Which way up photos stand; as the model was trained if it is `None`.
@@ -43,12 +48,15 @@ pub struct Calibrated {
     pub report: CalibrationReport,
     /// Folders that could not be listed.
     pub not_listed: usize,
+    /// Copy of the model that was replaced.
+    pub backup: Option<PathBuf>,
 }
 
 /// Calibrates by a plan: finds the photos, judges them, takes the threshold, and saves the model.
 ///
 /// # Errors
-/// When the model can't be read or written, or there are too few or too many photos;
+/// When the model can't be read or written, there are too few or too many photos, or photos that are
+/// not of good parts by their folders' names or that the model was trained on;
 /// [`JobError::Cancelled`] when `observe` breaks, and nothing is written: the photos are judged to
 /// the end all the same.
 pub fn calibrate(plan: &CalibratePlan, observe: &mut Observer<'_>) -> Result<Calibrated, JobError> {
@@ -58,8 +66,9 @@ pub fn calibrate(plan: &CalibratePlan, observe: &mut Observer<'_>) -> Result<Cal
     check_writable(out)?;
     let mut not_listed = 0;
     let photos = plan.photos(&model, &mut not_listed, &mut notify)?;
-    let before = model.info().threshold.as_ref().and_then(|threshold| threshold.false_reject);
-    let rate = plan.false_reject.or(before).unwrap_or_default();
+    let before = model.info().threshold.clone();
+    let rate = before.as_ref().and_then(|threshold| threshold.false_reject);
+    let rate = plan.false_reject.or(rate).unwrap_or_default();
     let engine = Arc::clone(&plan.engine);
     let now = engine.id();
     if let (Some(calibrated), true) =
@@ -80,8 +89,22 @@ pub fn calibrate(plan: &CalibratePlan, observe: &mut Observer<'_>) -> Result<Cal
     if notify.is_stopping() {
         return Err(JobError::Cancelled);
     }
+    let after = report.threshold.value;
+    if let Some(before) = before.map(|before| before.value).filter(|&it| is_far(it, after)) {
+        let _ = notify.send(Event::ThresholdMoved { before, after });
+    }
+    let keep = |path: &Path| {
+        let failed = |source| JobError::NoBackup { path: path.to_owned(), source };
+        backup::keep(path).map_err(failed)
+    };
+    let backup = out.is_file().then(|| keep(out)).transpose()?;
     model.save(out)?;
-    Ok(Calibrated { path: out.to_owned(), model, report, not_listed })
+    Ok(Calibrated { path: out.to_owned(), model, report, not_listed, backup })
+}
+
+/// Whether a threshold is more than twice, or less than half, another.
+fn is_far(before: f32, after: f32) -> bool {
+    (after - before).abs() > 0.5 * before.abs().max(after.abs())
 }
 
 impl CalibratePlan {
@@ -97,12 +120,23 @@ impl CalibratePlan {
             found.errors.iter().try_for_each(|error| notify.tell(Event::NotListed(error)))?;
             Ok(found.photos)
         };
+        for folder in self.good.iter().filter(|path| path.is_dir()) {
+            if !self.surely_good {
+                refuse_other_parts(folder)?;
+            }
+            refuse_known_folder(model.info(), folder)?;
+        }
         let good = find(&self.good)?;
         let defects = self.defects.as_ref().map(|folder| find(slice::from_ref(folder)));
         let defects = defects.transpose()?;
         if good.is_empty() {
             return Err(JobError::NothingToCalibrateWith);
         }
+        let mut taken = Taken::count(&good, |photo| &photo.relative, TakenAs::Validation);
+        let of_defects = defects.iter().flatten();
+        taken.extend(Taken::count(of_defects, |photo| &photo.relative, TakenAs::TestDefects));
+        notify.tell(Event::Taking { layout: None, taken: &taken })?;
+        refuse_known(model.info(), &good)?;
         let trained = || model.info().data.as_ref().map(|data| data.orientation);
         let orientation = self.orientation.or_else(trained).unwrap_or_default();
         let decode = DecodeOptions { orientation, ..DecodeOptions::default() };

@@ -226,6 +226,40 @@ pub enum JobError {
          of good parts that the networks were trained on"
     )]
     PhotosNeeded,
+    /// A data set is given where photos of good parts are wanted that a model has not seen.
+    #[error(
+        "{}: this is a data set: the model was trained on its good parts, and its test photos are to \
+         measure it. Give photos of good parts that are neither{}", .folder.display(),
+        .validation.as_ref().map_or_else(String::new, |it| format!(", such as {}", it.display()))
+    )]
+    IsDataset {
+        /// The data set's folder.
+        folder: PathBuf,
+        /// Its own photos for that, if it has some.
+        validation: Option<PathBuf>,
+    },
+    /// A model would be calibrated on photos that it was trained on.
+    #[error(
+        "{}: the model was trained on this photo ({photos} of {total} photos are such). It knows them \
+         too well: a threshold taken from them would reject good parts. Give photos of other good parts",
+        .example.display()
+    )]
+    TrainedOn {
+        /// One of the photos.
+        example: PathBuf,
+        /// How many are such.
+        photos: usize,
+        /// Of how many.
+        total: usize,
+    },
+    /// A model that is to be replaced can't be copied first.
+    #[error("{}: the model could not be kept beside itself, so it is not replaced: {source}", .path.display())]
+    NoBackup {
+        /// The model's file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
     /// There is nothing to calibrate with.
     #[error("there are no photos of good parts to calibrate with")]
     NothingToCalibrateWith,

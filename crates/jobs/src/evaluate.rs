@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use efficientad::Detector;
-use efficientad_datasets::{Dataset, Layout};
+use efficientad_datasets::{DatasetSource, Layout, Purpose};
 use efficientad_evaluation as evaluation;
 use efficientad_evaluation::{MaskReading, Options, Report};
 use efficientad_images::{DecodeOptions, Orientation};
@@ -17,8 +17,8 @@ use crate::event::{Event, Notifier, Observer, Stage};
 pub struct EvaluatePlan {
     /// The model's file, as the page names it.
     pub model: PathBuf,
-    /// Folder of the data set.
-    pub dataset: PathBuf,
+    /// The data set.
+    pub dataset: DatasetSource,
     /// Which way up photos stand; as the model was trained if it is `None`.
     pub orientation: Option<Orientation>,
     /// How masks are read.
@@ -53,7 +53,8 @@ pub fn evaluate(
     observe: &mut Observer<'_>,
 ) -> Result<Evaluated, JobError> {
     let mut notify = Notifier::new(observe);
-    let dataset = Dataset::open(&plan.dataset)?;
+    let dataset = plan.dataset.open(Purpose::Evaluation)?;
+    notify.tell_taking(&dataset)?;
     let trained = || detector.info().data.as_ref().map(|data| data.orientation);
     let orientation = plan.orientation.or_else(trained).unwrap_or_default();
     let options = Options {

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use efficientad::{DataDescription, EngineId, Error, RSquared};
-use efficientad_datasets::DatasetError;
+use efficientad_datasets::{Dataset, DatasetError, Layout, Taken};
 use efficientad_images::ImageError;
 use efficientad_pretraining::Activity;
 
@@ -20,6 +20,21 @@ pub type Observer<'a, L = MeanLosses> = dyn FnMut(Event<'_, L>) -> ControlFlow<(
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a, L = MeanLosses> {
+    /// What the job takes of the folders that it was given. Nothing is decoded yet: who only wants to
+    /// know breaks here.
+    Taking {
+        /// Which layout was recognised; `None` where photos are listed one by one.
+        layout: Option<Layout>,
+        /// What is taken, from which folder.
+        taken: &'a [Taken],
+    },
+    /// The threshold of a model is far from the one before.
+    ThresholdMoved {
+        /// The one before.
+        before: f32,
+        /// The new one.
+        after: f32,
+    },
     /// A part of the work has come so far. Sent often: after every image, sample or step.
     Progress {
         /// The part.
@@ -184,6 +199,14 @@ impl<'o, 'f, L> Notifier<'o, 'f, L> {
     /// [`JobError::Cancelled`] if the job is to end.
     pub(crate) fn tell(&mut self, event: Event<'_, L>) -> Result<(), JobError> {
         if self.send(event).is_break() { Err(JobError::Cancelled) } else { Ok(()) }
+    }
+
+    /// Tells what is taken of a data set.
+    ///
+    /// # Errors
+    /// As [`tell`](Self::tell).
+    pub(crate) fn tell_taking(&mut self, dataset: &Dataset) -> Result<(), JobError> {
+        self.tell(Event::Taking { layout: Some(dataset.layout), taken: &dataset.taken() })
     }
 
     /// Tells how far a stage has come.

@@ -108,6 +108,7 @@ fn open(
     notify: &mut Notifier<'_, '_, MeanLosses>,
 ) -> Result<(Dataset, usize), JobError> {
     let mut dataset = Dataset::open(folder)?.trainable()?;
+    notify.tell_taking(&dataset)?;
     let skipped =
         skip_unreadable(&mut dataset, &plan.decode, plan.engine.threads().count(), notify)?;
     Ok((dataset, skipped))

@@ -41,12 +41,14 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod backup;
 mod calibrate;
 mod data;
 mod error;
 mod evaluate;
 mod event;
 mod files;
+mod good_parts;
 mod images;
 mod import;
 mod interval;

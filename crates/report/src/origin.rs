@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use efficientad::{EngineId, ModelInfo};
-use efficientad_datasets::{Dataset, Layout, file_fingerprint};
+use efficientad_datasets::{Dataset, file_fingerprint};
 use efficientad_evaluation::Options;
 use efficientad_images::Orientation;
 
@@ -95,23 +95,11 @@ fn data(subject: &Subject<'_>) -> Result<Facts, ReportError> {
     let dataset = subject.dataset;
     let defective = dataset.test.iter().filter(|image| image.anomalous).count();
     let masked = defective - dataset.without_mask().count();
-    let layout = match dataset.layout {
-        Layout::Folder => "folder of images",
-        Layout::MvtecAd => "MVTec AD",
-        Layout::MvtecLoco => "MVTec LOCO",
-        Layout::Visa => "VisA",
-        Layout::RealIad => "Real-IAD",
-        Layout::Labelled => "folders called by what they hold",
-        Layout::MasksBeside => "masks beside photos",
-        Layout::Table => "table",
-        Layout::Stated => "folders given",
-        _ => "another",
-    };
     Ok(Facts::new(
         "Test data",
         vec![
             ("Folder", name(&dataset.root)),
-            ("Layout", layout.to_owned()),
+            ("Layout", dataset.layout.to_string()),
             ("Good images", (dataset.test.len() - defective).to_string()),
             ("Defective images", format!("{defective}, {masked} of them with a mask")),
             ("Fingerprint of images and masks", dataset.test_fingerprint()?.to_string()),

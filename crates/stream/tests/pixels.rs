@@ -44,7 +44,7 @@ fn detector() -> Detector {
             train_images: 2,
             validation_images: 2,
             photos: "none".to_owned(),
-            orientation: Default::default(),
+            ..DataDescription::default()
         },
         old: None,
     };

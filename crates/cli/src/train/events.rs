@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use efficientad::Threshold;
+use efficientad_datasets::{Layout, Taken};
 use efficientad_jobs::{Effect, StepReport};
 use serde::Serialize;
 
@@ -18,6 +19,8 @@ pub struct Events {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Line<'a> {
+    /// Which photos are taken, and for what.
+    Data { layout: Option<Layout>, taken: &'a [Taken] },
     /// Steps were done.
     Step(&'a StepReport),
     /// The user stopped the training.

@@ -15,6 +15,7 @@ use crate::interrupt::Interrupt;
 use crate::output::{self, Status};
 use crate::progress::{Progress, Style};
 use crate::resuming::resume_command;
+use crate::taking::Taking;
 use events::{Events, Line};
 
 /// Trains a model.
@@ -23,13 +24,15 @@ pub fn run(args: TrainArgs) -> Result<Status> {
         Interrupt::listen("\nstopping after this step; once more to stop without saving")?;
     let started = Instant::now();
     let ReportArgs { json, quiet } = args.report;
+    let taking = Taking { dry_run: args.data.dry_run, json, quiet };
     let progress = Progress::new(Style::choose(quiet, json));
     let plan = plan::of(args, progress.step_interval())?;
     let continues = plan.start.parent().is_some();
-    let mut report = Report::new(&plan, progress, Events { json }, interrupt);
-    match train(plan, &mut |event| report.take(&event))? {
-        TrainOutcome::Stopped(stopped) => Ok(report.stopped(&stopped)),
-        TrainOutcome::Done(trained) => report.done(&trained, continues, started.elapsed()),
+    let mut report = Report::new(&plan, taking, progress, Events { json }, interrupt);
+    match taking.end(train(plan, &mut |event| report.take(&event)))? {
+        None => Ok(Status::Done),
+        Some(TrainOutcome::Stopped(stopped)) => Ok(report.stopped(&stopped)),
+        Some(TrainOutcome::Done(trained)) => report.done(&trained, continues, started.elapsed()),
     }
 }
 
@@ -37,20 +40,35 @@ pub fn run(args: TrainArgs) -> Result<Status> {
 struct Report {
     /// Whether a model learns from new photos alone.
     forgets: bool,
+    taking: Taking,
     progress: Progress,
     events: Events,
     interrupt: Interrupt,
 }
 
 impl Report {
-    fn new(plan: &TrainPlan, progress: Progress, events: Events, interrupt: Interrupt) -> Self {
+    fn new(
+        plan: &TrainPlan,
+        taking: Taking,
+        progress: Progress,
+        events: Events,
+        interrupt: Interrupt,
+    ) -> Self {
         let forgets = plan.start.parent().is_some() && plan.data.old.is_none();
-        Self { forgets, progress, events, interrupt }
+        Self { forgets, taking, progress, events, interrupt }
     }
 
     /// Shows an event; breaks once the user asked to stop.
     fn take(&mut self, event: &Event<'_>) -> ControlFlow<()> {
         match event {
+            Event::Taking { layout, taken } => {
+                if self.events.json {
+                    self.events.send(&Line::Data { layout: *layout, taken });
+                } else {
+                    self.taking.say(*layout, taken);
+                }
+                self.taking.flow()?;
+            }
             Event::Begun { .. } => self.interrupt.hold(),
             Event::Step(report) => {
                 let rate = format!("{:.2} steps/s", report.steps_per_second);

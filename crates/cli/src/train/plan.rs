@@ -30,7 +30,7 @@ pub fn of(args: TrainArgs, report_every: Duration) -> Result<TrainPlan> {
             None => args.decode.options(),
         },
         old: parent.and_then(|parent| parent.old_paths(args.old)),
-        dataset: args.dataset,
+        dataset: args.data.source(),
         validation: args.validation,
     };
     let (include, exclude) = (args.region.region.as_deref(), args.region.exclude.as_deref());

@@ -81,7 +81,7 @@ impl ModelInfo {
 }
 
 /// What a model was trained on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataDescription {
     /// Fingerprint of the training and validation images.
     pub fingerprint: String,
@@ -93,6 +93,39 @@ pub struct DataDescription {
     pub photos: String,
     /// Which way up the images were taken; images to be judged are to be taken alike.
     pub orientation: Orientation,
+    /// Which folders they lay in, and what was taken for what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folders: Vec<PhotoFolder>,
+    /// What of the folders was not taken, in words; empty if all was.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub left_out: String,
+    /// The first 16 hexadecimal digits of the SHA-256 of each training image's file, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub train_files: Vec<String>,
+}
+
+/// Files of one folder that were taken for the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhotoFolder {
+    /// The folder below the data set's root; empty for the root itself.
+    pub folder: String,
+    /// What they were taken for.
+    pub taken_as: String,
+    /// How many there were.
+    pub files: usize,
+}
+
+impl DataDescription {
+    /// Whether another describes the same images, whatever else their folders hold.
+    pub(crate) fn is_of_same_images(&self, other: &Self) -> bool {
+        let images = |data: &Self| Self {
+            folders: Vec::new(),
+            left_out: String::new(),
+            train_files: Vec::new(),
+            ..data.clone()
+        };
+        images(self) == images(other)
+    }
 }
 
 /// Good images that a model was calibrated on after its training.

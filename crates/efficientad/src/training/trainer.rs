@@ -168,7 +168,8 @@ impl Trainer {
     ) -> Result<Self, Error> {
         check_counts(&data)?;
         let Checkpoint { progress, networks, state } = Checkpoint::open(checkpoint)?;
-        if progress.data != data.description || progress.old_images() != data.old.as_ref() {
+        let same_images = progress.data.is_of_same_images(&data.description);
+        if !same_images || progress.old_images() != data.old.as_ref() {
             return Err(Error::OtherData {
                 path: checkpoint.to_owned(),
                 checkpoint: describe(&progress.data, progress.old_images()),
@@ -333,8 +334,9 @@ fn check_region(framing: &Framing, images: &dyn ImageSource) -> Result<(), Error
 }
 
 fn describe(data: &DataDescription, old: Option<&OldImages>) -> String {
-    let DataDescription { fingerprint, train_images, validation_images, photos, orientation } =
-        data;
+    let DataDescription {
+        fingerprint, train_images, validation_images, photos, orientation, ..
+    } = data;
     let old = old.map_or_else(String::new, |old| {
         let OldImages { fingerprints, train_images, validation_images } = old;
         let fingerprints = fingerprints.join(", ");

@@ -4,18 +4,22 @@ mod old;
 
 pub use old::OldPaths;
 use old::OldPhotos;
+pub(crate) use old::was_trained_on;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use efficientad::{DataDescription, OldImages, PhotoSource, TrainingData};
+use efficientad::{DataDescription, OldImages, PhotoFolder, PhotoSource, TrainingData};
 use efficientad_datasets::photos::Photos;
-use efficientad_datasets::{DEFAULT_FRACTION, Dataset, Split, fingerprint};
+use efficientad_datasets::{
+    DEFAULT_FRACTION, Dataset, DatasetSource, Purpose, Split, Taken, file_fingerprint, fingerprint,
+};
 use efficientad_images::DecodeOptions;
 
 use crate::error::JobError;
 use crate::event::{Event, Notifier, Observer, Stage};
+use crate::good_parts::refuse_other_parts;
 use crate::images::{Images, take_unreadable};
 use crate::meter::MeanLosses;
 use crate::penalty_photos::{PenaltyPhotos, PhotosFrom};
@@ -23,8 +27,8 @@ use crate::penalty_photos::{PenaltyPhotos, PhotosFrom};
 /// Where the images of a training lie.
 #[derive(Debug, Clone)]
 pub struct DataPaths {
-    /// Folder of the data set: anything that [`Dataset::open`] recognises.
-    pub dataset: PathBuf,
+    /// The data set: anything that [`Dataset::open`] recognises, or folders of a stated meaning.
+    pub dataset: DatasetSource,
     /// Folder of images to hold back, if it is another one.
     pub validation: Option<PathBuf>,
     /// Natural photos for the penalty.
@@ -37,7 +41,7 @@ pub struct DataPaths {
 
 impl DataPaths {
     /// A data set, a tenth of it to be held back, with procedural photos, as stored.
-    pub fn new(dataset: impl Into<PathBuf>) -> Self {
+    pub fn new(dataset: impl Into<DatasetSource>) -> Self {
         Self {
             dataset: dataset.into(),
             validation: None,
@@ -87,10 +91,14 @@ impl Data {
         threads: usize,
         notify: &mut Notifier<'_, '_, MeanLosses>,
     ) -> Result<Self, JobError> {
-        let mut dataset = Dataset::open(&paths.dataset)?.trainable()?;
+        let mut dataset = paths.dataset.open(Purpose::Training)?.trainable()?;
         if let Some(folder) = &paths.validation {
+            refuse_other_parts(folder)?;
             dataset.validation = images_below(folder)?;
         }
+        notify.tell_taking(&dataset)?;
+        let folders = folders(&dataset);
+        let left_out = dataset.left_out.below(&dataset.root).to_string();
         let photos = PenaltyPhotos::open(&paths.photos, seed, paths.decode)?.map(Arc::new);
         let old = paths.old.as_ref();
         let old =
@@ -100,7 +108,8 @@ impl Data {
         }
         let mut skipped = skip_unreadable(&mut dataset, &paths.decode, threads, notify)?;
         let mut split = dataset.split(DEFAULT_FRACTION, seed)?;
-        let description = describe(&split, paths, &dataset.root, photos.as_deref())?;
+        let images = describe(&split, paths, &dataset.root, photos.as_deref())?;
+        let description = DataDescription { folders, left_out, ..images };
         let old = old.map(|old| {
             skipped += old.skipped;
             split.train.splice(0..0, old.split.train);
@@ -200,7 +209,30 @@ fn describe(
         validation_images: split.validation.len(),
         photos: photos.map_or_else(|| "none".to_owned(), PenaltyPhotos::description),
         orientation: paths.decode.orientation,
+        train_files: short_fingerprints(&split.train)?,
+        ..DataDescription::default()
     })
+}
+
+/// What is taken from which folder, as the model keeps it.
+fn folders(dataset: &Dataset) -> Vec<PhotoFolder> {
+    let folder = |taken: Taken| PhotoFolder {
+        folder: taken.folder,
+        taken_as: taken.taken_as.to_string(),
+        files: taken.files,
+    };
+    dataset.taken().into_iter().map(folder).collect()
+}
+
+/// What tells each of these files from others, in an order that tells nothing of theirs.
+///
+/// # Errors
+/// When a file can't be read.
+fn short_fingerprints(files: &[PathBuf]) -> Result<Vec<String>, JobError> {
+    let short = |file: &PathBuf| Ok(file_fingerprint(file)?.short());
+    let mut fingerprints = files.iter().map(short).collect::<Result<Vec<_>, JobError>>()?;
+    fingerprints.sort_unstable();
+    Ok(fingerprints)
 }
 
 /// The fingerprint has two parts, for the training images and for those held back: the same images

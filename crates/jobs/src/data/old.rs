@@ -81,6 +81,18 @@ impl OldPhotos {
     }
 }
 
+/// Whether a model was trained on a data set, as the data set is now.
+///
+/// # Errors
+/// When a file can't be read.
+pub(crate) fn was_trained_on(dataset: &Dataset, model: &ModelInfo) -> Result<bool, JobError> {
+    match split_as_trained(dataset, model) {
+        Ok(_) => Ok(true),
+        Err(JobError::OldUnknown { .. } | JobError::OldChanged { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// The split that gives one of the fingerprints in the model, and that fingerprint.
 fn split_as_trained(dataset: &Dataset, model: &ModelInfo) -> Result<(Split, String), JobError> {
     for (seed, data) in model.trainings() {
