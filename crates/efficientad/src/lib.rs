@@ -71,4 +71,7 @@ pub use training::distillation::{
     DistillationSource, Distiller, FINE_CHANNELS, InitialTeacher, RSquared, TARGET_SIDE,
 };
 pub use training::{BegunTraining, TrainOptions, Trainer, TrainingData};
-pub use view::{MAP_BORDER, MAX_TILE, MIN_TILE, MIN_TILE_OVERLAP, View, ViewError};
+pub use view::{
+    MAP_BORDER, MAX_TILE, MEMORY_ALLOWANCE, MEMORY_PER_PIXEL, MIN_TILE, MIN_TILE_OVERLAP, View,
+    ViewError,
+};
