@@ -12,6 +12,7 @@ use crate::args::CalibrateArgs;
 use crate::engine;
 use crate::output::{self, Status};
 use crate::progress::{Progress, Style};
+use crate::remarks::remark;
 
 /// Takes a model's threshold anew.
 pub fn run(args: CalibrateArgs) -> Result<Status> {
@@ -20,7 +21,7 @@ pub fn run(args: CalibrateArgs) -> Result<Status> {
         out: args.out,
         good: args.good,
         defects: args.defects,
-        orientation: args.decode.orientation(),
+        reading: args.decode.reading(),
         false_reject: args.false_reject,
         engine: engine::open(&args.engine)?,
     };
@@ -33,10 +34,7 @@ pub fn run(args: CalibrateArgs) -> Result<Status> {
                  those"
             )),
             Event::NotListed(error) => output::note(format_args!("efficientad: {error}")),
-            Event::NotJudged(failure) => {
-                progress.note(format_args!("skipped: {}", failure.reason));
-            }
-            _ => {}
+            _ => remark(&event).iter().for_each(|line| progress.note(line)),
         }
         ControlFlow::Continue(())
     })?;

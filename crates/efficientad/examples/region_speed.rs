@@ -49,6 +49,7 @@ fn model(
             validation_images: 1,
             photos: "none".to_owned(),
             orientation: Default::default(),
+            samples: Default::default(),
         },
         old: None,
     };

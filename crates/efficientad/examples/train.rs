@@ -65,6 +65,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             validation_images: validation.len(),
             photos: "none".to_owned(),
             orientation: Default::default(),
+            samples: Default::default(),
         },
         train: Arc::new(train),
         validation: Arc::new(validation),

@@ -140,6 +140,7 @@ mod tests {
             calibration: None,
             threshold: None,
             engine: None,
+            samples: None,
             program_version: String::new(),
         }
     }
@@ -151,6 +152,7 @@ mod tests {
             validation_images: 1,
             photos: "none".to_owned(),
             orientation: Default::default(),
+            samples: Default::default(),
         }
     }
 

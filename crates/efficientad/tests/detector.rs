@@ -53,6 +53,7 @@ fn data() -> TrainingData {
             validation_images: 2,
             photos: "none".to_owned(),
             orientation: Orientation::AsStored,
+            samples: Default::default(),
         },
         old: None,
     }

@@ -37,6 +37,7 @@ fn data(images: &Arc<Stripes>) -> TrainingData {
             validation_images: images.len(),
             photos: "none".to_owned(),
             orientation: Orientation::AsStored,
+            samples: Default::default(),
         },
         old: None,
     }

@@ -57,6 +57,7 @@ fn train(
             validation_images: validation.len(),
             photos: "none".to_owned(),
             orientation: Orientation::AsStored,
+            samples: Default::default(),
         },
         old: None,
     };

@@ -53,6 +53,8 @@ mod interval;
 mod meter;
 mod penalty_photos;
 mod pretrain;
+mod readable;
+mod reading;
 mod steps;
 mod train;
 
@@ -70,6 +72,7 @@ pub use penalty_photos::{NoReadablePhoto, PenaltyPhotos, PhotosFrom};
 pub use pretrain::{
     InitialWeights, PretrainOutcome, PretrainPlan, PretrainStart, Pretrained, TimeLimit, pretrain,
 };
+pub use reading::Reading;
 pub use steps::Stopped;
 pub use train::{
     BeforeAfter, Effect, Parent, RegionFiles, Resume, ScoreSummary, Start, TrainJob, TrainOutcome,

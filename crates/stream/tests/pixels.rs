@@ -45,6 +45,7 @@ fn detector() -> Detector {
             validation_images: 2,
             photos: "none".to_owned(),
             orientation: Default::default(),
+            samples: Default::default(),
         },
         old: None,
     };
