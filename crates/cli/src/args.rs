@@ -6,12 +6,12 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 #[cfg(feature = "onnxruntime")]
 use efficientad::Precision;
-use efficientad::{FalseRejectRate, InputSize, InstructionSet, ModelInfo, PdnSize, Recipe};
+use efficientad::{FalseRejectRate, InputSize, InstructionSet, PdnSize, Recipe};
 use efficientad_datasets::{DatasetSource, Stated};
 #[cfg(feature = "onnxruntime")]
 use efficientad_engine_onnx::Provider;
-use efficientad_images::{DecodeOptions, Orientation};
-use efficientad_jobs::{Interval, PhotosFrom};
+use efficientad_images::{Limits, Orientation};
+use efficientad_jobs::{Interval, PhotosFrom, Reading};
 use efficientad_pretraining::{Augmentation, Preprocessing, Preset};
 
 /// Longest settle time of `watch`.
@@ -163,34 +163,60 @@ pub struct TrainingEngineArgs {
 
 /// How images are decoded.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "How photos are read (docs/photos.md)")]
 pub struct DecodeArgs {
     /// Which way up photos stand [default: stored; with a model: as it was trained].
     #[arg(long, value_name = "WAY")]
     pub orientation: Option<OrientationArg>,
+    /// How many of their 16 bits photos use, whose camera delivers 10, 12 or 14; 16 for all
+    /// [default: as `train` and `import` find out from the photos; with a model: as it was trained].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub bits: Option<u8>,
+    /// The values of floating point TIFF that are black and white, as 0..1 or 0,1; photos with others
+    /// are refused [default: such photos are refused; with a model: as it was trained].
+    #[arg(long, value_name = "LOW..HIGH", value_parser = parse_range, allow_hyphen_values = true)]
+    pub range: Option<(f32, f32)>,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+/// How large photos may be.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct LimitArgs {
+    /// Most megapixels of a photo; memory grows with it [default: 134.2].
+    #[arg(long, value_name = "MEGAPIXELS", value_parser = parse_megapixels)]
+    pub max_pixels: Option<u64>,
+    /// Most pixels along a side of a photo [default: 65535].
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_side: Option<u32>,
 }
 
 impl DecodeArgs {
-    /// What the decoder takes.
-    pub fn options(&self) -> DecodeOptions {
-        self.options_or(Orientation::default())
+    /// What is said of how photos are read.
+    pub fn reading(&self) -> Reading {
+        Reading {
+            orientation: self.orientation.map(|orientation| match orientation {
+                OrientationArg::Stored => Orientation::AsStored,
+                OrientationArg::Exif => Orientation::FromExif,
+            }),
+            bits: self.bits,
+            range: self.range,
+            limits: self.limits.limits(),
+        }
     }
+}
 
-    /// What the decoder takes for a model's photos.
-    pub fn options_for(&self, model: &ModelInfo) -> DecodeOptions {
-        self.options_or(model.data.as_ref().map(|data| data.orientation).unwrap_or_default())
-    }
-
-    /// Which way up photos stand, if it is said.
-    pub fn orientation(&self) -> Option<Orientation> {
-        self.orientation.map(|orientation| match orientation {
-            OrientationArg::Stored => Orientation::AsStored,
-            OrientationArg::Exif => Orientation::FromExif,
-        })
-    }
-
-    fn options_or(&self, default: Orientation) -> DecodeOptions {
-        let orientation = self.orientation().unwrap_or(default);
-        DecodeOptions { orientation, ..DecodeOptions::default() }
+impl LimitArgs {
+    /// Limits with what is said. Memory has the same room for each pixel as by default.
+    pub fn limits(self) -> Limits {
+        let default = Limits::default();
+        let max_pixels = self.max_pixels.unwrap_or(default.max_pixels);
+        let bytes_per_pixel = default.max_bytes / default.max_pixels;
+        Limits {
+            max_pixels,
+            max_side: self.max_side.unwrap_or(default.max_side),
+            max_bytes: default.max_bytes.max(max_pixels.saturating_mul(bytes_per_pixel)),
+        }
     }
 }
 
@@ -357,6 +383,8 @@ pub struct PretrainArgs {
     /// Teacher file to write, for `train --teacher`.
     #[arg(long, value_name = "TEACHER")]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub limits: LimitArgs,
     #[command(flatten)]
     pub preprocessing: PreprocessingArgs,
     /// Begin with this teacher's weights instead of random ones: what it has learned, of this or
@@ -714,11 +742,12 @@ pub struct EvalArgs {
     pub report: Option<PathBuf>,
     #[command(flatten)]
     pub threshold: ThresholdArgs,
-    /// Smallest value of a mask's pixel that is a defect.
-    #[arg(long, value_name = "N", default_value_t = 1,
-        value_parser = clap::value_parser!(u8).range(1..))]
-    pub mask_threshold: u8,
-    /// The dark pixels of masks, those below the mask threshold, are the defects.
+    /// Smallest value of a mask's pixel that is a defect, instead of telling defects by each mask's
+    /// look.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub mask_threshold: Option<u8>,
+    /// The dark pixels of masks, those below the mask threshold (1 unless it is given), are the
+    /// defects.
     #[arg(long)]
     pub invert_masks: bool,
     /// Print one JSON document instead of a table; --out writes the same as results.json.
@@ -880,6 +909,20 @@ fn parse_hours(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(3600.0 * hours).map_err(|error| error.to_string())
 }
 
+fn parse_range(text: &str) -> Result<(f32, f32), String> {
+    let (low, high) = text
+        .split_once("..")
+        .or_else(|| text.split_once(','))
+        .ok_or("give two numbers: 0..1, or 0,1")?;
+    let range = (parse_finite(low.trim())?, parse_finite(high.trim())?);
+    if range.0 < range.1 { Ok(range) } else { Err("the first must be below the second".to_owned()) }
+}
+
+fn parse_megapixels(text: &str) -> Result<u64, String> {
+    let pixels = 1e6 * f64::from(parse_positive(text)?);
+    Ok(pixels.max(1.0) as u64)
+}
+
 fn parse_gibibytes(text: &str) -> Result<f64, String> {
     parse_positive(text).map(f64::from)
 }
@@ -934,5 +977,30 @@ mod tests {
         assert!(parse_finite("NaN").is_err() && parse_finite("inf").is_err());
         assert_eq!(parse_finite("-0.5"), Ok(-0.5));
         assert!(parse_positive("0").is_err() && parse_positive("x").is_err());
+    }
+
+    #[test]
+    fn ranges_have_two_ends() {
+        for text in ["-0.5..1", "-0.5, 1", "-.5..1.0"] {
+            assert_eq!(parse_range(text), Ok((-0.5, 1.0)), "{text}");
+        }
+        for text in ["1", "1..0", "0..0", "0..x", "..1", "0..inf"] {
+            assert!(parse_range(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn megapixels_bring_the_memory_that_they_need() {
+        let limits = |text| {
+            let max_pixels = Some(parse_megapixels(text).unwrap());
+            LimitArgs { max_pixels, max_side: None }.limits()
+        };
+        assert_eq!(LimitArgs { max_pixels: None, max_side: None }.limits(), Limits::default());
+        assert_eq!(
+            (limits("400").max_pixels, limits("400").max_bytes),
+            (400_000_000, 3_200_000_000)
+        );
+        assert_eq!((limits("0.5").max_pixels, limits("0.5").max_bytes), (500_000, 1 << 30));
+        assert!(parse_megapixels("0").is_err() && parse_megapixels("many").is_err());
     }
 }

@@ -12,6 +12,7 @@ use crate::args::CalibrateArgs;
 use crate::engine;
 use crate::output::{self, Status};
 use crate::progress::{Progress, Style};
+use crate::remarks::remark;
 use crate::taking::Taking;
 
 /// Takes a model's threshold anew.
@@ -23,7 +24,7 @@ pub fn run(args: CalibrateArgs) -> Result<Status> {
         good: if surely_good { args.surely_good } else { args.good },
         surely_good,
         defects: args.defects,
-        orientation: args.decode.orientation(),
+        reading: args.decode.reading(),
         false_reject: args.false_reject,
         engine: engine::open(&args.engine)?,
     };
@@ -42,10 +43,7 @@ pub fn run(args: CalibrateArgs) -> Result<Status> {
                  those"
             )),
             Event::NotListed(error) => output::note(format_args!("efficientad: {error}")),
-            Event::NotJudged(failure) => {
-                progress.note(format_args!("skipped: {}", failure.reason));
-            }
-            _ => {}
+            _ => remark(&event).iter().for_each(|line| progress.note(line)),
         }
         ControlFlow::Continue(())
     }))?;

@@ -13,6 +13,7 @@ use crate::args::EvalArgs;
 use crate::detector::{self, Verdicts};
 use crate::output::{self, Status};
 use crate::progress::{Progress, Style};
+use crate::remarks::remark;
 use crate::table::align;
 use crate::taking::Taking;
 
@@ -22,8 +23,8 @@ pub fn run(args: EvalArgs) -> Result<Status> {
     let plan = EvaluatePlan {
         model: args.model,
         dataset: args.data.source(),
-        orientation: args.decode.orientation(),
-        masks: MaskReading { threshold: args.mask_threshold, inverted: args.invert_masks },
+        reading: args.decode.reading(),
+        masks: masks(args.mask_threshold, args.invert_masks),
         output: args.out,
         page: args.report,
     };
@@ -33,10 +34,7 @@ pub fn run(args: EvalArgs) -> Result<Status> {
         match event {
             Event::Taking { layout, taken } => taking.show(layout, taken)?,
             Event::Progress { stage, done, total } => progress.count(stage, done, total),
-            Event::NotJudged(failure) => {
-                progress.note(format_args!("skipped: {}", failure.reason));
-            }
-            _ => {}
+            _ => remark(&event).iter().for_each(|line| progress.note(line)),
         }
         ControlFlow::Continue(())
     }))?;
@@ -50,7 +48,15 @@ pub fn run(args: EvalArgs) -> Result<Status> {
             output::print(format_args!("the report is in {}", page.display()))?;
         }
     }
-    Ok(Status::from_failures(report.failed.len()))
+    Ok(Status::from_failures(report.failed.len() + report.unusable_masks.len()))
+}
+
+/// Whoever says which values of masks are defects knows better than their look.
+fn masks(threshold: Option<u8>, inverted: bool) -> MaskReading {
+    match (threshold, inverted) {
+        (None, false) => MaskReading::Recognised,
+        _ => MaskReading::Stated { threshold: threshold.unwrap_or(1), inverted },
+    }
 }
 
 fn print_report(report: &Report, layout: Layout, out: Option<&Path>) -> Result<()> {
@@ -143,11 +149,33 @@ fn remarks(report: &Report) -> Vec<String> {
     }
     let counted = [
         (report.without_mask, "defective images have no mask: they count for image metrics only"),
-        (report.empty_masks, "masks show no defect: see --mask-threshold"),
-        (report.mostly_defect_masks, "masks call most of their image a defect: see --invert-masks"),
+        (
+            report.unusable_masks.len(),
+            "masks could not be used: their images count for image metrics only",
+        ),
+        (report.empty_masks, "masks show no defect: see --mask-threshold and --invert-masks"),
+        (
+            report.mostly_defect_masks,
+            "masks call most of their image a defect: see --mask-threshold and --invert-masks",
+        ),
         (report.failed.len(), "images could not be judged and count nowhere"),
     ];
+    lines.extend(mixed_masks(report));
     let counted = counted.into_iter().filter(|&(count, _)| count > 0);
     lines.extend(counted.map(|(count, what)| format!("{count} {what}")));
     lines
+}
+
+/// Masks of both kinds in one data set: of one of them the look may deceive.
+fn mixed_masks(report: &Report) -> Option<String> {
+    let kinds = || report.mask_kinds.iter();
+    let has = |on_white| kinds().any(|(kind, _)| kind.is_on_white() == Some(on_white));
+    let counts: Vec<String> = kinds().map(|(kind, count)| format!("{count} {kind}")).collect();
+    (has(true) && has(false)).then(|| {
+        format!(
+            "some masks are taken for defects on white, others for defects on black ({}): if that \
+             is wrong, see --mask-threshold and --invert-masks",
+            counts.join(", ")
+        )
+    })
 }

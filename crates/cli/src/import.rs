@@ -11,6 +11,7 @@ use crate::args::ImportArgs;
 use crate::machine;
 use crate::output::{self, Status};
 use crate::progress::{Progress, Style};
+use crate::remarks::{self, remark};
 use crate::taking::Taking;
 
 /// Turns foreign weights into a file of this program.
@@ -19,7 +20,7 @@ pub fn run(args: ImportArgs) -> Result<Status> {
         files: args.files,
         out: args.out,
         good: args.good,
-        decode: args.decode.options(),
+        reading: args.decode.reading(),
         engine: machine::cpu(&args.cpu)?,
     };
     let taking = Taking { dry_run: false, json: false, quiet: false };
@@ -28,8 +29,7 @@ pub fn run(args: ImportArgs) -> Result<Status> {
         match event {
             Event::Taking { layout, taken } => taking.show(layout, taken)?,
             Event::Progress { stage, done, total } => progress.count(stage, done, total),
-            Event::Skipped { reason, .. } => progress.note(format_args!("skipped: {reason}")),
-            _ => {}
+            _ => remark(&event).iter().for_each(|line| progress.note(line)),
         }
         ControlFlow::Continue(())
     })?;
@@ -55,6 +55,7 @@ fn print_outcome(outcome: &ImportOutcome, out: &Path) -> Result<Status> {
             Ok(Status::Done)
         }
         ImportOutcome::Calibrated { model, skipped } => {
+            remarks::recognised(&model.info().photo_samples()).iter().for_each(output::note);
             print_model(model, out)?;
             Ok(Status::from_failures(*skipped))
         }

@@ -45,6 +45,10 @@ fn lines(model: &Model) -> Vec<String> {
             ),
         ));
     }
+    let samples = info.photo_samples();
+    if !samples.is_default() {
+        facts.push(("samples", samples.to_string()));
+    }
     if let Some(data) = &info.data {
         let counts =
             format!("{} to train on, {} held back", data.train_images, data.validation_images);

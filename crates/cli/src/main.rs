@@ -6,7 +6,7 @@
 //! | `train`, `pretrain` | options as plans of a job; what is shown of it |
 //! | `predict`, `watch`, `eval`, `calibrate`, `info`, `import`, `export`, `bench` | one command each |
 //! | `interrupt`, `resuming` | Ctrl-C; how to go on from a checkpoint |
-//! | `taking`, `progress`, `output`, `wording`, `table` | what is shown, errors by their options, exit codes |
+//! | `taking`, `progress`, `output`, `remarks`, `wording`, `table` | what is shown, errors by their options, exit codes |
 //! | `detector`, `engine`, `machine` | the model to judge with; what runs it; threads, instructions and memory |
 
 mod args;
@@ -24,6 +24,7 @@ mod output;
 mod predict;
 mod pretrain;
 mod progress;
+mod remarks;
 mod resuming;
 mod table;
 mod taking;

@@ -5,43 +5,51 @@ use std::io::{IsTerminal, stdout};
 use anyhow::{Error, Result, bail};
 use efficientad::{EngineId, Threshold};
 use efficientad_evaluation::{
-    FoundPhotos, InspectError, JudgeOptions, Judged, OutputFolder, Photo, Verdict, VerdictRecord,
-    find_photos, heat_range, inspect_photos,
+    DepthCheck, DepthRemark, FoundPhotos, InspectError, JudgeOptions, Judged, OutputFolder, Photo,
+    Verdict, VerdictRecord, find_photos, heat_range, inspect_photos,
 };
 use efficientad_images::heatmap::ValueRange;
 
 use crate::args::PredictArgs;
 use crate::detector::{self, Verdicts};
 use crate::output::{self, Status, note, printable};
+use crate::remarks;
+use crate::wording::with_options;
 
 /// Judges photos.
 pub fn run(args: PredictArgs) -> Result<Status> {
     let detector = detector::open(&args.model, &args.threshold, &args.engine, Verdicts::Needed)?;
-    let FoundPhotos { photos, errors } = find_photos(&args.paths, args.out.as_deref());
+    let FoundPhotos { photos, errors, left_out } = find_photos(&args.paths, args.out.as_deref());
     let failed = errors.len();
     errors.into_iter().for_each(|error| output::complain(&error.into()));
+    remarks::left_out(&left_out).iter().for_each(note);
     if photos.is_empty() {
         bail!("there are no photos to judge");
     }
+    let options = JudgeOptions {
+        decode: args.decode.reading().options_for(detector.info()),
+        workers: detector.threads(),
+    };
     let mut report = Report {
         format: Format::of(&args),
         engine: detector.engine(),
         range: heat_range(detector.threshold()),
         output: args.out.map(|folder| OutputFolder::create(&folder, &photos)).transpose()?,
         threshold: detector.guarantee().cloned(),
+        depth: DepthCheck::new(options.decode.bits),
         failed,
         judged: 0,
         anomalous: 0,
     };
     report.begin()?;
-    let options = JudgeOptions {
-        decode: args.decode.options_for(detector.info()),
-        workers: detector.threads(),
-    };
     inspect_photos(&detector, &photos, &options, |index, judged| {
         report.record_verdict(&photos[index], judged)
     })?;
     Ok(report.end())
+}
+
+fn tell_depth(remark: &DepthRemark) {
+    note(with_options(&remark.to_string()));
 }
 
 /// How verdicts are printed.
@@ -83,6 +91,7 @@ struct Report {
     range: ValueRange,
     output: Option<OutputFolder>,
     threshold: Option<Threshold>,
+    depth: DepthCheck,
     failed: usize,
     judged: usize,
     anomalous: usize,
@@ -112,6 +121,7 @@ impl Report {
                 return Ok(());
             }
         };
+        self.depth.observe(judged.used_bits).iter().for_each(tell_depth);
         if let Some(output) = &self.output {
             output.save_map(&photo.relative, &judged)?;
             output.save_overlay(&photo.relative, &judged, self.range)?;
@@ -122,7 +132,8 @@ impl Report {
         self.format.print(photo, inspection.into(), &self.engine)
     }
 
-    fn end(self) -> Status {
+    fn end(mut self) -> Status {
+        self.depth.end().iter().for_each(tell_depth);
         let Self { judged, anomalous, failed, .. } = self;
         if matches!(self.format, Format::Text) {
             note(format_args!("{judged} judged, {anomalous} anomalous, {failed} failed"));

@@ -18,6 +18,7 @@ use crate::detector::{self, Verdicts};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Status, note, printable};
 use crate::progress::Style;
+use crate::wording::with_options;
 
 /// Judges photos as they arrive.
 pub fn run(args: WatchArgs) -> Result<Status> {
@@ -50,7 +51,7 @@ fn options(args: WatchArgs, detector: &Detector) -> Result<Options> {
         settle: args.settle,
         once: args.once,
         judge: JudgeOptions {
-            decode: args.decode.options_for(detector.info()),
+            decode: args.decode.reading().options_for(detector.info()),
             workers: detector.threads(),
         },
         model: args.model,
@@ -109,6 +110,7 @@ impl Report {
             Event::NotFiled { photo, error } => {
                 self.note(format_args!("not filed, to be tried again: {}: {error}", photo.path));
             }
+            Event::Depth(remark) => self.note(with_options(&remark.to_string())),
             Event::Notice(notice) => self.show_notice(notice),
             _ => {}
         }
@@ -138,7 +140,9 @@ impl Report {
                     self.print(&judged.verdict.text(&printable(&judged.photo.path)))?;
                 }
             }
-            Entry::Failed(failure) => self.note(format_args!("failed: {}", failure.reason)),
+            Entry::Failed(failure) => {
+                self.note(format_args!("failed: {}", with_options(&failure.reason)));
+            }
             Entry::Drift(alarm) => self.note(describe(alarm)),
             Entry::Filed(_) | Entry::Stopped => {}
         }

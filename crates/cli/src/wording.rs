@@ -8,9 +8,26 @@ use efficientad_jobs::{JobError, NoReadablePhoto};
 use efficientad_pretraining::PretrainingError;
 
 use crate::output;
+/// What the libraries call options, and what the command line calls them.
+const OPTIONS: [(&str, &str); 5] = [
+    ("Limits::max_pixels", "--max-pixels"),
+    ("Limits::max_bytes", "--max-pixels"),
+    ("Limits::max_side", "--max-side"),
+    ("DecodeOptions::bits", "--bits"),
+    ("DecodeOptions::range", "--range"),
+];
 
 /// An error as the command line tells it.
 pub fn in_words(error: &(dyn Error + 'static)) -> String {
+    with_options(&by_kind(error))
+}
+
+/// A text of a library with options as they are called here.
+pub fn with_options(text: &str) -> String {
+    OPTIONS.iter().fold(text.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
+}
+
+fn by_kind(error: &(dyn Error + 'static)) -> String {
     if let Some(error) = error.downcast_ref::<JobError>() {
         of_job(error)
     } else if let Some(error) = error.downcast_ref::<Box<JobError>>() {
@@ -144,6 +161,7 @@ fn replaced(error: &impl Error, remedy: &str, with_option: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use efficientad_images::ImageError;
     use std::io::{Error as IoError, ErrorKind};
     use std::path::PathBuf;
 
@@ -156,6 +174,8 @@ mod tests {
         let source = || IoError::from(ErrorKind::StorageFull);
         let (root, checkpoint) = (path(), path());
         let job = |error: JobError| -> Box<dyn Error> { Box::new(error) };
+        let image = |error: ImageError| -> Box<dyn Error> { Box::new(error) };
+        let name = || "photo.png".to_owned();
         let pretraining = |error: PretrainingError| -> Box<dyn Error> { Box::new(error) };
         vec![
             (job(JobError::NothingNew { root: root.clone() }), "--old"),
@@ -190,6 +210,22 @@ mod tests {
             (pretraining(PretrainingError::NotFinite { photo: path() }), "--preset"),
             (pretraining(PretrainingError::Cache { path: path(), source: source() }), "--cache"),
             (pretraining(PretrainingError::CacheInUse { path: path() }), "--cache"),
+            (
+                image(ImageError::TooManyPixels {
+                    name: name(),
+                    width: 9,
+                    height: 9,
+                    max_pixels: 1,
+                }),
+                "--max-pixels",
+            ),
+            (
+                image(ImageError::SideTooLong { name: name(), width: 9, height: 9, max_side: 1 }),
+                "--max-side",
+            ),
+            (image(ImageError::TooManyBytes { name: name(), max_bytes: 1 }), "--max-pixels"),
+            (image(ImageError::AboveBits { name: name(), bits: 12, sample: 4096 }), "--bits"),
+            (image(ImageError::FloatRange { low: 1.0, high: 0.0 }), "--range"),
         ]
     }
 

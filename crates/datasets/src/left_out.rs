@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use efficientad_images::is_unread_image_extension;
 
-use crate::files::relative_name;
+use crate::files::{name, relative_name};
 
 /// Visible files that are not taken for images, counted by their extensions (pipes, sockets and devices, too, whatever
 /// they are called), and folders with photos that are not taken.
@@ -129,11 +129,14 @@ impl LeftOut {
         self.counts.iter().map(|(extension, &count)| (extension.as_str(), count))
     }
 
-    /// The same with folders as they are called below `root`.
+    /// The same with folders as they are called below `root`; others by their names alone.
     pub fn below(&self, root: &Path) -> Self {
         let mut below = self.clone();
         for folder in &mut below.folders {
-            folder.path = relative_name(root, &folder.path).into();
+            folder.path = match folder.path.strip_prefix(root) {
+                Ok(_) => relative_name(root, &folder.path).into(),
+                Err(_) => name(&folder.path).into(),
+            };
         }
         below
     }

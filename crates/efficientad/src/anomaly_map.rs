@@ -2,8 +2,11 @@
 
 use crate::calibration::Quantiles;
 use crate::view::{Layout, Window};
-use efficientad_engine::{DifferenceMaps, Threads};
+use efficientad_engine::{DifferenceMaps, Taps, Threads};
 use std::sync::Arc;
+
+/// Rows of a map that a thread makes at once.
+const BAND: usize = 32;
 
 /// The difference maps of a whole photo, put together on its layout's grid of cells.
 #[derive(Clone, Debug)]
@@ -80,22 +83,17 @@ impl Map {
     /// region.
     pub(crate) fn from_cells(threads: &Threads, cells: &[f32], layout: &Layout) -> Self {
         let (width, height) = layout.photo();
-        let (rows, columns) = layout.grid();
         let [down, across] = layout.taps();
         let line_length = width as usize;
-        let mut stretched = vec![0.0; rows * line_length];
-        threads.for_each_chunk(&mut stretched, line_length, |row, target| {
-            let source = &cells[row * columns..][..columns];
-            for (value, tap) in target.iter_mut().zip(&across) {
-                *value = mix(source[tap.low], source[tap.high], tap.fraction);
-            }
-        });
         let mut values = vec![0.0; height as usize * line_length];
-        threads.for_each_chunk(&mut values, line_length, |row, target| {
-            let line = |row: usize| &stretched[row * line_length..][..line_length];
-            let (low, high) = (line(down[row].low), line(down[row].high));
-            for ((value, &low), &high) in target.iter_mut().zip(low).zip(high) {
-                *value = mix(low, high, down[row].fraction);
+        threads.for_each_chunk(&mut values, BAND * line_length, |band, target| {
+            let mut stretched = StretchedRows::new(cells, layout.grid().1, &across);
+            let lines = target.chunks_exact_mut(line_length);
+            for (line, tap) in lines.zip(&down[band * BAND..]) {
+                let (low, high) = stretched.pair(tap.low, tap.high);
+                for ((value, &low), &high) in line.iter_mut().zip(low).zip(high) {
+                    *value = mix(low, high, tap.fraction);
+                }
             }
         });
         if let Some(inside) = layout.inside() {
@@ -108,6 +106,39 @@ impl Map {
     /// The largest anomaly value: the image score.
     pub fn max(&self) -> f32 {
         self.values.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+    }
+}
+
+/// Rows of the grid, stretched to the photo's width: the two that a row of the map is mixed of. All
+/// of them at once would be a multiple of a long and low photo.
+struct StretchedRows<'a> {
+    cells: &'a [f32],
+    columns: usize,
+    across: &'a [Taps],
+    /// The last two, with their numbers.
+    rows: [(usize, Vec<f32>); 2],
+}
+
+impl<'a> StretchedRows<'a> {
+    fn new(cells: &'a [f32], columns: usize, across: &'a [Taps]) -> Self {
+        let none = || (usize::MAX, vec![0.0; across.len()]);
+        Self { cells, columns, across, rows: [none(), none()] }
+    }
+
+    fn pair(&mut self, low: usize, high: usize) -> (&[f32], &[f32]) {
+        if self.rows[1].0 == low {
+            self.rows.swap(0, 1);
+        }
+        for ((number, row), wanted) in self.rows.iter_mut().zip([low, high]) {
+            if *number != wanted {
+                *number = wanted;
+                let source = &self.cells[wanted * self.columns..][..self.columns];
+                for (value, tap) in row.iter_mut().zip(self.across) {
+                    *value = mix(source[tap.low], source[tap.high], tap.fraction);
+                }
+            }
+        }
+        (&self.rows[0].1, &self.rows[1].1)
     }
 }
 
@@ -156,5 +187,29 @@ mod tests {
     #[test]
     fn an_image_smaller_than_the_map_works() {
         assert_eq!(map(|_, _| 1.0, (1, 1)).values, [1.0]);
+    }
+
+    /// The whole grid stretched in one piece.
+    fn in_one_piece(cells: &[f32], layout: &Layout) -> Vec<f32> {
+        let (columns, [down, across]) = (layout.grid().1, layout.taps());
+        let at = |row: usize, tap: &Taps| {
+            let row = &cells[row * columns..][..columns];
+            mix(row[tap.low], row[tap.high], tap.fraction)
+        };
+        let pixels = down.iter().flat_map(|row| across.iter().map(move |column| (row, column)));
+        pixels.map(|(row, tap)| mix(at(row.low, tap), at(row.high, tap), row.fraction)).collect()
+    }
+
+    #[test]
+    fn bands_and_threads_change_no_bit_of_a_map() {
+        let cells: Vec<f32> = (0..64 * 64).map(|i| ((i * 7919) % 101) as f32 / 10.0).collect();
+        for photo in [(65_535, 1), (1, 65_535), (80, 31), (300, 200), (40, 33), (3, 64)] {
+            let layout = layout(photo);
+            let expected = in_one_piece(&cells, &layout);
+            for threads in [1, 2] {
+                let map = Map::from_cells(&Threads::new(threads).unwrap(), &cells, &layout);
+                assert!(map.values == expected, "{photo:?}, {threads} threads");
+            }
+        }
     }
 }

@@ -140,6 +140,7 @@ mod tests {
             calibration: None,
             threshold: None,
             engine: None,
+            samples: None,
             program_version: String::new(),
         }
     }

@@ -1,6 +1,6 @@
 //! What can go wrong, one variant per cause.
 
-use crate::view::ViewError;
+use crate::view::{View, ViewError};
 use efficientad_engine::{EngineError, EngineId, InputSizeError, Losses, PdnSize};
 use efficientad_engine_cpu::CpuError;
 use efficientad_images::RegionError;
@@ -32,6 +32,22 @@ pub enum Error {
         "the region lies so close to the border that the networks see nothing of it: enlarge it"
     )]
     UnseenRegion,
+    /// Judging a photo would take more memory than photos of its size may.
+    #[error(
+        "{}×{} pixels would take up to {} MiB to be judged as {view}, more than the {} MiB that a \
+         photo of this size may: train with larger tiles or a smaller input, or cut the photo into \
+         pieces", photo.0, photo.1, needed >> 20, limit >> 20
+    )]
+    TooMuchMemory {
+        /// Width and height in pixels.
+        photo: (u32, u32),
+        /// How it is shown to the networks.
+        view: View,
+        /// Bytes that it would take at most.
+        needed: u64,
+        /// Bytes that it may take.
+        limit: u64,
+    },
     /// An engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),

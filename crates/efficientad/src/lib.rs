@@ -37,6 +37,7 @@ mod position;
 mod progress;
 mod recipe;
 mod regions;
+mod samples;
 mod source;
 mod teacher;
 mod threshold;
@@ -63,6 +64,7 @@ pub use position::PositionWeights;
 pub use progress::{Progress, ProgressFn, Stage};
 pub use recipe::{AutoencoderOptimizer, Recipe, Schedule, StudentStart};
 pub use regions::{Bounds, Centroid, MAX_REGIONS, Peak, Region, Regions};
+pub use samples::{RecognisedBits, Samples};
 pub use source::{ImageSource, PhotoSource, penalty_crop};
 pub use teacher::Teacher;
 pub use threshold::{Basis, CONFIDENCE, FalseRejectRate, Threshold};
@@ -71,4 +73,7 @@ pub use training::distillation::{
     DistillationSource, Distiller, FINE_CHANNELS, InitialTeacher, RSquared, TARGET_SIDE,
 };
 pub use training::{BegunTraining, TrainOptions, Trainer, TrainingData};
-pub use view::{MAP_BORDER, MAX_TILE, MIN_TILE, MIN_TILE_OVERLAP, View, ViewError};
+pub use view::{
+    MAP_BORDER, MAX_TILE, MEMORY_ALLOWANCE, MEMORY_PER_PIXEL, MIN_TILE, MIN_TILE_OVERLAP, View,
+    ViewError,
+};

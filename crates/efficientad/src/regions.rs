@@ -81,12 +81,18 @@ impl Regions {
             let (x, y) = ((index % width) as u32, (index / width) as u32);
             sums[label as usize - 1].add(x, y, map.values[index]);
         }
-        let mut listed: Vec<Region> =
-            sums.iter().zip(areas).map(|(sums, area)| sums.region(area)).collect();
-        let count = listed.len();
-        listed.sort_by(|a, b| b.peak.value.total_cmp(&a.peak.value));
-        listed.truncate(MAX_REGIONS);
-        Self { listed, count }
+        let mut order: Vec<u32> = (0..areas.len() as u32).collect();
+        let by_peak = |&a: &u32, &b: &u32| {
+            let [first, second] = [a, b].map(|region| sums[region as usize].peak.value);
+            second.total_cmp(&first).then(a.cmp(&b))
+        };
+        if order.len() > MAX_REGIONS {
+            order.select_nth_unstable_by(MAX_REGIONS, by_peak);
+            order.truncate(MAX_REGIONS);
+        }
+        order.sort_unstable_by(by_peak);
+        let region = |region: u32| sums[region as usize].region(areas[region as usize]);
+        Self { listed: order.into_iter().map(region).collect(), count: areas.len() }
     }
 }
 

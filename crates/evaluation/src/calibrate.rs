@@ -12,7 +12,7 @@ use efficientad_images::DecodeOptions;
 use efficientad_metrics::rate_interval;
 use serde::Serialize;
 
-use crate::{EvaluationError, Event, Failure, JudgeOptions, Photo, inspect_photos};
+use crate::{DepthCheck, EvaluationError, Event, Failure, JudgeOptions, Photo, inspect_photos};
 
 /// What a model is calibrated on.
 #[derive(Debug, Clone)]
@@ -90,6 +90,7 @@ pub fn calibrate(
     let mut scoring = Scoring {
         options: JudgeOptions { decode: *decode, workers: engine.threads().count() },
         detector: Detector::new(&model, engine)?,
+        depth: DepthCheck::new(decode.bits),
         done: 0,
         total: good.len() + defects.map_or(0, <[Photo]>::len),
         failed: Vec::new(),
@@ -98,6 +99,7 @@ pub fn calibrate(
     let good_scores = scoring.scores(good);
     let scores = Calibration::new(good_scores.iter().map(|&(_, score)| score).collect())?;
     let defect_scores = defects.map(|defects| scoring.scores(defects));
+    scoring.depth.end().into_iter().for_each(|remark| (scoring.observe)(Event::Depth(remark)));
     let threshold = scores.threshold(rate);
     let named = good_scores
         .iter()
@@ -121,6 +123,7 @@ pub fn calibrate(
 struct Scoring<'a> {
     detector: Detector,
     options: JudgeOptions,
+    depth: DepthCheck,
     done: usize,
     total: usize,
     failed: Vec<Failure>,
@@ -130,11 +133,17 @@ struct Scoring<'a> {
 impl Scoring<'_> {
     /// The scores of those that can be judged.
     fn scores<'p>(&mut self, photos: &'p [Photo]) -> Vec<(&'p Photo, f32)> {
-        let Self { detector, options, done, total, failed, observe } = self;
+        let Self { detector, options, depth, done, total, failed, observe } = self;
         let mut scores = Vec::with_capacity(photos.len());
         let judged = inspect_photos(detector, photos, options, |index, judged| {
             match judged {
-                Ok(judged) => scores.push((&photos[index], judged.inspection.score)),
+                Ok(judged) => {
+                    depth
+                        .observe(judged.used_bits)
+                        .into_iter()
+                        .for_each(|it| observe(Event::Depth(it)));
+                    scores.push((&photos[index], judged.inspection.score));
+                }
                 Err(error) => {
                     let path = photos[index].path.clone();
                     let failure = Failure { path, reason: error.to_string() };

@@ -48,6 +48,15 @@ pub enum InspectError {
         /// The image's height in pixels.
         image_height: u32,
     },
+    /// Nothing tells which of a mask's pixels are defects.
+    #[error(
+        "{}: does not look like a mask (one colour behind, others on it), so that its defects can't \
+         be told; state from which value on they are, or save it white on black", mask.display()
+    )]
+    UnclearMask {
+        /// The mask's path.
+        mask: PathBuf,
+    },
     /// A mask file of one region holds no region, or several.
     #[error("{}: {problem}; MVTec LOCO's masks hold one region each, of one value from 1 to 255", mask.display())]
     Region {

@@ -1,11 +1,12 @@
 //! A data set's test images, judged and measured.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use efficientad::{Detector, Threshold};
 use efficientad_datasets::{Dataset, TestImage};
 use efficientad_files::write_atomically;
-use efficientad_images::{DecodeOptions, Mask};
+use efficientad_images::{DecodeOptions, Mask, MaskKind};
 use efficientad_metrics::{AnomalyMap, Evaluator, ImageScore};
 
 use crate::heat::{save_comparison, write_error};
@@ -13,8 +14,8 @@ use crate::ranking::RankedFolder;
 use crate::report::{Failure, JudgedImage, Report, Verdicts};
 use crate::truth::{MaskReading, Truth};
 use crate::{
-    EvaluationError, InspectError, JudgeOptions, Judged, OutputError, OutputFolder, Photo,
-    heat_range, inspect_photos,
+    DepthCheck, DepthRemark, EvaluationError, InspectError, JudgeOptions, Judged, OutputError,
+    OutputFolder, Photo, heat_range, inspect_photos,
 };
 
 /// How to evaluate.
@@ -32,8 +33,8 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Images as stored, by all threads that the CPU runs at once; every mask pixel above zero is
-    /// defect, nothing is written.
+    /// Images as stored, by all threads that the CPU runs at once; masks are told by their look,
+    /// nothing is written.
     fn default() -> Self {
         let JudgeOptions { decode, workers } = JudgeOptions::default();
         Self { decode, workers, masks: MaskReading::default(), output: None }
@@ -52,8 +53,19 @@ pub enum Event<'a> {
     },
     /// An image was judged and measured.
     Judged(Sample<'a>),
-    /// An image could not be judged, or its mask not be used.
+    /// An image could not be judged.
     Failed(&'a Failure),
+    /// The mask of an image could not be used: the image counts for image metrics only.
+    MaskNotUsed(&'a Failure),
+    /// The first mask that was told by this look.
+    MaskKind {
+        /// The look.
+        kind: MaskKind,
+        /// The mask's image, below the data set's root.
+        image: &'a Path,
+    },
+    /// Something to be said of the depth of the images.
+    Depth(DepthRemark),
 }
 
 /// A judged test image with its pixels.
@@ -67,8 +79,8 @@ pub struct Sample<'a> {
     pub defects: Option<&'a Mask>,
 }
 
-/// Judges all test images and computes every metric. An image that cannot be judged, or whose mask
-/// cannot be used, is left out of all metrics and named in the report.
+/// Judges all test images and computes every metric. An image that cannot be judged is left out of all
+/// metrics, one whose mask cannot be used of the pixel metrics; both are named in the report.
 ///
 /// # Errors
 /// There are no test images, none could be judged, or the output cannot be written.
@@ -90,6 +102,9 @@ pub fn evaluate(
         evaluator: Evaluator::new(),
         images: Vec::new(),
         failed: Vec::new(),
+        depth: DepthCheck::new(options.decode.bits),
+        mask_kinds: BTreeMap::new(),
+        unusable_masks: Vec::new(),
         empty_masks: 0,
         mostly_defect_masks: 0,
     };
@@ -105,6 +120,9 @@ pub fn evaluate(
         observe(Event::Progress { done: index + 1, total });
         Ok::<_, EvaluationError>(())
     })?;
+    if let Some(remark) = run.depth.end() {
+        observe(Event::Depth(remark));
+    }
     run.finish(dataset)
 }
 
@@ -120,6 +138,9 @@ struct Run<'a> {
     evaluator: Evaluator,
     images: Vec<JudgedImage>,
     failed: Vec<Failure>,
+    depth: DepthCheck,
+    mask_kinds: BTreeMap<MaskKind, usize>,
+    unusable_masks: Vec<Failure>,
     empty_masks: usize,
     mostly_defect_masks: usize,
 }
@@ -132,16 +153,17 @@ impl Run<'_> {
         judged: Result<Judged, InspectError>,
         observe: &mut dyn FnMut(Event<'_>),
     ) -> Result<Result<(), InspectError>, EvaluationError> {
-        let checked = judged.and_then(|judged| {
-            let size = judged.image.dimensions();
-            let truth = Truth::load(&test.ground_truth, self.options.masks, size)?;
-            self.measure(test, &judged, &truth)?;
-            Ok((judged, truth))
-        });
-        let (judged, truth) = match checked {
-            Ok(both) => both,
+        let judged = match judged {
+            Ok(judged) => judged,
             Err(error) => return Ok(Err(error)),
         };
+        if let Some(remark) = self.depth.observe(judged.used_bits) {
+            observe(Event::Depth(remark));
+        }
+        let truth = self.truth(test, &judged, observe);
+        if let Err(error) = self.measure(test, &judged, &truth) {
+            return Ok(Err(error));
+        }
         if let Some(output) = &mut self.output {
             let threshold = self.threshold.as_ref().map(|threshold| threshold.value);
             output.save(test, &judged, threshold, &truth)?;
@@ -159,6 +181,32 @@ impl Run<'_> {
         observe(Event::Judged(Sample { image: &image, judged: &judged, defects: truth.defects() }));
         self.images.push(image);
         Ok(Ok(()))
+    }
+
+    /// What is known of an image's pixels: nothing if its mask can't be used, which is told.
+    fn truth(
+        &mut self,
+        test: &TestImage,
+        judged: &Judged,
+        observe: &mut dyn FnMut(Event<'_>),
+    ) -> Truth {
+        let Options { masks, decode, .. } = self.options;
+        let size = judged.image.dimensions();
+        let truth = Truth::load(&test.ground_truth, *masks, &decode.limits, size);
+        let truth = truth.unwrap_or_else(|error| {
+            let failure = Failure { path: test.relative.clone(), reason: error.to_string() };
+            observe(Event::MaskNotUsed(&failure));
+            self.unusable_masks.push(failure);
+            Truth::Unknown
+        });
+        if let Some(kind) = truth.mask_kind() {
+            let masks = self.mask_kinds.entry(kind).or_default();
+            *masks += 1;
+            if *masks == 1 {
+                observe(Event::MaskKind { kind, image: &test.relative });
+            }
+        }
+        truth
     }
 
     fn measure(
@@ -193,6 +241,7 @@ impl Run<'_> {
         let verdicts =
             threshold.map(|threshold| Verdicts::at_threshold(self.evaluator.images(), threshold));
         let metrics = self.evaluator.evaluate()?;
+        let left_out = dataset.left_out.by_extension();
         let report = Report {
             overall: metrics.overall,
             kinds: metrics.kinds,
@@ -201,10 +250,13 @@ impl Run<'_> {
             promise: self.threshold,
             verdicts,
             without_mask: dataset.without_mask().count(),
+            mask_kinds: self.mask_kinds,
             empty_masks: self.empty_masks,
             mostly_defect_masks: self.mostly_defect_masks,
             images: self.images,
             failed: self.failed,
+            unusable_masks: self.unusable_masks,
+            left_out: left_out.map(|(kind, files)| (kind.to_owned(), files)).collect(),
         };
         if let Some(output) = self.output {
             output.finish(&report)?;

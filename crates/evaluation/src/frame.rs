@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use efficientad_images::{
-    DecodeOptions, ImageError, PixelFormat, PixelsView, RgbImage, decode, load,
+    DecodeOptions, ImageError, PixelFormat, PixelsView, RgbImage, decode_measured, load_measured,
 };
 
 /// A photo to be judged, borrowed or owned.
@@ -80,10 +80,24 @@ impl Frame<'_> {
     /// # Errors
     /// It can't be read or is no photo, or its pixels don't fit the size that is given for them.
     pub fn decode(&self, options: &DecodeOptions) -> Result<RgbImage, ImageError> {
+        Ok(self.decode_measured(options)?.0)
+    }
+
+    /// The same, and how many of 16 bits its samples use; `None` for photos of 8 bits.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn decode_measured(
+        &self,
+        options: &DecodeOptions,
+    ) -> Result<(RgbImage, Option<u8>), ImageError> {
         match self {
-            Self::File(path) => load(path, options),
-            Self::Bytes { name, bytes } => decode(bytes, name, options),
-            Self::Pixels { pixels, .. } => pixels.view().to_rgb(options),
+            Self::File(path) => load_measured(path, options),
+            Self::Bytes { name, bytes } => decode_measured(bytes, name, options),
+            Self::Pixels { pixels, .. } => {
+                let view = pixels.view();
+                Ok((view.to_rgb(options)?, view.used_bits()?))
+            }
         }
     }
 }

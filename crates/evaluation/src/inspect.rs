@@ -15,6 +15,9 @@ use crate::{InspectError, Photo};
 pub struct Judged {
     /// The image as decoded.
     pub image: RgbImage,
+    /// How many of 16 bits its samples use ([`used_bits`](efficientad_images::used_bits)); `None` for 8
+    /// bits.
+    pub used_bits: Option<u8>,
     /// Score, verdict and anomaly map; the map has the image's size.
     pub inspection: Inspection,
 }
@@ -86,14 +89,14 @@ pub fn inspect(
     frame: &Frame<'_>,
 ) -> Result<Judged, InspectError> {
     let name = || frame.name().into_owned();
-    let image = frame.decode(decode).map_err(|source| match frame {
+    let (image, used_bits) = frame.decode_measured(decode).map_err(|source| match frame {
         Frame::File(_) | Frame::Bytes { .. } => InspectError::Image(source),
         Frame::Pixels { .. } => InspectError::Pixels { name: name(), source },
     })?;
     let inspection = detector
         .inspect(&image)
         .map_err(|source| InspectError::Detector { name: name(), source })?;
-    Ok(Judged { image, inspection })
+    Ok(Judged { image, used_bits, inspection })
 }
 
 /// Judges photos as [`judge`] does; `visit` gets each photo's place in `photos` with its verdict or

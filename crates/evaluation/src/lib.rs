@@ -16,6 +16,7 @@
 //! many decoded images as threads that judge ([`JudgeOptions::workers`]).
 
 mod calibrate;
+mod depth;
 mod error;
 mod evaluate;
 mod frame;
@@ -30,6 +31,7 @@ mod truth;
 mod verdict;
 
 pub use calibrate::{CalibrationPhotos, CalibrationReport, CaughtDefects, MissedDefect, calibrate};
+pub use depth::{DepthCheck, DepthRemark};
 pub use error::{EvaluationError, InspectError, OutputError};
 pub use evaluate::{Event, Options, Sample, evaluate};
 pub use frame::{Frame, Pixels};

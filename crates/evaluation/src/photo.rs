@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use efficientad_datasets::DatasetError;
 use efficientad_datasets::photos::Photos;
+use efficientad_datasets::{DatasetError, LeftOut};
 
 /// A photo to be judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,13 +15,15 @@ pub struct Photo {
     pub relative: PathBuf,
 }
 
-/// Photos, and the folders in which there are none.
+/// Photos, the folders in which there are none, and files that are not taken for photos.
 #[derive(Debug, Default)]
 pub struct FoundPhotos {
     /// The photos, in the order of the paths, those of a folder sorted by name.
     pub photos: Vec<Photo>,
     /// Why a folder gave none.
     pub errors: Vec<DatasetError>,
+    /// The other visible files of the folders.
+    pub left_out: LeftOut,
 }
 
 /// Finds the photos that `paths` name: files, and folders with all images in and below them. A file
@@ -41,6 +43,7 @@ pub fn find_photos(paths: &[PathBuf], results: Option<&Path>) -> FoundPhotos {
         }
         match Photos::folder(path) {
             Ok(photos) => {
+                found.left_out.extend(photos.left_out());
                 let files = photos.files().iter().filter(|file| !is_result(file, path, results));
                 found.photos.extend(files.map(|file| Photo {
                     path: file.clone(),

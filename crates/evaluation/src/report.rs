@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use efficientad::Threshold;
+use efficientad_images::MaskKind;
 use efficientad_metrics::{Confusion, Curves, ImageScore, Metrics, confusion_by_kind};
 use serde::Serialize;
 
@@ -26,14 +27,20 @@ pub struct Report {
     pub verdicts: Option<Verdicts>,
     /// Images of defects without a mask; they count for the image metrics only.
     pub without_mask: usize,
+    /// How the masks were told that were told by their look, and how many of each kind there are.
+    pub mask_kinds: BTreeMap<MaskKind, usize>,
     /// Images of defects whose mask shows none: their pixels all count as good.
     pub empty_masks: usize,
     /// Masks that call more than half of their image a defect: a sign that they are to be inverted.
     pub mostly_defect_masks: usize,
     /// Every judged image, in the data set's order.
     pub images: Vec<JudgedImage>,
-    /// Every image that could not be judged, or whose mask could not be used; it counts nowhere.
+    /// Every image that could not be judged; it counts nowhere.
     pub failed: Vec<Failure>,
+    /// Every image whose mask could not be used; it counts for the image metrics only.
+    pub unusable_masks: Vec<Failure>,
+    /// Files of the data set's folders that are not taken for images, by extension in lower case.
+    pub left_out: BTreeMap<String, usize>,
 }
 
 /// Counts of verdicts.
@@ -72,7 +79,7 @@ pub struct JudgedImage {
     pub p_value: Option<f64>,
 }
 
-/// An image without a verdict that counts.
+/// An image or mask that does not count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
     /// Its path below the data set's root.

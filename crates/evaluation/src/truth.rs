@@ -3,25 +3,26 @@
 use std::path::Path;
 
 use efficientad_datasets::{GroundTruth, Region};
-use efficientad_images::{LabelMap, Mask, load_labels, load_mask};
+use efficientad_images::{
+    LabelMap, Limits, Mask, MaskKind, load_labels, load_mask, recognise_mask,
+};
 use efficientad_metrics::{GroundTruth as PixelTruth, SaturatedRegion};
 
 use crate::InspectError;
 
 /// Which pixels of a mask are defects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MaskReading {
-    /// Pixels from this value (0 to 255) on are bright.
-    pub threshold: u8,
-    /// Whether the dark pixels are the defects, and not the bright ones.
-    pub inverted: bool,
-}
-
-impl Default for MaskReading {
-    /// Every pixel above zero is a defect.
-    fn default() -> Self {
-        Self { threshold: 1, inverted: false }
-    }
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MaskReading {
+    /// Those that each mask's look tells ([`recognise_mask`]).
+    #[default]
+    Recognised,
+    /// Those of stated values.
+    Stated {
+        /// Pixels from this value (0 to 255) on are bright.
+        threshold: u8,
+        /// Whether the dark pixels are the defects, and not the bright ones.
+        inverted: bool,
+    },
 }
 
 /// What is known about one image's pixels.
@@ -30,7 +31,8 @@ pub(crate) enum Truth {
     Good,
     /// Nothing: the image counts for image metrics only.
     Unknown,
-    Mask(Mask),
+    /// The mask, and how it was told, if it was.
+    Mask(Mask, Option<MaskKind>),
     /// Regions with their saturation, and their union to be drawn.
     Regions(Vec<SaturatedRegion>, Mask),
 }
@@ -39,19 +41,27 @@ impl Truth {
     /// Reads the masks of an image of `(width, height)` pixels (regions have their own values).
     pub(crate) fn load(
         truth: &GroundTruth,
-        masks: MaskReading,
+        reading: MaskReading,
+        limits: &Limits,
         size: (u32, u32),
     ) -> Result<Self, InspectError> {
         match truth {
             GroundTruth::Good => Ok(Self::Good),
             GroundTruth::Missing => Ok(Self::Unknown),
             GroundTruth::Mask(path) => {
-                let mut mask = load_mask(path, masks.threshold)?;
+                let (mask, kind) = read_mask(path, reading, limits)?;
                 check_size(path, (mask.width, mask.height), size)?;
-                mask.defect.iter_mut().for_each(|defect| *defect ^= masks.inverted);
-                Ok(Self::Mask(mask))
+                Ok(Self::Mask(mask, kind))
             }
             GroundTruth::Regions(regions) => Self::load_regions(regions, size),
+        }
+    }
+
+    /// How the mask was told, if it was.
+    pub(crate) fn mask_kind(&self) -> Option<MaskKind> {
+        match self {
+            Self::Mask(_, kind) => *kind,
+            _ => None,
         }
     }
 
@@ -73,7 +83,7 @@ impl Truth {
         match self {
             Self::Good => Some(PixelTruth::Good),
             Self::Unknown => None,
-            Self::Mask(mask) => Some(PixelTruth::Mask(&mask.defect)),
+            Self::Mask(mask, _) => Some(PixelTruth::Mask(&mask.defect)),
             Self::Regions(regions, _) => Some(PixelTruth::Regions(regions)),
         }
     }
@@ -82,7 +92,7 @@ impl Truth {
     pub(crate) fn defects(&self) -> Option<&Mask> {
         match self {
             Self::Good | Self::Unknown => None,
-            Self::Mask(mask) | Self::Regions(_, mask) => Some(mask),
+            Self::Mask(mask, _) | Self::Regions(_, mask) => Some(mask),
         }
     }
 
@@ -97,6 +107,27 @@ impl Truth {
     /// Whether there is a mask, but nothing on it.
     pub(crate) fn is_empty_mask(&self) -> bool {
         self.defects().is_some_and(|mask| !mask.defect.contains(&true))
+    }
+}
+
+fn read_mask(
+    path: &Path,
+    reading: MaskReading,
+    limits: &Limits,
+) -> Result<(Mask, Option<MaskKind>), InspectError> {
+    match reading {
+        MaskReading::Stated { threshold, inverted } => {
+            let mut mask = load_mask(path, threshold)?;
+            mask.defect.iter_mut().for_each(|defect| *defect ^= inverted);
+            Ok((mask, None))
+        }
+        MaskReading::Recognised => {
+            let recognised = recognise_mask(path, limits)?;
+            if !recognised.kind.is_recognised() {
+                return Err(InspectError::UnclearMask { mask: path.to_owned() });
+            }
+            Ok((recognised.mask, Some(recognised.kind)))
+        }
     }
 }
 

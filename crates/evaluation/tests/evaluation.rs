@@ -106,26 +106,32 @@ fn regions_are_measured_and_bad_ones_named() {
     let report = evaluate(&detector(), &dataset, &options, &mut |event| match event {
         Event::Progress { done: n, total } => done.push((n, total)),
         Event::Judged(sample) => seen.push((sample.image.clone(), sample.defects.is_some())),
-        Event::Failed(failure) => failures.push(failure.clone()),
+        Event::MaskNotUsed(failure) => failures.push(failure.clone()),
+        Event::Failed(failure) => panic!("{failure:?}"),
+        _ => {}
     })
     .unwrap();
     assert_eq!(done, (1..=6).map(|n| (n, 6)).collect::<Vec<_>>());
-    assert_eq!(failures, report.failed);
+    assert_eq!((&failures, report.failed.len()), (&report.unusable_masks, 0));
     let (images, with_mask): (Vec<_>, Vec<_>) = seen.into_iter().unzip();
-    assert_eq!((images, with_mask), (report.images.clone(), vec![false, false, true, false]));
-    let reason = |index: usize| &report.failed[index].reason;
+    assert_eq!(
+        (images, with_mask),
+        (report.images.clone(), vec![false, false, false, false, true, false])
+    );
+    let reason = |index: usize| &report.unusable_masks[index].reason;
     assert!(reason(0).contains("nothing/000.png: it has no pixel above 0"), "{}", reason(0));
     assert!(reason(1).contains("pixel value 7 is not in "), "{}", reason(1));
-    assert_eq!((report.overall.n_good, report.overall.n_anomalous), (2, 2));
+    assert_eq!((report.overall.n_good, report.overall.n_anomalous), (2, 4));
     assert_eq!((report.without_mask, report.empty_masks), (1, 0));
     for value in [report.overall.image_auroc, report.overall.pixel_auroc, report.overall.aupro] {
         assert!((0.0..=1.0).contains(&value.unwrap()));
     }
     let verdicts = report.verdicts.unwrap().overall;
-    assert_eq!(verdicts.true_positives + verdicts.false_negatives, 2);
-    assert_eq!(fs::read_dir(root.join("out/overlays")).unwrap().count(), 4);
-    assert!(root.join("out/test/logical/unmasked.tiff").is_file());
-    assert!(!root.join("out/test/logical/nothing.tiff").exists());
+    assert_eq!(verdicts.true_positives + verdicts.false_negatives, 4);
+    assert_eq!(fs::read_dir(root.join("out/overlays")).unwrap().count(), 6);
+    for name in ["unmasked", "nothing"] {
+        assert!(root.join(format!("out/test/logical/{name}.tiff")).is_file(), "{name}");
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use std::path::Path;
 
 use image::DynamicImage;
 
-use crate::decode::{self, DecodeOptions};
+use crate::decode::{self, DecodeOptions, Decoded};
 use crate::error::ImageError;
 
 /// Bits of the largest sample of a photo file of 16 bits, at least 1; none for a photo whose file
@@ -31,11 +31,15 @@ pub fn used_bits(
     options: &DecodeOptions,
 ) -> Result<Option<u8>, ImageError> {
     let (bytes, name) = decode::read_file(path.as_ref(), &options.limits)?;
-    let decoded = decode::decode_samples(&bytes, &name, options)?;
+    Ok(of_decoded(&decode::decode_samples(&bytes, &name, options)?))
+}
+
+/// The same of a picture whose samples are at hand.
+pub(crate) fn of_decoded(decoded: &Decoded) -> Option<u8> {
     if decoded.largest < u16::MAX {
-        return Ok(None);
+        return None;
     }
-    Ok(match &decoded.image {
+    match &decoded.image {
         DynamicImage::ImageLuma16(image) => Some(bits_of(image.iter().copied())),
         DynamicImage::ImageRgb16(image) => Some(bits_of(image.iter().copied())),
         DynamicImage::ImageLumaA16(image) => Some(bits_of(image.pixels().map(|pixel| pixel[0]))),
@@ -43,7 +47,7 @@ pub fn used_bits(
             Some(bits_of(image.pixels().flat_map(|pixel| [pixel[0], pixel[1], pixel[2]])))
         }
         _ => None,
-    })
+    }
 }
 
 /// The depth of a camera whose photos use so many bits: the next even number from 8 to 14. None from

@@ -31,7 +31,7 @@ use crate::files::{self, Opened};
 use crate::limits::Limits;
 use crate::samples::Depth;
 use crate::source::Source;
-use crate::{jpeg, pnm, tiff_file, webp};
+use crate::{bits, jpeg, pnm, tiff_file, webp};
 
 /// Which way up a decoded photo stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ pub struct DecodeOptions {
     /// How many of their 16 bits the samples of 16-bit photos use, 1 to 16. Many cameras deliver 10,
     /// 12 or 14 bits in 16-bit files: stated, a sample `v` becomes `v · 255 / (2^bits − 1)`, rounded,
     /// and one above that range is refused. None by default: samples fill their 16 bits, and
-    /// their high byte is taken. Photos of 8 bits are not concerned.
+    /// their high byte is taken, as of 16 stated bits. Photos of 8 bits are not concerned.
     pub bits: Option<u8>,
     /// The samples of a floating point photo that are to be black and white; one outside is refused.
     /// None by default: floating point photos are refused.
@@ -78,11 +78,37 @@ pub fn load(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<RgbImage,
 /// # Errors
 /// As [`load`], less those of the file system.
 pub fn decode(bytes: &[u8], name: &str, options: &DecodeOptions) -> Result<RgbImage, ImageError> {
+    Ok(decode_measured(bytes, name, options)?.0)
+}
+
+/// [`load`], and [`used_bits`](crate::used_bits) of the photo.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_measured(
+    path: impl AsRef<Path>,
+    options: &DecodeOptions,
+) -> Result<(RgbImage, Option<u8>), ImageError> {
+    let (bytes, name) = read_file(path.as_ref(), &options.limits)?;
+    decode_measured(&bytes, &name, options)
+}
+
+/// [`decode`], and [`used_bits`](crate::used_bits) of the photo.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_measured(
+    bytes: &[u8],
+    name: &str,
+    options: &DecodeOptions,
+) -> Result<(RgbImage, Option<u8>), ImageError> {
     Depth::new(options.bits, u16::MAX)?;
-    let Decoded { image, largest } = decode_samples(bytes, name, options)?;
+    let decoded = decode_samples(bytes, name, options)?;
+    let used_bits = bits::of_decoded(&decoded);
+    let Decoded { image, largest } = decoded;
     let pixels = u64::from(image.width()) * u64::from(image.height());
     options.limits.check_bytes(pixels * 3, name)?;
-    into_rgb(image, Depth::new(options.bits, largest)?, name)
+    Ok((into_rgb(image, Depth::new(options.bits, largest)?, name)?, used_bits))
 }
 
 /// A picture's samples, as its file has them; of less than 8 bits spread over 8.

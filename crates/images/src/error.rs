@@ -326,6 +326,18 @@ pub enum RegionError {
         /// Height of the photo in pixels.
         height: u32,
     },
+    /// The photo that a region was drawn for has more pixels than a model can keep a region of.
+    #[error(
+        "a region can have {limit} pixels at most, not {width}×{height}; cut the photos into pieces"
+    )]
+    TooLarge {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// Most pixels.
+        limit: u64,
+    },
     /// Nothing is inside.
     #[error("no pixel is inside; paint what is to be inspected white")]
     Empty,

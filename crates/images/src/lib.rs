@@ -62,7 +62,7 @@ mod webp;
 pub use anomaly_map::AnomalyMap;
 pub use bits::{camera_bits, used_bits};
 pub use crop::{center_crop, crop_at, flip_horizontal};
-pub use decode::{DecodeOptions, Orientation, decode, load};
+pub use decode::{DecodeOptions, Orientation, decode, decode_measured, load, load_measured};
 pub use error::{ImageError, PictureError, RegionError};
 pub use files::{
     IMAGE_EXTENSIONS, UNREAD_IMAGE_EXTENSIONS, is_image_extension, is_unread_image_extension,

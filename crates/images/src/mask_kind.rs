@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use image::DynamicImage;
+use serde::Serialize;
 
 use crate::decode::{self, DecodeOptions};
 use crate::error::ImageError;
@@ -16,7 +17,8 @@ const CLEAN_COLOURS: usize = 16;
 const LEAST_CLEAR: f64 = 0.9;
 
 /// How a mask tells defect pixels from others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum MaskKind {
     /// Every pixel is 0: no defect.
@@ -48,6 +50,17 @@ impl MaskKind {
     /// Whether the pixels can be trusted; not of [`Unclear`](Self::Unclear) masks.
     pub fn is_recognised(self) -> bool {
         self != Self::Unclear
+    }
+
+    /// Whether the background is white, or black; `None` where that has no say.
+    pub fn is_on_white(self) -> Option<bool> {
+        match self {
+            Self::DarkOnWhite | Self::ColourOnWhite | Self::NoisyOnWhite => Some(true),
+            Self::WhiteOnBlack | Self::Numbers | Self::ColourOnBlack | Self::NoisyOnBlack => {
+                Some(false)
+            }
+            Self::Blank | Self::Full | Self::AlphaOnly | Self::Unclear => None,
+        }
     }
 }
 

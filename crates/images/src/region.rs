@@ -42,9 +42,11 @@ impl RegionOfInterest {
     /// `inside` has `width · height` values, row by row from the top left.
     ///
     /// # Errors
-    /// [`RegionError::Length`], [`RegionError::Empty`], [`RegionError::TooDetailed`].
+    /// [`RegionError::TooLarge`], [`RegionError::Length`], [`RegionError::Empty`],
+    /// [`RegionError::TooDetailed`].
     pub fn new(width: u32, height: u32, inside: Vec<bool>) -> Result<Self, RegionError> {
         let expected = u64::from(width) * u64::from(height);
+        check_pixels(width, height)?;
         if inside.len() as u64 != expected {
             return Err(RegionError::Length { width, height, found: inside.len() as u64 });
         }
@@ -68,6 +70,7 @@ impl RegionOfInterest {
         exclude: Option<&MarkedArea>,
         (width, height): (u32, u32),
     ) -> Result<Self, RegionError> {
+        check_pixels(width, height)?;
         let mut inside = match include {
             Some(area) => area.at(width, height)?,
             None => vec![true; width as usize * height as usize],
@@ -100,13 +103,23 @@ impl RegionOfInterest {
     }
 }
 
+/// Refuses what no model's file could be read with.
+fn check_pixels(width: u32, height: u32) -> Result<(), RegionError> {
+    let limit = crate::Limits::default().max_pixels;
+    if u64::from(width) * u64::from(height) <= limit {
+        return Ok(());
+    }
+    Err(RegionError::TooLarge { width, height, limit })
+}
+
 impl TryFrom<Runs> for RegionOfInterest {
     type Error = RegionError;
 
     fn try_from(Runs { width, height, runs }: Runs) -> Result<Self, RegionError> {
         let expected = u64::from(width) * u64::from(height);
         let found = runs.iter().fold(0_u64, |sum, &run| sum.saturating_add(run));
-        if found != expected || expected > crate::Limits::default().max_pixels {
+        check_pixels(width, height)?;
+        if found != expected {
             return Err(RegionError::Length { width, height, found });
         }
         let mut inside = Vec::with_capacity(found as usize);
@@ -331,7 +344,7 @@ mod tests {
             (r#"{"width":2,"height":2,"runs":[4]}"#, "no pixel"),
             (
                 r#"{"width":4000000000,"height":4000000000,"runs":[0,16000000000000000000]}"#,
-                "values for",
+                "pixels at most",
             ),
             (r#"{"width":2,"height":2,"runs":[18446744073709551615,5]}"#, "values for"),
         ] {

@@ -43,7 +43,7 @@ impl Depth {
 
     /// The byte of a sample that [`check`](Self::check) lets pass.
     pub(crate) fn to_byte(self, sample: u16) -> u8 {
-        if self.stated.is_none() && self.largest == u16::MAX {
+        if self.largest == u16::MAX {
             return (sample >> 8) as u8;
         }
         let largest = u32::from(self.largest);

@@ -5,10 +5,9 @@ use std::slice;
 use std::sync::Arc;
 
 use efficientad::{Arithmetic, FalseRejectRate, InspectionEngine, Model};
-use efficientad_datasets::{Taken, TakenAs};
+use efficientad_datasets::{LeftOut, Taken, TakenAs};
 use efficientad_evaluation as evaluation;
 use efficientad_evaluation::{CalibrationPhotos, CalibrationReport, Photo, find_photos};
-use efficientad_images::{DecodeOptions, Orientation};
 
 use crate::backup;
 use crate::error::JobError;
@@ -16,6 +15,7 @@ use crate::event::{Event, Notifier, Observer, Stage};
 use crate::files::check_writable;
 use crate::good_parts::{refuse_known, refuse_known_folder, refuse_other_parts};
 use crate::meter::MeanLosses;
+use crate::reading::Reading;
 
 /// A calibration to be done.
 pub struct CalibratePlan {
@@ -29,8 +29,8 @@ pub struct CalibratePlan {
     pub surely_good: bool,
     /// Folder of photos of defects, to see what is caught.
     pub defects: Option<PathBuf>,
-    /// Which way up photos stand; as the model was trained if it is `None`.
-    pub orientation: Option<Orientation>,
+    /// How photos are read. What is stated of their samples is kept in the model.
+    pub reading: Reading,
     /// Share of good parts that the threshold may reject; that of the model's threshold, or the
     /// default, if it is `None`.
     pub false_reject: Option<FalseRejectRate>,
@@ -69,6 +69,7 @@ pub fn calibrate(plan: &CalibratePlan, observe: &mut Observer<'_>) -> Result<Cal
     let before = model.info().threshold.clone();
     let rate = before.as_ref().and_then(|threshold| threshold.false_reject);
     let rate = plan.false_reject.or(rate).unwrap_or_default();
+    let samples = plan.reading.samples_for(model.info());
     let engine = Arc::clone(&plan.engine);
     let now = engine.id();
     if let (Some(calibrated), true) =
@@ -84,7 +85,10 @@ pub fn calibrate(plan: &CalibratePlan, observe: &mut Observer<'_>) -> Result<Cal
             evaluation::Event::Failed(failure) => {
                 let _ = notify.send(Event::NotJudged(failure));
             }
-            evaluation::Event::Judged(_) => (),
+            evaluation::Event::Depth(remark) => {
+                let _ = notify.send(Event::Depth(remark));
+            }
+            _ => (),
         })?;
     if notify.is_stopping() {
         return Err(JobError::Cancelled);
@@ -98,6 +102,7 @@ pub fn calibrate(plan: &CalibratePlan, observe: &mut Observer<'_>) -> Result<Cal
         backup::keep(path).map_err(failed)
     };
     let backup = out.is_file().then(|| keep(out)).transpose()?;
+    let model = model.with_samples(samples);
     model.save(out)?;
     Ok(Calibrated { path: out.to_owned(), model, report, not_listed, backup })
 }
@@ -114,9 +119,11 @@ impl CalibratePlan {
         not_listed: &mut usize,
         notify: &mut Notifier<'_, '_, MeanLosses>,
     ) -> Result<CalibrationPhotos, JobError> {
+        let mut left_out = LeftOut::default();
         let mut find = |paths: &[PathBuf]| -> Result<Vec<Photo>, JobError> {
             let found = find_photos(paths, None);
             *not_listed += found.errors.len();
+            left_out.extend(&found.left_out);
             found.errors.iter().try_for_each(|error| notify.tell(Event::NotListed(error)))?;
             Ok(found.photos)
         };
@@ -129,6 +136,7 @@ impl CalibratePlan {
         let good = find(&self.good)?;
         let defects = self.defects.as_ref().map(|folder| find(slice::from_ref(folder)));
         let defects = defects.transpose()?;
+        notify.tell_left_out(&left_out)?;
         if good.is_empty() {
             return Err(JobError::NothingToCalibrateWith);
         }
@@ -137,9 +145,7 @@ impl CalibratePlan {
         taken.extend(Taken::count(of_defects, |photo| &photo.relative, TakenAs::TestDefects));
         notify.tell(Event::Taking { layout: None, taken: &taken })?;
         refuse_known(model.info(), &good)?;
-        let trained = || model.info().data.as_ref().map(|data| data.orientation);
-        let orientation = self.orientation.or_else(trained).unwrap_or_default();
-        let decode = DecodeOptions { orientation, ..DecodeOptions::default() };
+        let decode = self.reading.options_for(model.info());
         Ok(CalibrationPhotos { good, defects, decode })
     }
 }

@@ -6,11 +6,11 @@ use efficientad::Detector;
 use efficientad_datasets::{DatasetSource, Layout, Purpose};
 use efficientad_evaluation as evaluation;
 use efficientad_evaluation::{MaskReading, Options, Report};
-use efficientad_images::{DecodeOptions, Orientation};
 use efficientad_report::{ReportWriter, Subject};
 
 use crate::error::JobError;
 use crate::event::{Event, Notifier, Observer, Stage};
+use crate::reading::Reading;
 
 /// An evaluation to be done.
 #[derive(Debug, Clone)]
@@ -19,8 +19,8 @@ pub struct EvaluatePlan {
     pub model: PathBuf,
     /// The data set.
     pub dataset: DatasetSource,
-    /// Which way up photos stand; as the model was trained if it is `None`.
-    pub orientation: Option<Orientation>,
+    /// How photos are read.
+    pub reading: Reading,
     /// How masks are read.
     pub masks: MaskReading,
     /// Folder for anomaly maps, overlays and `results.json`, if they are wanted.
@@ -41,7 +41,8 @@ pub struct Evaluated {
 }
 
 /// Evaluates a detector by a plan: judges the test images, computes the metrics, and writes what is
-/// wanted. An image that can't be judged counts nowhere ([`Event::NotJudged`]).
+/// wanted. An image that can't be judged counts nowhere ([`Event::NotJudged`]),
+/// one whose mask can't be used for image metrics only ([`Event::MaskNotUsed`]).
 ///
 /// # Errors
 /// When the data set can't be read or has no test images, or results can't be written;
@@ -55,10 +56,8 @@ pub fn evaluate(
     let mut notify = Notifier::new(observe);
     let dataset = plan.dataset.open(Purpose::Evaluation)?;
     notify.tell_taking(&dataset)?;
-    let trained = || detector.info().data.as_ref().map(|data| data.orientation);
-    let orientation = plan.orientation.or_else(trained).unwrap_or_default();
     let options = Options {
-        decode: DecodeOptions { orientation, ..DecodeOptions::default() },
+        decode: plan.reading.options_for(detector.info()),
         workers: detector.threads(),
         masks: plan.masks,
         output: plan.output.clone(),
@@ -73,6 +72,15 @@ pub fn evaluate(
         evaluation::Event::Judged(sample) => page.iter_mut().for_each(|page| page.add(sample)),
         evaluation::Event::Failed(failure) => {
             let _ = notify.send(Event::NotJudged(failure));
+        }
+        evaluation::Event::MaskNotUsed(failure) => {
+            let _ = notify.send(Event::MaskNotUsed(failure));
+        }
+        evaluation::Event::MaskKind { kind, image } => {
+            let _ = notify.send(Event::MaskKind { kind, image });
+        }
+        evaluation::Event::Depth(remark) => {
+            let _ = notify.send(Event::Depth(remark));
         }
     })?;
     if notify.is_stopping() {

@@ -6,8 +6,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use efficientad::{DataDescription, EngineId, Error, RSquared};
-use efficientad_datasets::{Dataset, DatasetError, Layout, Taken};
-use efficientad_images::ImageError;
+use efficientad_datasets::{Dataset, DatasetError, Layout, LeftOut, Taken};
+use efficientad_evaluation::{DepthRemark, Failure};
+use efficientad_images::{ImageError, MaskKind};
 use efficientad_pretraining::Activity;
 
 use crate::error::JobError;
@@ -61,7 +62,20 @@ pub enum Event<'a, L = MeanLosses> {
     /// A folder of photos can't be listed, and the job goes on without it.
     NotListed(&'a DatasetError),
     /// An image could not be judged, and the job goes on without it.
-    NotJudged(&'a efficientad_evaluation::Failure),
+    NotJudged(&'a Failure),
+    /// The mask of a test image could not be used: the image counts for image metrics only.
+    MaskNotUsed(&'a Failure),
+    /// The first mask whose defects were told by this look.
+    MaskKind {
+        /// The look.
+        kind: MaskKind,
+        /// The mask's image, below the data set's root.
+        image: &'a Path,
+    },
+    /// Something to be said of the depth of the photos.
+    Depth(DepthRemark),
+    /// Files of the folders are not taken for photos; sent once, before work begins.
+    LeftOut(&'a LeftOut),
     /// Photos are left out of a pretraining as a side has fewer than
     /// [`MIN_PHOTO_SIDE`](efficientad_pretraining::MIN_PHOTO_SIDE) pixels.
     TooSmall {
@@ -201,12 +215,21 @@ impl<'o, 'f, L> Notifier<'o, 'f, L> {
         if self.send(event).is_break() { Err(JobError::Cancelled) } else { Ok(()) }
     }
 
-    /// Tells what is taken of a data set.
+    /// Tells what is taken of a data set, and what is not.
     ///
     /// # Errors
     /// As [`tell`](Self::tell).
     pub(crate) fn tell_taking(&mut self, dataset: &Dataset) -> Result<(), JobError> {
+        self.tell_left_out(&dataset.left_out)?;
         self.tell(Event::Taking { layout: Some(dataset.layout), taken: &dataset.taken() })
+    }
+
+    /// Tells which files are not taken for photos, if there are any.
+    ///
+    /// # Errors
+    /// As [`tell`](Self::tell).
+    pub(crate) fn tell_left_out(&mut self, files: &LeftOut) -> Result<(), JobError> {
+        if files.is_empty() { Ok(()) } else { self.tell(Event::LeftOut(files)) }
     }
 
     /// Tells how far a stage has come.

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use efficientad::{ImageSource, RgbImage, SourceError};
-use efficientad_images::{DecodeOptions, load};
+use efficientad_images::{DecodeOptions, load, load_measured};
 use efficientad_pretraining::{Unreadable, parallel};
 
 /// Image files by number.
@@ -30,14 +30,23 @@ impl ImageSource for Images {
     }
 }
 
-/// Decodes every file once, on several threads: what can't be read is taken out of `files` and
-/// returned with the reason, in order. Breaks if `progress` does; then `files` stays as it was.
+/// What is found out about files by decoding them.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    /// Those that can't be read, with the reason, in order.
+    pub unreadable: Vec<Unreadable>,
+    /// How many of 16 bits the samples of each of the others use; `None` for photos of 8 bits.
+    pub used_bits: Vec<Option<u8>>,
+}
+
+/// Decodes every file once, on several threads: what can't be read is taken out of `files`. Breaks if
+/// `progress` does; then `files` stays as it was.
 pub(crate) fn take_unreadable(
     files: &mut Vec<PathBuf>,
     decode: &DecodeOptions,
     threads: usize,
     progress: &mut parallel::Progress<'_>,
-) -> ControlFlow<(), Vec<Unreadable>> {
+) -> ControlFlow<(), Checked> {
     let mut cancelled = false;
     let mut remember = |done, total| {
         let flow = progress(done, total);
@@ -46,15 +55,23 @@ pub(crate) fn take_unreadable(
     };
     let check = |number: usize| {
         let path = &files[number];
-        load(path, decode).err().map(|error| Unreadable { path: path.clone(), error })
+        let measured = load_measured(path, decode);
+        measured.map(|(_, used_bits)| used_bits).map_err(|error| (path.clone(), error))
     };
-    let errors = parallel::each(threads, files.len(), &mut remember, check);
+    let checked = parallel::each(threads, files.len(), &mut remember, check);
     if cancelled {
         return ControlFlow::Break(());
     }
-    let mut is_readable = errors.iter().map(Option::is_none);
+    let mut is_readable = checked.iter().map(Result::is_ok);
     files.retain(|_| is_readable.next().unwrap_or(true));
-    ControlFlow::Continue(errors.into_iter().flatten().collect())
+    let (mut unreadable, mut used_bits) = (Vec::new(), Vec::new());
+    for result in checked {
+        match result {
+            Ok(bits) => used_bits.push(bits),
+            Err((path, error)) => unreadable.push(Unreadable { path, error }),
+        }
+    }
+    ControlFlow::Continue(Checked { unreadable, used_bits })
 }
 
 #[cfg(test)]
@@ -79,7 +96,7 @@ mod tests {
             ControlFlow::Continue(())
         };
         let decode = DecodeOptions::default();
-        let ControlFlow::Continue(errors) = take_unreadable(&mut files, &decode, 3, &mut count)
+        let ControlFlow::Continue(checked) = take_unreadable(&mut files, &decode, 3, &mut count)
         else {
             panic!("nothing breaks");
         };
@@ -88,7 +105,11 @@ mod tests {
         let names = |numbered: Vec<(usize, PathBuf)>| -> Vec<PathBuf> {
             numbered.into_iter().map(|(_, path)| path).collect()
         };
-        assert_eq!(errors.into_iter().map(|it| it.path).collect::<Vec<_>>(), names(broken));
+        assert_eq!(checked.used_bits, [None; 13]);
+        assert_eq!(
+            checked.unreadable.into_iter().map(|it| it.path).collect::<Vec<_>>(),
+            names(broken)
+        );
         assert_eq!(files, names(sound));
     }
 

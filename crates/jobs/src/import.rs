@@ -3,16 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use efficientad::{Imported, ImportedNetworks, InspectionEngine, Model, Teacher};
+use efficientad::{Imported, ImportedNetworks, InspectionEngine, Model, Samples, Teacher};
 use efficientad_datasets::{DEFAULT_FRACTION, Dataset};
-use efficientad_images::DecodeOptions;
 
-use crate::data::skip_unreadable;
 use crate::error::JobError;
 use crate::event::{Notifier, Observer};
 use crate::files::check_writable;
 use crate::images::Images;
 use crate::meter::MeanLosses;
+use crate::readable::Readable;
+use crate::reading::Reading;
 
 /// Seed of the split of the good photos.
 const SPLIT_SEED: u64 = 0;
@@ -27,8 +27,9 @@ pub struct ImportPlan {
     /// Folder (or data set) of photos of good parts: for three networks, those that they were
     /// trained on; for a whole model, others. A whole model needs none, and has no threshold then.
     pub good: Option<PathBuf>,
-    /// How photos are decoded.
-    pub decode: DecodeOptions,
+    /// How photos are read; how many of 16 bits they use is recognised, unless it is stated. Both is
+    /// kept in the model.
+    pub reading: Reading,
     /// What to compute with.
     pub engine: Arc<dyn InspectionEngine>,
 }
@@ -63,6 +64,8 @@ pub fn import(plan: &ImportPlan, observe: &mut Observer<'_>) -> Result<ImportOut
         }
         (Imported::Teacher(_), Some(_)) => Err(JobError::PhotosForTeacher),
         (Imported::Model(model), None) => {
+            let samples = Samples::stated(&plan.reading.options());
+            let model = Box::new(model.with_samples(samples));
             model.save(&plan.out)?;
             Ok(ImportOutcome::Uncalibrated(model))
         }
@@ -78,12 +81,12 @@ fn recalibrate(
     plan: &ImportPlan,
     notify: &mut Notifier<'_, '_, MeanLosses>,
 ) -> Result<ImportOutcome, JobError> {
-    let (dataset, skipped) = open(good, plan, notify)?;
+    let Photos { dataset, skipped, samples } = Photos::open(good, plan, notify)?;
     let held_back = if dataset.validation.is_empty() { dataset.train } else { dataset.validation };
-    let images = Images { files: held_back, decode: plan.decode };
+    let images = Images { files: held_back, decode: samples.apply(plan.reading.options()) };
     let engine = Arc::clone(&plan.engine);
     let model = model.recalibrate(engine, &images, &mut |at| notify.method(at))?;
-    saved(model, plan, skipped)
+    saved(model.with_samples(samples), plan, skipped)
 }
 
 fn complete(
@@ -92,26 +95,39 @@ fn complete(
     plan: &ImportPlan,
     notify: &mut Notifier<'_, '_, MeanLosses>,
 ) -> Result<ImportOutcome, JobError> {
-    let (dataset, skipped) = open(good, plan, notify)?;
+    let Photos { dataset, skipped, samples } = Photos::open(good, plan, notify)?;
+    let decode = samples.apply(plan.reading.options());
     let split = dataset.split(DEFAULT_FRACTION, SPLIT_SEED)?;
-    let images = |files| Images { files, decode: plan.decode };
+    let images = |files| Images { files, decode };
     let (train, validation) = (images(split.train), images(split.validation));
     let engine = Arc::clone(&plan.engine);
     let model = networks.calibrate(engine, &train, &validation, &mut |at| notify.method(at))?;
-    saved(model, plan, skipped)
+    saved(model.with_samples(samples), plan, skipped)
 }
 
-/// Photos of good parts that can be read, and how many can't.
-fn open(
-    folder: &Path,
-    plan: &ImportPlan,
-    notify: &mut Notifier<'_, '_, MeanLosses>,
-) -> Result<(Dataset, usize), JobError> {
-    let mut dataset = Dataset::open(folder)?.trainable()?;
-    notify.tell_taking(&dataset)?;
-    let skipped =
-        skip_unreadable(&mut dataset, &plan.decode, plan.engine.threads().count(), notify)?;
-    Ok((dataset, skipped))
+/// Photos of good parts that can be read.
+struct Photos {
+    dataset: Dataset,
+    /// How many can't.
+    skipped: usize,
+    /// What their samples stand for.
+    samples: Samples,
+}
+
+impl Photos {
+    fn open(
+        folder: &Path,
+        plan: &ImportPlan,
+        notify: &mut Notifier<'_, '_, MeanLosses>,
+    ) -> Result<Self, JobError> {
+        let mut dataset = Dataset::open(folder)?.trainable()?;
+        notify.tell_taking(&dataset)?;
+        let (decode, threads) = (plan.reading.options(), plan.engine.threads().count());
+        let readable = Readable::take(&mut dataset, &decode, threads, notify)?;
+        let (samples, bits) = readable.samples(&decode);
+        readable.tell_depth(bits, notify)?;
+        Ok(Self { dataset, skipped: readable.skipped, samples })
+    }
 }
 
 fn saved(model: Model, plan: &ImportPlan, skipped: usize) -> Result<ImportOutcome, JobError> {

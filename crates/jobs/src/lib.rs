@@ -55,6 +55,8 @@ mod interval;
 mod meter;
 mod penalty_photos;
 mod pretrain;
+mod readable;
+mod reading;
 mod steps;
 mod train;
 
@@ -72,6 +74,7 @@ pub use penalty_photos::{NoReadablePhoto, PenaltyPhotos, PhotosFrom};
 pub use pretrain::{
     InitialWeights, PretrainOutcome, PretrainPlan, PretrainStart, Pretrained, TimeLimit, pretrain,
 };
+pub use reading::Reading;
 pub use steps::Stopped;
 pub use train::{
     BeforeAfter, Effect, Parent, RegionFiles, Resume, ScoreSummary, Start, TrainJob, TrainOutcome,

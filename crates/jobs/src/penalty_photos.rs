@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use efficientad::{InputSize, PhotoSource, RgbImage, SourceError, penalty_crop};
+use efficientad_datasets::LeftOut;
 use efficientad_datasets::photos::{Photo, Photos, procedural_photo};
 use efficientad_images::{DecodeOptions, ImageError, load};
 use efficientad_pretraining::Unreadable;
@@ -60,6 +61,11 @@ impl PenaltyPhotos {
             PhotosFrom::Procedural => Photos::procedural(),
         };
         Ok(Some(Self::new(photos, seed, decode)))
+    }
+
+    /// Files of their folder that are not taken for photos.
+    pub fn left_out(&self) -> &LeftOut {
+        self.photos.left_out()
     }
 
     /// What a model file says about them.

@@ -143,7 +143,7 @@ fn what_cannot_begin_is_refused_by_its_cause() {
     assert!(matches!(is_folder, Some(JobError::OutIsFolder { .. })));
     let nowhere = refused(&|plan| plan.out = folder.join("none/m"));
     assert!(matches!(nowhere, Some(JobError::NotWritable { .. })));
-    let no_data = refused(&|plan| plan.data.dataset = PathBuf::from("nowhere"));
+    let no_data = refused(&|plan| plan.data.dataset = PathBuf::from("nowhere").into());
     assert!(matches!(no_data, Some(JobError::Dataset(_))));
     assert!(matches!(Parent::open(&folder.join("m")), Err(JobError::Method(_))));
     assert_eq!(names(folder), ["photos"]);

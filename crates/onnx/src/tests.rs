@@ -53,6 +53,7 @@ impl Fixture {
             calibration: None,
             threshold,
             engine: None,
+            samples: None,
             program_version: "0.0.1".to_owned(),
         };
         let folder = tempfile::tempdir().unwrap();

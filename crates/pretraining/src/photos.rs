@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use efficientad_datasets::photos::Photos;
-use efficientad_datasets::{draw, fingerprint_named};
-use efficientad_images::{DecodeOptions, ImageError, RgbImage, load};
+use efficientad_datasets::{LeftOut, draw, fingerprint_named};
+use efficientad_images::{DecodeOptions, ImageError, Limits, RgbImage, load};
 
 use crate::error::PretrainingError;
 use crate::parallel::{self, Progress};
@@ -24,8 +24,8 @@ pub(crate) struct Photo {
 }
 
 impl Photo {
-    pub(crate) fn load(&self) -> Result<RgbImage, ImageError> {
-        load(&self.path, &DecodeOptions::default())
+    pub(crate) fn load(&self, limits: &Limits) -> Result<RgbImage, ImageError> {
+        load(&self.path, &within(limits))
     }
 }
 
@@ -48,20 +48,25 @@ pub(crate) struct PhotoSet {
     pub unreadable: Vec<Unreadable>,
     /// Photos that are left out because a side is below [`MIN_PHOTO_SIDE`].
     pub too_small: usize,
+    /// The other visible files in the folders.
+    pub left_out: LeftOut,
 }
 
 impl PhotoSet {
     /// Decodes every photo in the folders and below them once.
     pub(crate) fn open(
         folders: &[PathBuf],
+        limits: &Limits,
         seed: u64,
         threads: usize,
         progress: &mut Progress<'_>,
     ) -> Result<Self, PretrainingError> {
-        let mut named = Vec::new();
+        let (mut named, mut left_out) = (Vec::new(), LeftOut::default());
         for (i, folder) in folders.iter().enumerate() {
-            let files = Photos::folder(folder)?.files().to_vec();
-            named.extend(files.into_iter().map(|path| (name(i, folder, &path), path)));
+            let photos = Photos::folder(folder)?;
+            left_out.extend(photos.left_out());
+            let files = photos.files().iter();
+            named.extend(files.map(|path| (name(i, folder, path), path.clone())));
         }
         let mut cancelled = false;
         let mut remember = |done, total| {
@@ -69,8 +74,9 @@ impl PhotoSet {
             cancelled |= flow.is_break();
             flow
         };
-        let measured =
-            parallel::each(threads, named.len(), &mut remember, |number| measure(&named[number].1));
+        let measured = parallel::each(threads, named.len(), &mut remember, |number| {
+            measure(&named[number].1, limits)
+        });
         if cancelled {
             return Err(PretrainingError::Cancelled);
         }
@@ -89,7 +95,7 @@ impl PhotoSet {
         let fingerprint = fingerprint_named(names)?.to_string();
         let photos = usable.into_iter().map(|(_, photo)| photo).collect();
         let (train, held_back) = split(photos, seed);
-        Ok(Self { train, held_back, fingerprint, unreadable, too_small })
+        Ok(Self { train, held_back, fingerprint, unreadable, too_small, left_out })
     }
 }
 
@@ -100,8 +106,12 @@ fn name(folder_number: usize, folder: &Path, path: &Path) -> String {
     format!("{folder_number}/{}", parts.join("/"))
 }
 
-fn measure(path: &Path) -> Result<(u32, u32), ImageError> {
-    Ok(load(path, &DecodeOptions::default())?.dimensions())
+fn within(limits: &Limits) -> DecodeOptions {
+    DecodeOptions { limits: *limits, ..DecodeOptions::default() }
+}
+
+fn measure(path: &Path, limits: &Limits) -> Result<(u32, u32), ImageError> {
+    Ok(load(path, &within(limits))?.dimensions())
 }
 
 /// Holds back one in twenty, but at least one and at most 64, drawn by `seed`.
@@ -128,9 +138,9 @@ mod tests {
         }
         let folders = [folder.path().to_owned()];
         let mut never = |_, _| ControlFlow::Continue(());
-        assert!(PhotoSet::open(&folders, 0, 1, &mut never).is_ok());
+        assert!(PhotoSet::open(&folders, &Limits::default(), 0, 1, &mut never).is_ok());
         let mut at_once = |_, _| ControlFlow::Break(());
-        let cancelled = PhotoSet::open(&folders, 0, 1, &mut at_once);
+        let cancelled = PhotoSet::open(&folders, &Limits::default(), 0, 1, &mut at_once);
         assert!(matches!(cancelled, Err(PretrainingError::Cancelled)));
     }
 

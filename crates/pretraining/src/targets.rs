@@ -10,6 +10,8 @@ use efficientad::{
     COARSE_CHANNELS, ChannelSums, DistillationData, DistillationSample, DistillationSource,
     SourceError,
 };
+use efficientad_datasets::LeftOut;
+use efficientad_images::Limits;
 use serde::Serialize;
 
 use crate::backbone::{Backbone, LayerMaps};
@@ -39,6 +41,8 @@ pub struct Settings {
     pub preprocessing: Preprocessing,
     /// Folders of photos.
     pub photos: Vec<PathBuf>,
+    /// How large they may be.
+    pub limits: Limits,
     /// How samples are made from photos.
     pub augmentation: Augmentation,
     /// Seed of the photos held back and of the samples.
@@ -91,6 +95,7 @@ pub struct Targets {
     photos_fingerprint: String,
     unreadable: Vec<Unreadable>,
     too_small: usize,
+    left_out: LeftOut,
     cache: Cache,
     recomputed: AtomicUsize,
 }
@@ -107,8 +112,8 @@ impl Targets {
         progress: &mut Progress<'_>,
     ) -> Result<Self, PretrainingError> {
         let backbone = Backbone::open(&settings.backbone, &settings.layers)?;
-        let PhotoSet { train, held_back, fingerprint, unreadable, too_small } =
-            PhotoSet::open(&settings.photos, settings.seed, threads, progress)?;
+        let PhotoSet { train, held_back, fingerprint, unreadable, too_small, left_out } =
+            PhotoSet::open(&settings.photos, &settings.limits, settings.seed, threads, progress)?;
         let [fine, coarse] = backbone.channels();
         let cache = Cache::open(
             &settings.cache,
@@ -133,6 +138,7 @@ impl Targets {
             held_back,
             unreadable,
             too_small,
+            left_out,
             cache,
         })
     }
@@ -145,6 +151,11 @@ impl Targets {
     /// Photos that are left out because a side is below [`MIN_PHOTO_SIDE`](crate::MIN_PHOTO_SIDE).
     pub fn too_small(&self) -> usize {
         self.too_small
+    }
+
+    /// Files in the folders that are not taken for photos.
+    pub fn left_out(&self) -> &LeftOut {
+        &self.left_out
     }
 
     /// The cache's folder.
@@ -232,7 +243,7 @@ impl Targets {
             let photo = &self.held_back[number];
             (Cut::whole(number, photo), photo)
         };
-        let views = cut.views(&photo.load()?);
+        let views = cut.views(&photo.load(&self.settings.limits)?);
         let planes = self.settings.preprocessing.planes(&views.backbone);
         let LayerMaps { fine, coarse } = self.backbone.run(&planes)?;
         let target = self.patches.target(&fine, &coarse);

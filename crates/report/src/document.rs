@@ -3,6 +3,7 @@
 use askama::Template;
 use efficientad_datasets::Layout;
 use efficientad_evaluation::{Failure, JudgedImage, Report, heat_range};
+use efficientad_images::MaskKind;
 use efficientad_images::heatmap::color;
 use efficientad_metrics::{Confusion, Metrics};
 
@@ -129,6 +130,7 @@ impl<'a> Document<'a> {
             .as_ref()
             .zip(rejected)
             .map(|(threshold, rejected)| Promise::of(threshold, subject.info, &rejected));
+        let failures: Vec<&Failure> = report.failed.iter().chain(&report.unusable_masks).collect();
         let overlap_area =
             if subject.dataset.layout == Layout::MvtecLoco { "AU-sPRO" } else { "AU-PRO" };
         Ok(Self {
@@ -146,7 +148,7 @@ impl<'a> Document<'a> {
             promise,
             facts: origin::facts(subject)?,
             images: listed_images(&report.images),
-            failed: Listed::first(report.failed.iter()),
+            failed: Listed::first(failures.into_iter()),
             version: env!("CARGO_PKG_VERSION"),
             matrix,
         })
@@ -239,6 +241,10 @@ fn figures(overall: &Metrics, matrix: Option<&Matrix>, overlap_area: &'static st
 
 fn remarks(report: &Report) -> Vec<String> {
     let counts = [
+        (
+            report.unusable_masks.len(),
+            "masks could not be used; their images count for image metrics only.",
+        ),
         (report.without_mask, "defective images have no mask; they count for image metrics only."),
         (report.empty_masks, "masks show no defect; all pixels of their images count as good."),
         (
@@ -252,11 +258,20 @@ fn remarks(report: &Report) -> Vec<String> {
         .filter(|&(count, _)| count > 0)
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
+    remarks.extend(mask_kinds(report));
     if report.overall.pixel_error > 0.0 {
         let error = report.overall.pixel_error;
         remarks.push(format!("Pixel metrics are exact to within {error:.1e}."));
     }
     remarks
+}
+
+/// How masks were told, unless all are of the usual kind.
+fn mask_kinds(report: &Report) -> Option<String> {
+    let kinds = &report.mask_kinds;
+    let is_usual = kinds.keys().all(|&kind| kind == MaskKind::WhiteOnBlack);
+    let counts: Vec<String> = kinds.iter().map(|(kind, n)| format!("{n} are {kind}")).collect();
+    (!is_usual).then(|| format!("Masks are told by their look: {}.", counts.join(", ")))
 }
 
 fn kind_rows(report: &Report) -> Vec<KindRow> {

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use efficientad::{EngineId, ModelInfo};
+use efficientad::{EngineId, ModelInfo, Samples};
 use efficientad_datasets::{Dataset, file_fingerprint};
-use efficientad_evaluation::Options;
+use efficientad_evaluation::{MaskReading, Options};
 use efficientad_images::Orientation;
 
 use crate::{ReportError, text};
@@ -109,11 +109,17 @@ fn data(subject: &Subject<'_>) -> Result<Facts, ReportError> {
 
 fn settings(subject: &Subject<'_>) -> Facts {
     let options = subject.options;
-    let masks = match (options.masks.threshold, options.masks.inverted) {
-        (1, false) => "every value above 0 is a defect".to_owned(),
-        (from, false) => format!("values from {from} on are defects"),
-        (from, true) => format!("values below {from} are defects"),
+    let masks = match options.masks {
+        MaskReading::Recognised => "defects are told by each mask's look".to_owned(),
+        MaskReading::Stated { threshold, inverted: false } => {
+            format!("values from {threshold} on are defects")
+        }
+        MaskReading::Stated { threshold, inverted: true } => {
+            format!("values below {threshold} are defects")
+        }
     };
+    let (of_model, in_use) = (subject.info.photo_samples(), Samples::stated(&options.decode));
+    let samples = if of_model.reads_as(in_use) { of_model } else { in_use };
     let orientation = match options.decode.orientation {
         Orientation::AsStored => "pixels as they lie in the file",
         Orientation::FromExif => "turned as the camera's tag says",
@@ -123,6 +129,7 @@ fn settings(subject: &Subject<'_>) -> Facts {
         vec![
             ("Masks", masks),
             ("Which way up", orientation.to_owned()),
+            ("Samples of more than 8 bits", samples.to_string()),
             ("Program", format!("efficientad {}", env!("CARGO_PKG_VERSION"))),
             ("Computed with", format!("{} on {}", subject.engine, std::env::consts::ARCH)),
         ],

@@ -57,10 +57,13 @@ fn evaluation(images: Vec<JudgedImage>, failures: usize) -> Report {
         promise: Some(threshold()),
         verdicts: Some(verdicts),
         without_mask: 0,
+        mask_kinds: Default::default(),
         empty_masks: 0,
         mostly_defect_masks: 0,
         images,
         failed: (0..failures).map(failure).collect(),
+        unusable_masks: Vec::new(),
+        left_out: Default::default(),
     }
 }
 
@@ -82,6 +85,7 @@ fn judged(image: RgbImage) -> Judged {
     let map = Map { width, height, values };
     Judged {
         image,
+        used_bits: None,
         inspection: Inspection { score: 0.6, anomalous: None, p_value: None, regions: None, map },
     }
 }
@@ -106,6 +110,7 @@ fn page(root: &Path, evaluation: &Report, pictures: &[Judged]) -> String {
         continuations: Vec::new(),
         threshold: None,
         engine: None,
+        samples: None,
         calibration: None,
         program_version: "0.1.0".to_owned(),
     };

@@ -8,7 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use efficientad::{Calibration, Detector};
-use efficientad_evaluation::{Frame, InspectError, JudgeOptions, Judged, Judging, Verdict, judge};
+use efficientad_evaluation::{
+    DepthCheck, DepthRemark, Frame, InspectError, JudgeOptions, Judged, Judging, Verdict, judge,
+};
 
 use crate::attempts::{Attempts, MAX_KILLS};
 use crate::drift::{DriftTest, FALSE_ALARM_RATE};
@@ -76,6 +78,8 @@ pub enum Event<'a> {
         /// Why.
         error: io::Error,
     },
+    /// Something to be said of the depth of the photos.
+    Depth(DepthRemark),
     /// Something happened at the source.
     Notice(&'a Notice),
     /// Every photo that is complete is judged; told as often as the source is asked in vain.
@@ -160,6 +164,7 @@ struct Run<'s, 'o, E> {
     known: Known,
     attempts: Attempts,
     drift: Option<DriftTest>,
+    depth: DepthCheck,
     /// Photos that were given to be judged, the earliest first.
     in_work: VecDeque<Arrival>,
     /// Photos during whose judging the program was killed: they are judged alone, and later.
@@ -202,6 +207,7 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
             known,
             attempts,
             drift: test,
+            depth: DepthCheck::new(options.judge.decode.bits),
             in_work: VecDeque::new(),
             suspects: VecDeque::new(),
             suspects_from: Instant::now() + SUSPECT_DELAY,
@@ -240,6 +246,9 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
     }
 
     fn end(mut self) -> Result<Summary, E> {
+        if let Some(remark) = self.depth.end() {
+            (self.observe)(Event::Depth(remark))?;
+        }
         self.log(Entry::Stopped)?;
         self.journal.sync()?;
         Ok(Summary { unfiled: self.not_filed.len(), ..self.summary })
@@ -315,6 +324,9 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
         }
         match judged {
             Ok(judged) => {
+                if let Some(remark) = self.depth.observe(judged.used_bits) {
+                    (self.observe)(Event::Depth(remark))?;
+                }
                 let verdict = Verdict::from(&judged.inspection).without_regions();
                 self.record_verdict_on(arrival, verdict)?;
                 self.source.acknowledge(arrival);

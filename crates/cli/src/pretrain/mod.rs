@@ -17,6 +17,7 @@ use crate::args::{PretrainArgs, ReportArgs};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Status};
 use crate::progress::{Progress, Style};
+use crate::remarks::remark;
 use crate::resuming::resume_command;
 use events::{Events, Line};
 
@@ -108,9 +109,6 @@ impl Report {
 
     fn note(&self, event: &Event<'_, MeanLoss>) {
         match event {
-            Event::Skipped { reason, .. } => {
-                self.progress.note(format_args!("skipped: {reason}"));
-            }
             Event::TooSmall { photos } => self.progress.note(format_args!(
                 "{photos} photos with a side below {MIN_PHOTO_SIDE} pixels are left out"
             )),
@@ -120,7 +118,7 @@ impl Report {
             Event::CheckpointLeft { path, reason } => {
                 self.progress.note(format_args!("{}: not removed ({reason})", path.display()));
             }
-            _ => {}
+            _ => remark(event).iter().for_each(|line| self.progress.note(line)),
         }
     }
 

@@ -32,6 +32,7 @@ pub fn of(args: PretrainArgs, started: Instant, report_every: Duration) -> Resul
             layers: args.layers,
             preprocessing: args.preprocessing.preprocessing(),
             photos: args.photos,
+            limits: args.limits.limits(),
             augmentation: args.augmentation,
             seed: start.recipe().seed,
             cache: args.cache.unwrap_or_else(|| beside(&args.out, ".cache")),

@@ -14,6 +14,7 @@ use crate::args::{ReportArgs, TrainArgs};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Status};
 use crate::progress::{Progress, Style};
+use crate::remarks::remark;
 use crate::resuming::resume_command;
 use crate::taking::Taking;
 use events::{Events, Line};
@@ -87,9 +88,6 @@ impl Report {
 
     fn note(&self, event: &Event<'_>) {
         match event {
-            Event::Skipped { reason, .. } => {
-                self.progress.note(format_args!("skipped: {reason}"));
-            }
             Event::AlreadyKnown { dataset, photos } => self.progress.note(format_args!(
                 "{}: {photos} photos are among those of --old, not new",
                 dataset.display()
@@ -109,7 +107,7 @@ impl Report {
             Event::CheckpointLeft { path, reason } => {
                 self.progress.note(format_args!("{}: not removed ({reason})", path.display()));
             }
-            _ => {}
+            _ => remark(event).iter().for_each(|line| self.progress.note(line)),
         }
     }
 

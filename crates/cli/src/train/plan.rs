@@ -18,7 +18,7 @@ use crate::resuming;
 /// or checkpoint can't be read.
 pub fn of(args: TrainArgs, report_every: Duration) -> Result<TrainPlan> {
     let start = start(&args)?;
-    let parent = start.parent();
+    let (parent, reading) = (start.parent(), args.decode.reading());
     let data = DataPaths {
         photos: match args.photos {
             Some(photos) => photos.into(),
@@ -26,9 +26,10 @@ pub fn of(args: TrainArgs, report_every: Duration) -> Result<TrainPlan> {
             None => PhotosFrom::Procedural,
         },
         decode: match parent {
-            Some(parent) => args.decode.options_for(parent.model().info()),
-            None => args.decode.options(),
+            Some(parent) => reading.options_for(parent.model().info()),
+            None => reading.options(),
         },
+        recognise_bits: parent.is_none(),
         old: parent.and_then(|parent| parent.old_paths(args.old)),
         dataset: args.data.source(),
         validation: args.validation,
@@ -95,6 +96,8 @@ fn refuse_options_of_the_model(path: &Path, args: &TrainArgs) -> Result<()> {
         ("--exclude", args.region.exclude.is_some()),
         ("--teacher", args.teacher.is_some()),
         ("--orientation", args.decode.orientation.is_some()),
+        ("--bits", args.decode.bits.is_some()),
+        ("--range", args.decode.range.is_some()),
     ];
     if let Some((option, _)) = given.iter().find(|(_, given)| *given) {
         bail!(

@@ -68,7 +68,7 @@ fn unreadable_photos_are_named_skipped_and_counted() {
         ),
         format!(
             "skipped: {huge}: has 60000×60000 pixels, more than the limit of 134217728; raise \
-             Limits::max_pixels if the file is to be trusted, or cut the photo into pieces\n"
+             --max-pixels if the file is to be trusted, or cut the photo into pieces\n"
         ),
     ];
     let too_few = format!(

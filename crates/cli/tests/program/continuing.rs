@@ -246,6 +246,8 @@ fn what_the_model_decides_is_not_decided_anew() {
         &["--exclude", "mask.png"],
         &["--teacher", "teacher.pth"],
         &["--orientation", "exif"],
+        &["--bits", "12"],
+        &["--range", "0..1"],
     ] {
         run([&continuing(&new, &out)[..], option].concat()).refused(&format!(
             "{0} can't be given with --continue: networks and what they see stay as they are in \

@@ -11,9 +11,11 @@ mod export;
 mod fixture;
 mod import;
 mod judging;
+mod masks;
 #[path = "../../../engine-onnx/tests/common/mod.rs"]
 mod onnxruntime;
 mod pretraining;
+mod reading;
 mod report;
 mod schemas;
 mod training;

@@ -12,10 +12,11 @@ use crate::error::Error;
 use crate::inspection::NetworkWeights;
 use crate::position::PositionWeights;
 use crate::recipe::Recipe;
+use crate::samples::Samples;
 use crate::threshold::{FalseRejectRate, Threshold};
 use crate::view::{Framing, View};
 use efficientad_engine::{EngineId, ExportedNetworks, InputSize, PdnSize, Precision};
-use efficientad_images::{Orientation, RegionOfInterest};
+use efficientad_images::{DecodeOptions, Orientation, RegionOfInterest};
 use serde::{Deserialize, Serialize};
 
 /// A trained and calibrated model.
@@ -49,6 +50,10 @@ pub struct ModelInfo {
     /// calibrated, or by a program that did not say: by its CPU engine then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineId>,
+    /// What the samples of photos stand for, if it was stated otherwise than `data` says when the
+    /// model was imported, continued or calibrated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<Samples>,
     /// Version of the program that made it.
     pub program_version: String,
 }
@@ -62,6 +67,18 @@ impl ModelInfo {
     /// Which part of photos is inspected; all of it if there is none.
     pub fn region(&self) -> Option<&RegionOfInterest> {
         self.recipe.as_ref().and_then(|recipe| recipe.region.as_ref())
+    }
+
+    /// What the samples of photos stand for.
+    pub fn photo_samples(&self) -> Samples {
+        let trained = || self.data.as_ref().map(|data| data.samples);
+        self.samples.or_else(trained).unwrap_or_default()
+    }
+
+    /// How photos are decoded that it is to judge: as those that it was trained on.
+    pub fn decode_options(&self) -> DecodeOptions {
+        let orientation = self.data.as_ref().map(|data| data.orientation).unwrap_or_default();
+        self.photo_samples().apply(DecodeOptions { orientation, ..DecodeOptions::default() })
     }
 
     /// The arithmetic that the model was calibrated with, as far as it says: models of programs that
@@ -81,7 +98,7 @@ impl ModelInfo {
 }
 
 /// What a model was trained on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DataDescription {
     /// Fingerprint of the training and validation images.
     pub fingerprint: String,
@@ -93,6 +110,9 @@ pub struct DataDescription {
     pub photos: String,
     /// Which way up the images were taken; images to be judged are to be taken alike.
     pub orientation: Orientation,
+    /// What their samples stand for, likewise.
+    #[serde(default, skip_serializing_if = "Samples::is_default")]
+    pub samples: Samples,
     /// Which folders they lay in, and what was taken for what.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub folders: Vec<PhotoFolder>,
@@ -168,6 +188,7 @@ impl Model {
             calibration: None,
             threshold: None,
             engine: None,
+            samples: None,
             program_version: program_version(),
         };
         Self { networks, quantiles, calibration: None, info }
@@ -187,6 +208,15 @@ impl Model {
         self.info.calibration = Some(images);
         self.info.threshold = Some(scores.threshold(rate));
         self.calibration = Some(scores);
+        self
+    }
+
+    /// The same model, to judge photos whose samples stand for this.
+    pub fn with_samples(mut self, samples: Samples) -> Self {
+        self.info.samples = None;
+        if !self.info.photo_samples().reads_as(samples) {
+            self.info.samples = Some(samples);
+        }
         self
     }
 

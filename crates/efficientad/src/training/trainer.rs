@@ -335,8 +335,15 @@ fn check_region(framing: &Framing, images: &dyn ImageSource) -> Result<(), Error
 
 fn describe(data: &DataDescription, old: Option<&OldImages>) -> String {
     let DataDescription {
-        fingerprint, train_images, validation_images, photos, orientation, ..
+        fingerprint,
+        train_images,
+        validation_images,
+        photos,
+        orientation,
+        samples,
+        ..
     } = data;
+    let samples = if samples.is_default() { String::new() } else { format!("; {samples}") };
     let old = old.map_or_else(String::new, |old| {
         let OldImages { fingerprints, train_images, validation_images } = old;
         let fingerprints = fingerprints.join(", ");
@@ -344,7 +351,7 @@ fn describe(data: &DataDescription, old: Option<&OldImages>) -> String {
     });
     format!(
         "{fingerprint}, {train_images} + {validation_images} images {orientation:?}, photos: \
-         {photos}{old}"
+         {photos}{samples}{old}"
     )
 }
 

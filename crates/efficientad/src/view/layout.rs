@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 /// Pixels of the input that a cell of the maps stands for, along each axis. The patch description
 /// networks see the same at every multiple of it.
-const CELL: usize = 4;
+pub(super) const CELL: usize = 4;
 /// ImageNet's mean colour, which the networks read as (almost) zero: it stands where a window
 /// reaches beyond the photo, and in place of everything outside the region.
 const FILL: [u8; 3] = [124, 116, 104];
@@ -253,7 +253,7 @@ impl Layout {
 }
 
 /// Width and height that a photo is scaled to.
-fn canvas(input: InputSize, view: View, (width, height): (u32, u32)) -> (u32, u32) {
+pub(super) fn canvas(input: InputSize, view: View, (width, height): (u32, u32)) -> (u32, u32) {
     let (input_width, input_height) = (input.width() as u32, input.height() as u32);
     let scale = match view {
         View::Stretch => return (input_width, input_height),

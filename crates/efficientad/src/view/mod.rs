@@ -5,8 +5,10 @@
 //! pixels, and the grid is scaled to the photo.
 
 mod layout;
+mod memory;
 
 pub(crate) use layout::{Layout, Window};
+pub use memory::{MEMORY_ALLOWANCE, MEMORY_PER_PIXEL};
 
 use crate::error::Error;
 use efficientad_engine::InputSize;
@@ -138,8 +140,10 @@ impl Framing {
     /// The windows on photos of a size in pixels (width, height).
     ///
     /// # Errors
-    /// When the region does not fit the photo, or the networks see nothing of it.
+    /// When the region does not fit the photo, the networks see nothing of it, or it would take too
+    /// much memory.
     pub(crate) fn layout(&self, photo: (u32, u32)) -> Result<Layout, Error> {
+        memory::check(self.input, self.view, photo, self.region.is_some())?;
         let region = self.region.as_ref().map(|region| region.at(photo.0, photo.1)).transpose()?;
         let layout = Layout::new(self.input, self.view, photo, region);
         if layout.counted().contains(&true) { Ok(layout) } else { Err(Error::UnseenRegion) }

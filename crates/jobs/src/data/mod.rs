@@ -6,11 +6,10 @@ pub use old::OldPaths;
 use old::OldPhotos;
 pub(crate) use old::was_trained_on;
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use efficientad::{DataDescription, OldImages, PhotoFolder, PhotoSource, TrainingData};
+use efficientad::{DataDescription, OldImages, PhotoFolder, PhotoSource, Samples, TrainingData};
 use efficientad_datasets::photos::Photos;
 use efficientad_datasets::{
     DEFAULT_FRACTION, Dataset, DatasetSource, Purpose, Split, Taken, file_fingerprint, fingerprint,
@@ -18,11 +17,12 @@ use efficientad_datasets::{
 use efficientad_images::DecodeOptions;
 
 use crate::error::JobError;
-use crate::event::{Event, Notifier, Observer, Stage};
+use crate::event::{Event, Notifier, Observer};
 use crate::good_parts::refuse_other_parts;
-use crate::images::{Images, take_unreadable};
+use crate::images::Images;
 use crate::meter::MeanLosses;
 use crate::penalty_photos::{PenaltyPhotos, PhotosFrom};
+use crate::readable::Readable;
 
 /// Where the images of a training lie.
 #[derive(Debug, Clone)]
@@ -33,20 +33,25 @@ pub struct DataPaths {
     pub validation: Option<PathBuf>,
     /// Natural photos for the penalty.
     pub photos: PhotosFrom,
-    /// How they are all decoded.
+    /// How they are all decoded. Penalty photos have bits of their own.
     pub decode: DecodeOptions,
+    /// Whether to find out by the training images how many of 16 bits they use, unless `decode` says
+    /// it.
+    pub recognise_bits: bool,
     /// Images that a model was trained on before, if they take part.
     pub old: Option<OldPaths>,
 }
 
 impl DataPaths {
-    /// A data set, a tenth of it to be held back, with procedural photos, as stored.
+    /// A data set, a tenth of it to be held back, with procedural photos, as stored, the bits that are
+    /// used recognised.
     pub fn new(dataset: impl Into<DatasetSource>) -> Self {
         Self {
             dataset: dataset.into(),
             validation: None,
             photos: PhotosFrom::default(),
             decode: DecodeOptions::default(),
+            recognise_bits: true,
             old: None,
         }
     }
@@ -91,32 +96,33 @@ impl Data {
         threads: usize,
         notify: &mut Notifier<'_, '_, MeanLosses>,
     ) -> Result<Self, JobError> {
-        let mut dataset = paths.dataset.open(Purpose::Training)?.trainable()?;
-        if let Some(folder) = &paths.validation {
-            refuse_other_parts(folder)?;
-            dataset.validation = images_below(folder)?;
-        }
-        notify.tell_taking(&dataset)?;
+        let mut decode = paths.decode;
+        let (mut dataset, photos) = list(paths, seed, notify)?;
         let folders = folders(&dataset);
         let left_out = dataset.left_out.below(&dataset.root).to_string();
-        let photos = PenaltyPhotos::open(&paths.photos, seed, paths.decode)?.map(Arc::new);
         let old = paths.old.as_ref();
-        let old =
-            old.map(|old| OldPhotos::open(old, &paths.decode, threads, notify)).transpose()?;
+        let old = old.map(|old| OldPhotos::open(old, &decode, threads, notify)).transpose()?;
         if let Some(old) = &old {
             leave_out_known(&mut dataset, old, notify)?;
         }
-        let mut skipped = skip_unreadable(&mut dataset, &paths.decode, threads, notify)?;
+        let readable = Readable::take(&mut dataset, &decode, threads, notify)?;
+        let (samples, bits) = match paths.recognise_bits {
+            true => readable.samples(&decode),
+            false => (Samples::stated(&decode), decode.bits),
+        };
+        decode = samples.apply(decode);
+        readable.tell_depth(bits, notify)?;
+        let mut skipped = readable.skipped;
         let mut split = dataset.split(DEFAULT_FRACTION, seed)?;
         let images = describe(&split, paths, &dataset.root, photos.as_deref())?;
-        let description = DataDescription { folders, left_out, ..images };
+        let description = DataDescription { folders, left_out, samples, ..images };
         let old = old.map(|old| {
             skipped += old.skipped;
             split.train.splice(0..0, old.split.train);
             split.validation.splice(0..0, old.split.validation);
             old.description
         });
-        let images = |files| Arc::new(Images { files, decode: paths.decode });
+        let images = |files| Arc::new(Images { files, decode });
         let (train, validation) = (images(split.train), images(split.validation));
         notify.tell(Event::DataOpened(&description))?;
         Ok(Self { train, validation, photos, description, old, skipped })
@@ -134,6 +140,29 @@ impl Data {
     }
 }
 
+/// The images and the penalty's photos; what else the folders hold is told.
+fn list(
+    paths: &DataPaths,
+    seed: u64,
+    notify: &mut Notifier<'_, '_, MeanLosses>,
+) -> Result<(Dataset, Option<Arc<PenaltyPhotos>>), JobError> {
+    let mut dataset = paths.dataset.open(Purpose::Training)?.trainable()?;
+    if let Some(folder) = &paths.validation {
+        refuse_other_parts(folder)?;
+        let photos = Photos::folder(folder)?;
+        dataset.left_out.extend(photos.left_out());
+        dataset.validation = photos.files().to_vec();
+    }
+    // They are not of the parts' camera: their bits are their own.
+    let decode = DecodeOptions { bits: None, ..paths.decode };
+    let photos = PenaltyPhotos::open(&paths.photos, seed, decode)?.map(Arc::new);
+    let mut left_out = dataset.left_out.clone();
+    photos.iter().for_each(|photos| left_out.extend(photos.left_out()));
+    notify.tell_left_out(&left_out)?;
+    notify.tell(Event::Taking { layout: Some(dataset.layout), taken: &dataset.taken() })?;
+    Ok((dataset, photos))
+}
+
 /// A folder that grows holds old photos beside the new ones.
 fn leave_out_known(
     dataset: &mut Dataset,
@@ -149,49 +178,6 @@ fn leave_out_known(
     }
     if photos > 0 {
         notify.tell(Event::AlreadyKnown { dataset: &dataset.root, photos })?;
-    }
-    Ok(())
-}
-
-/// All images in a folder and below it, whatever they show.
-fn images_below(folder: &Path) -> Result<Vec<PathBuf>, JobError> {
-    Ok(Photos::folder(folder)?.files().to_vec())
-}
-
-/// Decodes all training and validation images; those that can't be read are named and taken out of
-/// the data set. Their number.
-///
-/// # Errors
-/// When too few are left, or the observer breaks.
-pub(crate) fn skip_unreadable<L>(
-    dataset: &mut Dataset,
-    decode: &DecodeOptions,
-    threads: usize,
-    notify: &mut Notifier<'_, '_, L>,
-) -> Result<usize, JobError> {
-    let found = dataset.train.len();
-    let mut skipped = 0;
-    for files in [&mut dataset.train, &mut dataset.validation] {
-        let mut count = |done, total| notify.progress(Stage::Images, done, total);
-        let ControlFlow::Continue(unreadable) = take_unreadable(files, decode, threads, &mut count)
-        else {
-            return Err(JobError::Cancelled);
-        };
-        skipped += unreadable.len();
-        for it in &unreadable {
-            notify.tell(Event::Skipped { path: &it.path, reason: &it.error })?;
-        }
-    }
-    refuse_too_few(dataset, found)?;
-    Ok(skipped)
-}
-
-fn refuse_too_few(dataset: &Dataset, found: usize) -> Result<(), JobError> {
-    let needed = if dataset.validation.is_empty() { 2 } else { 1 };
-    let readable = dataset.train.len();
-    if readable < needed {
-        let root = dataset.root.clone();
-        return Err(JobError::TooFewReadable { root, readable, found, needed });
     }
     Ok(())
 }

@@ -7,10 +7,11 @@ use efficientad::{ModelInfo, OldImages};
 use efficientad_datasets::{DEFAULT_FRACTION, Dataset, Split, file_fingerprint};
 use efficientad_images::DecodeOptions;
 
-use super::{skip_unreadable, split_fingerprint};
+use super::split_fingerprint;
 use crate::error::JobError;
 use crate::event::{Event, Notifier};
 use crate::meter::MeanLosses;
+use crate::readable::Readable;
 
 /// Where old photos lie.
 #[derive(Debug, Clone)]
@@ -46,7 +47,7 @@ impl OldPhotos {
         let mut skipped = 0;
         for folder in folders {
             let mut dataset = Dataset::open(folder)?.trainable()?;
-            skipped += skip_unreadable(&mut dataset, decode, threads, notify)?;
+            skipped += Readable::take(&mut dataset, decode, threads, notify)?.skipped;
             let (found, fingerprint) = split_as_trained(&dataset, model)?;
             if !fingerprints.insert(fingerprint) {
                 return Err(JobError::OldTwice { folder: folder.clone() });

@@ -98,6 +98,7 @@ fn open_targets(
     let mut progress = |done, total| notify.progress(reading, done, total);
     let settings = Settings { seed: plan.start.recipe().seed, ..plan.settings.clone() };
     let targets = Targets::open(settings, plan.engine.threads().count(), &mut progress)?;
+    notify.tell_left_out(targets.left_out())?;
     for it in targets.unreadable() {
         notify.tell(Event::Skipped { path: &it.path, reason: &it.error })?;
     }

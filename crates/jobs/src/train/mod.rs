@@ -164,6 +164,7 @@ impl Training {
         let (steps, skipped) = (self.steps(), self.skipped);
         let mut model = self.trainer.finish(&mut |at| notify.method(at))?;
         model.set_false_reject(plan.false_reject)?;
+        let model = model.with_samples(data.description.samples);
         let effect = plan.start.parent().map(|parent| {
             let mut done = |done, total| notify.progress(Stage::Effect, done, total);
             let engine: Arc<dyn InspectionEngine> = Arc::clone(&plan.engine) as _;

@@ -4,7 +4,7 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use efficientad_datasets::{is_image, is_system_folder};
+use efficientad_datasets::{LeftOut, is_image, is_system_folder};
 use jiff::Timestamp;
 use walkdir::{DirEntry, WalkDir};
 
@@ -35,6 +35,8 @@ pub struct Listing {
     pub problems: Vec<String>,
     /// Symbolic links to folders, which are not followed.
     pub linked_folders: Vec<PathBuf>,
+    /// Pictures by their names, of formats that are not read.
+    pub unread_pictures: LeftOut,
 }
 
 /// Lists the image files in and below `folder`, but for those in `rejects`, in folders of the
@@ -45,7 +47,7 @@ pub struct Listing {
 pub fn list(folder: &Path, rejects: Option<&Path>) -> io::Result<Listing> {
     // WalkDir takes a file for a folder that holds itself.
     fs::read_dir(folder)?;
-    let mut listing = Listing::default();
+    let (mut listing, mut left_out) = (Listing::default(), LeftOut::default());
     let is_wanted = |entry: &DirEntry| {
         let is_hidden = entry.file_name().as_encoded_bytes().first() == Some(&b'.');
         entry.depth() == 0 || !is_hidden && rejects != Some(entry.path()) && !is_of_system(entry)
@@ -55,7 +57,11 @@ pub fn list(folder: &Path, rejects: Option<&Path>) -> io::Result<Listing> {
             if entry.path_is_symlink() && entry.depth() > 0 && entry.path().is_dir() {
                 listing.linked_folders.push(entry.path().to_owned());
             }
-            let is_photo = entry.file_type().is_file() && is_image(entry.path());
+            let (is_file, is_image) = (entry.file_type().is_file(), is_image(entry.path()));
+            if is_file && !is_image {
+                left_out.add(entry.path());
+            }
+            let is_photo = is_file && is_image;
             is_photo.then(|| found(folder, &entry)).transpose()
         });
         match found {
@@ -65,6 +71,7 @@ pub fn list(folder: &Path, rejects: Option<&Path>) -> io::Result<Listing> {
             Err(error) => listing.problems.push(error.to_string()),
         }
     }
+    listing.unread_pictures = left_out.pictures();
     Ok(listing)
 }
 

@@ -124,7 +124,10 @@ impl HotFolder {
                 let linked = listing.linked_folders.iter().map(|path| {
                     format!("{}: is a link to a folder, which is not followed", path.display())
                 });
-                for problem in listing.problems.iter().cloned().chain(linked) {
+                let unread = listing.unread_pictures.by_extension().map(|(extension, _)| {
+                    format!("{}: .{extension} pictures are not read", folder.display())
+                });
+                for problem in listing.problems.iter().cloned().chain(linked).chain(unread) {
                     if self.told.insert(problem.clone()) {
                         self.supplies.push_back(Supply::Notice(Notice::Skipped(problem)));
                     }
