@@ -5,7 +5,10 @@ use std::error::Error;
 use efficientad_jobs::{JobError, NoReadablePhoto};
 use efficientad_pretraining::PretrainingError;
 
-/// An error as the command line tells it.
+use crate::output::printable;
+
+/// An error as the command line tells it: a line, or several, with nothing from outside that would begin
+/// another or control a terminal.
 pub fn in_words(error: &(dyn Error + 'static)) -> String {
     if let Some(error) = error.downcast_ref::<JobError>() {
         of_job(error)
@@ -18,7 +21,7 @@ pub fn in_words(error: &(dyn Error + 'static)) -> String {
     } else if let Some(error) = error.downcast_ref::<NoReadablePhoto>() {
         replaced(error, "folder of natural photos", "folder of --photos")
     } else {
-        error.to_string()
+        printable(&error.to_string())
     }
 }
 
@@ -28,10 +31,12 @@ fn of_job(error: &JobError) -> String {
         JobError::Pretraining(error) => return of_pretraining(error),
         JobError::Step { checkpoint, source } => {
             let source = of_job(source);
-            return format!("{source}\nthe last checkpoint is kept in {}", checkpoint.display());
+            let checkpoint = printable(&checkpoint.display().to_string());
+            return format!("{source}\nthe last checkpoint is kept in {checkpoint}");
         }
         JobError::Finish { checkpoint, source } => {
-            let (source, checkpoint) = (of_job(source), checkpoint.display());
+            let (source, checkpoint) =
+                (of_job(source), printable(&checkpoint.display().to_string()));
             return format!(
                 "{source}\nthe last checkpoint is kept in {checkpoint}; go on from it with --resume"
             );
@@ -57,7 +62,7 @@ fn of_job(error: &JobError) -> String {
             ("import it without them", "leave out --good, and give it to train")
         }
         JobError::PhotosNeeded => ("give the photos", "give --good DIR with the photos"),
-        _ => return error.to_string(),
+        _ => return printable(&error.to_string()),
     };
     replaced(error, remedy, with_option)
 }
@@ -65,11 +70,11 @@ fn of_job(error: &JobError) -> String {
 fn of_method(error: &efficientad::Error) -> String {
     match error {
         efficientad::Error::Image { name, source } => {
-            format!("{name}: {}", in_words(source.as_ref()))
+            format!("{}: {}", printable(name), in_words(source.as_ref()))
         }
         efficientad::Error::NoCalibration => format!("{error} (efficientad calibrate)"),
         efficientad::Error::TeacherSize { .. } => replaced(error, "choose size", "choose --size"),
-        _ => error.to_string(),
+        _ => printable(&error.to_string()),
     }
 }
 
@@ -83,14 +88,14 @@ fn of_pretraining(error: &PretrainingError) -> String {
         }
         PretrainingError::Cache { .. } => ("another folder for it", "another folder with --cache"),
         PretrainingError::CacheInUse { .. } => ("choose another one", "choose another --cache"),
-        _ => return error.to_string(),
+        _ => return printable(&error.to_string()),
     };
     replaced(error, remedy, with_option)
 }
 
 /// An error's text with another remedy. Names of files stand before it.
 fn replaced(error: &impl Error, remedy: &str, with_option: &str) -> String {
-    let text = error.to_string();
+    let text = printable(&error.to_string());
     match text.rsplit_once(remedy) {
         Some((before, after)) => format!("{before}{with_option}{after}"),
         None => text,

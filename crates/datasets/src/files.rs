@@ -83,17 +83,42 @@ pub(crate) fn images_in(folder: &Path) -> Result<(Vec<PathBuf>, LeftOut), Datase
 /// All images in the folders below `folder`, sorted by the bytes of their paths, and what else they hold. Links to folders are
 /// not followed, so that a circle of links ends.
 pub(crate) fn images_below(folder: &Path) -> Result<(Vec<PathBuf>, LeftOut), DatasetError> {
+    let FoundImages { images, left_out, not_listed } = find_images(folder)?;
+    not_listed.into_iter().next().map_or(Ok((images, left_out)), Err)
+}
+
+/// What [`find_images`] finds.
+#[derive(Debug, Default)]
+pub struct FoundImages {
+    /// The images, sorted by the bytes of their paths.
+    pub images: Vec<PathBuf>,
+    /// The other visible files.
+    pub left_out: LeftOut,
+    /// Why folders below could not be listed.
+    pub not_listed: Vec<DatasetError>,
+}
+
+/// All images in a folder and those below it, as far as these can be listed. Links to folders are not followed, so that a
+/// circle of links ends.
+///
+/// # Errors
+/// The folder itself is missing or can't be listed.
+pub fn find_images(folder: &Path) -> Result<FoundImages, DatasetError> {
+    let mut found = FoundImages::default();
     let mut open = vec![folder.to_owned()];
-    let mut images = Vec::new();
-    let mut left_out = LeftOut::default();
-    while let Some(folder) = open.pop() {
-        let listing = Listing::read(&folder)?;
-        images.extend(listing.images);
-        left_out.extend(&listing.left_out);
-        open.extend(listing.folders.into_iter().filter(|folder| !folder.is_symlink()));
+    while let Some(next) = open.pop() {
+        match Listing::read(&next) {
+            Ok(listing) => {
+                found.images.extend(listing.images);
+                found.left_out.extend(&listing.left_out);
+                open.extend(listing.folders.into_iter().filter(|folder| !folder.is_symlink()));
+            }
+            Err(error) if next == folder => return Err(error),
+            Err(error) => found.not_listed.push(error),
+        }
     }
-    images.sort_by_cached_key(|path| relative_name(folder, path).into_bytes());
-    Ok((images, left_out))
+    found.images.sort_by_cached_key(|path| relative_name(folder, path).into_bytes());
+    Ok(found)
 }
 
 /// Files by the stem of their names; of equal stems the first file wins.

@@ -24,6 +24,7 @@ mod split;
 pub use dataset::{Dataset, GroundTruth, Layout, TestImage};
 pub use efficientad_images::{IMAGE_EXTENSIONS, is_image_extension as is_image};
 pub use error::DatasetError;
+pub use files::{FoundImages, find_images};
 pub use fingerprint::{Fingerprint, file_fingerprint, fingerprint, fingerprint_named};
 pub use left_out::LeftOut;
 pub use loco::{DefectSaturation, DefectsConfig, Region};

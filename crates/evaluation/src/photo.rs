@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use efficientad_datasets::DatasetError;
-use efficientad_datasets::photos::Photos;
+use efficientad_datasets::{DatasetError, FoundImages, find_images};
 
 /// A photo to be judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,12 +14,12 @@ pub struct Photo {
     pub relative: PathBuf,
 }
 
-/// Photos, and the folders in which there are none.
+/// Photos, and the folders that gave none.
 #[derive(Debug, Default)]
 pub struct FoundPhotos {
     /// The photos, in the order of the paths, those of a folder sorted by name.
     pub photos: Vec<Photo>,
-    /// Why a folder gave none.
+    /// Why a folder, or one below it, gave none.
     pub errors: Vec<DatasetError>,
 }
 
@@ -39,9 +38,13 @@ pub fn find_photos(paths: &[PathBuf], results: Option<&Path>) -> FoundPhotos {
             found.photos.push(Photo { path: path.clone(), relative: inside(&below.join(name)) });
             continue;
         }
-        match Photos::folder(path) {
-            Ok(photos) => {
-                let files = photos.files().iter().filter(|file| !is_result(file, path, results));
+        match find_images(path) {
+            Ok(FoundImages { images, not_listed, .. }) => {
+                if images.is_empty() && not_listed.is_empty() {
+                    found.errors.push(DatasetError::NoImages(path.clone()));
+                }
+                found.errors.extend(not_listed);
+                let files = images.iter().filter(|file| !is_result(file, path, results));
                 found.photos.extend(files.map(|file| Photo {
                     path: file.clone(),
                     relative: inside(&below.join(file.strip_prefix(path).unwrap_or(file))),

@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use efficientad_datasets::photos::Photos;
-use efficientad_datasets::{draw, fingerprint_named};
+use efficientad_datasets::{DatasetError, draw, find_images, fingerprint_named};
 use efficientad_images::{DecodeOptions, ImageError, RgbImage, load};
 
 use crate::error::PretrainingError;
@@ -46,6 +45,8 @@ pub(crate) struct PhotoSet {
     pub fingerprint: String,
     /// The photos that can't be read.
     pub unreadable: Vec<Unreadable>,
+    /// Why folders below those given could not be listed.
+    pub not_listed: Vec<DatasetError>,
     /// Photos that are left out because a side is below [`MIN_PHOTO_SIDE`].
     pub too_small: usize,
 }
@@ -58,10 +59,14 @@ impl PhotoSet {
         threads: usize,
         progress: &mut Progress<'_>,
     ) -> Result<Self, PretrainingError> {
-        let mut named = Vec::new();
+        let (mut named, mut not_listed) = (Vec::new(), Vec::new());
         for (i, folder) in folders.iter().enumerate() {
-            let files = Photos::folder(folder)?.files().to_vec();
-            named.extend(files.into_iter().map(|path| (name(i, folder, &path), path)));
+            let found = find_images(folder)?;
+            if found.images.is_empty() && found.not_listed.is_empty() {
+                return Err(DatasetError::NoImages(folder.clone()).into());
+            }
+            not_listed.extend(found.not_listed);
+            named.extend(found.images.into_iter().map(|path| (name(i, folder, &path), path)));
         }
         let mut cancelled = false;
         let mut remember = |done, total| {
@@ -89,7 +94,7 @@ impl PhotoSet {
         let fingerprint = fingerprint_named(names)?.to_string();
         let photos = usable.into_iter().map(|(_, photo)| photo).collect();
         let (train, held_back) = split(photos, seed);
-        Ok(Self { train, held_back, fingerprint, unreadable, too_small })
+        Ok(Self { train, held_back, fingerprint, unreadable, not_listed, too_small })
     }
 }
 

@@ -10,6 +10,7 @@ use efficientad::{
     COARSE_CHANNELS, ChannelSums, DistillationData, DistillationSample, DistillationSource,
     SourceError,
 };
+use efficientad_datasets::DatasetError;
 use serde::Serialize;
 
 use crate::backbone::{Backbone, LayerMaps};
@@ -90,6 +91,7 @@ pub struct Targets {
     held_back: Vec<Photo>,
     photos_fingerprint: String,
     unreadable: Vec<Unreadable>,
+    not_listed: Vec<DatasetError>,
     too_small: usize,
     cache: Cache,
     recomputed: AtomicUsize,
@@ -107,7 +109,7 @@ impl Targets {
         progress: &mut Progress<'_>,
     ) -> Result<Self, PretrainingError> {
         let backbone = Backbone::open(&settings.backbone, &settings.layers)?;
-        let PhotoSet { train, held_back, fingerprint, unreadable, too_small } =
+        let PhotoSet { train, held_back, fingerprint, unreadable, not_listed, too_small } =
             PhotoSet::open(&settings.photos, settings.seed, threads, progress)?;
         let [fine, coarse] = backbone.channels();
         let cache = Cache::open(
@@ -132,6 +134,7 @@ impl Targets {
             backbone,
             held_back,
             unreadable,
+            not_listed,
             too_small,
             cache,
         })
@@ -140,6 +143,11 @@ impl Targets {
     /// The photos that can't be read.
     pub fn unreadable(&self) -> &[Unreadable] {
         &self.unreadable
+    }
+
+    /// Why folders below those of the photos could not be listed.
+    pub fn not_listed(&self) -> &[DatasetError] {
+        &self.not_listed
     }
 
     /// Photos that are left out because a side is below [`MIN_PHOTO_SIDE`](crate::MIN_PHOTO_SIDE).

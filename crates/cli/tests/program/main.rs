@@ -17,6 +17,7 @@ mod pretraining;
 mod report;
 mod schemas;
 mod training;
+mod unusual_files;
 mod views;
 mod watching;
 mod weights;

@@ -124,9 +124,11 @@ impl HotFolder {
                 let linked = listing.linked_folders.iter().map(|path| {
                     format!("{}: is a link to a folder, which is not followed", path.display())
                 });
-                for problem in listing.problems.iter().cloned().chain(linked) {
-                    if self.told.insert(problem.clone()) {
-                        self.supplies.push_back(Supply::Notice(Notice::Skipped(problem)));
+                let notices = (listing.problems.iter().cloned().map(Notice::NotListed))
+                    .chain(linked.map(Notice::Skipped));
+                for notice in notices {
+                    if self.told.insert(format!("{notice:?}")) {
+                        self.supplies.push_back(Supply::Notice(notice));
                     }
                 }
                 Ok(listing)
