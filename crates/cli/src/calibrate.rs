@@ -42,7 +42,7 @@ pub fn run(args: CalibrateArgs) -> Result<Status> {
                 "the model was calibrated by {calibrated}; {now} computes the scores that replace \
                  those"
             )),
-            Event::NotListed(error) => output::note(format_args!("efficientad: {error}")),
+            Event::NotListed(error) => progress.note(format_args!("skipped: {error}")),
             _ => remark(&event).iter().for_each(|line| progress.note(line)),
         }
         ControlFlow::Continue(())

@@ -35,6 +35,8 @@ impl Interrupt {
             if waits.is_err() {
                 process::exit(INTERRUPTED.into());
             }
+            // Below the terminal's echo of Ctrl-C.
+            note("");
             note(notice);
         })
         .context("cannot listen for Ctrl-C")?;

@@ -39,27 +39,35 @@ impl Status {
 /// Exit code when the program was stopped by Ctrl-C: 128 plus the number of the signal SIGINT.
 pub const INTERRUPTED: u8 = 130;
 
-/// Prints a line on the standard output.
+/// Prints a line for people on the standard output, as [`printable`] text.
+///
+/// # Errors
+/// As [`print_data`].
+pub fn print(line: impl Display) -> Result<()> {
+    print_data(printable(&line.to_string()))
+}
+
+/// Prints a line for programs on the standard output, as it is.
 ///
 /// # Errors
 /// When that is closed: a broken pipe, which [`is_broken_pipe`] recognises.
-pub fn print(line: impl Display) -> Result<()> {
+pub fn print_data(line: impl Display) -> Result<()> {
     Ok(writeln!(io::stdout().lock(), "{line}")?)
 }
 
 /// Prints a value as one line of JSON.
 ///
 /// # Errors
-/// As [`print()`].
+/// As [`print_data`].
 pub fn print_json(value: &impl Serialize) -> Result<()> {
-    print(json_line(value)?)
+    print_data(json_line(value)?)
 }
 
 /// A value as one line of JSON; characters that would control a terminal are all escaped.
 ///
 /// # Errors
 /// When the value has no JSON form.
-pub fn json_line(value: &impl Serialize) -> Result<String> {
+fn json_line(value: &impl Serialize) -> Result<String> {
     let line = serde_json::to_string(value)?;
     if !line.contains(char::is_control) {
         return Ok(line);
@@ -69,16 +77,15 @@ pub fn json_line(value: &impl Serialize) -> Result<String> {
     Ok(line.chars().map(escaped).collect())
 }
 
-/// Prints a line on the error output; if that is closed there is nobody to tell.
+/// Prints a line on the error output, as [`printable`] text; if that is closed there is nobody to tell.
 pub fn note(line: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    let _ = writeln!(io::stderr().lock(), "{}", printable(&line.to_string()));
 }
 
 /// Prints an error, with its context.
 pub fn complain(error: &anyhow::Error) {
-    let message = message(error);
-    let lines: Vec<String> = message.split('\n').map(printable).collect();
-    note(format_args!("efficientad: {}", lines.join("\n")));
+    // Line breaks from outside are escaped by now.
+    format!("efficientad: {}", message(error)).lines().for_each(note);
 }
 
 /// An error and its causes in words of the command line, without those that are quoted in the text before them.
@@ -101,9 +108,12 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     io_errors.into_iter().any(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
-/// Text from outside, such as a file's name, without characters that would control a terminal.
+/// A line with text from outside in it, such as a file's name, without characters that would control a
+/// terminal, begin another line or show text in another order than it has.
 pub fn printable(text: &str) -> String {
-    let escaped = |c: char| if c.is_control() { c.escape_unicode().to_string() } else { c.into() };
+    let misleads =
+        |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let escaped = |c: char| if misleads(c) { c.escape_unicode().to_string() } else { c.into() };
     text.chars().map(escaped).collect()
 }
 
@@ -113,6 +123,13 @@ pub fn shell_command(words: impl IntoIterator<Item = String>) -> String {
         let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
         if !word.is_empty() && word.chars().all(plain) {
             word
+        } else if printable(&word) != word {
+            let escaped = |byte: u8| match byte {
+                b'\'' | b'\\' => format!("\\{}", byte as char),
+                b' '..=b'~' => (byte as char).to_string(),
+                _ => format!("\\x{byte:02x}"),
+            };
+            format!("$'{}'", word.bytes().map(escaped).collect::<String>())
         } else {
             format!("'{}'", word.replace('\'', r"'\''"))
         }
@@ -143,6 +160,7 @@ mod tests {
     fn names_do_not_control_the_terminal() {
         assert_eq!(printable("Teil 5/größe.png"), "Teil 5/größe.png");
         assert_eq!(printable("\u{1b}[2J\n.png"), "\\u{1b}[2J\\u{a}.png");
+        assert_eq!(printable("\u{202e}gnp.exe"), "\\u{202e}gnp.exe");
     }
 
     #[test]
@@ -158,5 +176,7 @@ mod tests {
         let words = ["efficientad", "train", "my parts", "--out", "it's", ""];
         let expected = r"efficientad train 'my parts' --out 'it'\''s' ''";
         assert_eq!(shell_command(words.map(str::to_owned)), expected);
+        let word = "\u{1b}[2J it's \\ ü".to_owned();
+        assert_eq!(shell_command([word]), r"$'\x1b[2J it\'s \\ \xc3\xbc'");
     }
 }

@@ -5,14 +5,14 @@ use std::io::{IsTerminal, stdout};
 use anyhow::{Error, Result, bail};
 use efficientad::{EngineId, Threshold};
 use efficientad_evaluation::{
-    DepthCheck, DepthRemark, FoundPhotos, InspectError, JudgeOptions, Judged, OutputFolder, Photo,
-    Verdict, VerdictRecord, find_photos, heat_range, inspect_photos,
+    DepthCheck, DepthRemark, FoundPhotos, InspectError, JudgeOptions, Judged, OutputError,
+    OutputFolder, Photo, Verdict, VerdictRecord, find_photos, heat_range, inspect_photos,
 };
 use efficientad_images::heatmap::ValueRange;
 
 use crate::args::PredictArgs;
 use crate::detector::{self, Verdicts};
-use crate::output::{self, Status, note, printable};
+use crate::output::{self, Status, note};
 use crate::remarks;
 use crate::wording::with_options;
 
@@ -76,10 +76,10 @@ impl Format {
                 let engine = Some(engine.clone());
                 output::print_json(&VerdictRecord { path, verdict, engine })
             }
+            Self::Csv if stdout().is_terminal() => output::print(verdict.csv(&path)),
             // Programs get names as they are.
-            Self::Csv if stdout().is_terminal() => output::print(verdict.csv(&printable(&path))),
-            Self::Csv => output::print(verdict.csv(&path)),
-            Self::Text => output::print(verdict.text(&printable(&path))),
+            Self::Csv => output::print_data(verdict.csv(&path)),
+            Self::Text => output::print(verdict.text(&path)),
         }
     }
 }
@@ -123,8 +123,14 @@ impl Report {
         };
         self.depth.observe(judged.used_bits).iter().for_each(tell_depth);
         if let Some(output) = &self.output {
-            output.save_map(&photo.relative, &judged)?;
-            output.save_overlay(&photo.relative, &judged, self.range)?;
+            let saved = output.save_map(photo, &judged);
+            match saved.and_then(|()| output.save_overlay(photo, &judged, self.range)) {
+                Err(error @ OutputError::NameTooLong { .. }) => {
+                    output::complain(&Error::from(error));
+                    self.failed += 1;
+                }
+                saved => saved?,
+            }
         }
         let inspection = &judged.inspection;
         self.judged += 1;

@@ -1,6 +1,7 @@
 //! `efficientad watch`.
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,14 +17,14 @@ use indicatif::ProgressBar;
 use crate::args::WatchArgs;
 use crate::detector::{self, Verdicts};
 use crate::interrupt::Interrupt;
-use crate::output::{self, Status, note, printable};
+use crate::output::{self, Status, note};
 use crate::progress::Style;
 use crate::wording::with_options;
 
 /// Judges photos as they arrive.
 pub fn run(args: WatchArgs) -> Result<Status> {
     let detector = detector::open(&args.model, &args.threshold, &args.engine, Verdicts::Needed)?;
-    let interrupt = Interrupt::listen("\nstopping after this photo; once more to stop at once")?;
+    let interrupt = Interrupt::listen("stopping after this photo; once more to stop at once")?;
     let mut report = Report::new(&args);
     let options = options(args, &detector)?;
     report.begin(&options);
@@ -33,7 +34,9 @@ pub fn run(args: WatchArgs) -> Result<Status> {
     report.end(&summary);
     Ok(match (options.once, interrupt.release()) {
         (true, true) => Status::Interrupted,
-        (true, false) => Status::from_failures(summary.failed + summary.unfiled),
+        (true, false) => {
+            Status::from_failures(summary.failed + summary.unfiled + summary.not_listed)
+        }
         (false, _) => Status::Done,
     })
 }
@@ -91,8 +94,7 @@ impl Report {
 
     fn begin(&mut self, options: &Options) {
         if self.style != Style::Silent {
-            let folder = printable(&options.folder.display().to_string());
-            let log = printable(&options.log.display().to_string());
+            let (folder, log) = (options.folder.display(), options.log.display());
             note(format_args!("watching {folder}, log: {log}"));
         }
         if self.style == Style::Bar {
@@ -120,7 +122,9 @@ impl Report {
 
     fn show_notice(&self, notice: &Notice) {
         match notice {
-            Notice::Skipped(problem) => self.note(format_args!("skipped: {problem}")),
+            Notice::Skipped(problem) | Notice::NotListed(problem) => {
+                self.note(format_args!("skipped: {problem}"));
+            }
             Notice::Lost(error) => {
                 self.note(format_args!("the folder cannot be listed ({error}); waiting for it"));
             }
@@ -137,7 +141,8 @@ impl Report {
                 self.anomalous += usize::from(judged.verdict.anomalous == Some(true));
                 self.last_minute.push_back(Instant::now());
                 if !self.json {
-                    self.print(&judged.verdict.text(&printable(&judged.photo.path)))?;
+                    let text = judged.verdict.text(&judged.photo.path);
+                    self.status.suspend(|| output::print(text))?;
                 }
             }
             Entry::Failed(failure) => {
@@ -146,7 +151,7 @@ impl Report {
             Entry::Drift(alarm) => self.note(describe(alarm)),
             Entry::Filed(_) | Entry::Stopped => {}
         }
-        if self.json { self.print(&output::json_line(line)?) } else { Ok(()) }
+        if self.json { self.status.suspend(|| output::print_json(line)) } else { Ok(()) }
     }
 
     fn note_session(&self, session: &Session) {
@@ -158,12 +163,8 @@ impl Report {
         }
     }
 
-    fn print(&self, line: &str) -> Result<()> {
-        self.status.suspend(|| output::print(line))
-    }
-
-    fn note(&self, line: impl ToString) {
-        self.status.suspend(|| note(printable(&line.to_string())));
+    fn note(&self, line: impl Display) {
+        self.status.suspend(|| note(line));
     }
 
     fn show_status(&mut self) {
@@ -182,7 +183,7 @@ impl Report {
 
     fn end(&self, summary: &Summary) {
         self.status.finish_and_clear();
-        let Summary { judged, anomalous, failed, unfiled, alarms } = summary;
+        let Summary { judged, anomalous, failed, unfiled, alarms, .. } = summary;
         if self.style != Style::Silent {
             note(format_args!("{judged} judged, {anomalous} anomalous, {failed} failed"));
         }

@@ -7,7 +7,8 @@ use efficientad_datasets::{DatasetError, Mixed};
 use efficientad_jobs::{JobError, NoReadablePhoto};
 use efficientad_pretraining::PretrainingError;
 
-use crate::output;
+use crate::output::{self, printable};
+
 /// What the libraries call options, and what the command line calls them.
 const OPTIONS: [(&str, &str); 5] = [
     ("Limits::max_pixels", "--max-pixels"),
@@ -17,7 +18,8 @@ const OPTIONS: [(&str, &str); 5] = [
     ("DecodeOptions::range", "--range"),
 ];
 
-/// An error as the command line tells it.
+/// An error as the command line tells it: a line, or several, with nothing from outside that would begin
+/// another or control a terminal.
 pub fn in_words(error: &(dyn Error + 'static)) -> String {
     with_options(&by_kind(error))
 }
@@ -39,7 +41,7 @@ fn by_kind(error: &(dyn Error + 'static)) -> String {
     } else if let Some(error) = error.downcast_ref::<NoReadablePhoto>() {
         replaced(error, "folder of natural photos", "folder of --photos")
     } else {
-        error.to_string()
+        printable(&error.to_string())
     }
 }
 
@@ -50,10 +52,12 @@ fn of_job(error: &JobError) -> String {
         JobError::Dataset(error) => return of_dataset(error),
         JobError::Step { checkpoint, source } => {
             let source = of_job(source);
-            return format!("{source}\nthe last checkpoint is kept in {}", checkpoint.display());
+            let checkpoint = printable(&checkpoint.display().to_string());
+            return format!("{source}\nthe last checkpoint is kept in {checkpoint}");
         }
         JobError::Finish { checkpoint, source } => {
-            let (source, checkpoint) = (of_job(source), checkpoint.display());
+            let (source, checkpoint) =
+                (of_job(source), printable(&checkpoint.display().to_string()));
             return format!(
                 "{source}\nthe last checkpoint is kept in {checkpoint}; go on from it with --resume"
             );
@@ -79,18 +83,20 @@ fn of_job(error: &JobError) -> String {
             ("import it without them", "leave out --good, and give it to train")
         }
         JobError::PhotosNeeded => ("give the photos", "give --good DIR with the photos"),
-        _ => return error.to_string(),
+        _ => return printable(&error.to_string()),
     };
     replaced(error, remedy, with_option)
 }
 
 fn of_dataset(error: &DatasetError) -> String {
     match error {
-        DatasetError::Mixed(mixed) => format!("{error}:\n{}", stating(mixed)),
-        DatasetError::DoubtfulFolder { .. } | DatasetError::DoubtfulNames { .. } => {
-            format!("{error} (--good DIR)")
+        DatasetError::Mixed(mixed) => {
+            format!("{}:\n{}", printable(&error.to_string()), printable(&stating(mixed)))
         }
-        _ => error.to_string(),
+        DatasetError::DoubtfulFolder { .. } | DatasetError::DoubtfulNames { .. } => {
+            printable(&format!("{error} (--good DIR)"))
+        }
+        _ => printable(&error.to_string()),
     }
 }
 
@@ -126,11 +132,11 @@ fn stating(mixed: &Mixed) -> String {
 fn of_method(error: &efficientad::Error) -> String {
     match error {
         efficientad::Error::Image { name, source } => {
-            format!("{name}: {}", in_words(source.as_ref()))
+            format!("{}: {}", printable(name), in_words(source.as_ref()))
         }
         efficientad::Error::NoCalibration => format!("{error} (efficientad calibrate)"),
         efficientad::Error::TeacherSize { .. } => replaced(error, "choose size", "choose --size"),
-        _ => error.to_string(),
+        _ => printable(&error.to_string()),
     }
 }
 
@@ -144,14 +150,14 @@ fn of_pretraining(error: &PretrainingError) -> String {
         }
         PretrainingError::Cache { .. } => ("another folder for it", "another folder with --cache"),
         PretrainingError::CacheInUse { .. } => ("choose another one", "choose another --cache"),
-        _ => return error.to_string(),
+        _ => return printable(&error.to_string()),
     };
     replaced(error, remedy, with_option)
 }
 
 /// An error's text with another remedy. Names of files stand before it.
 fn replaced(error: &impl Error, remedy: &str, with_option: &str) -> String {
-    let text = error.to_string();
+    let text = printable(&error.to_string());
     match text.rsplit_once(remedy) {
         Some((before, after)) => format!("{before}{with_option}{after}"),
         None => text,

@@ -111,10 +111,11 @@ impl Listing {
 
 /// Which of the images below a folder are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub enum Wanted {
     /// All.
     All,
-    /// Those that are no masks by their names or that of their folder.
+    /// Those that are no masks: they are not in folders called `mask` or `ground_truth`, nor like `a_mask.png` beside
+    /// `a.jpg`.
     NoMasks,
 }
 
@@ -124,32 +125,59 @@ pub(crate) fn images_below(
     folder: &Path,
     wanted: Wanted,
 ) -> Result<(Vec<PathBuf>, LeftOut), DatasetError> {
+    let FoundImages { images, left_out, not_listed } = find_images(folder, wanted)?;
+    not_listed.into_iter().next().map_or(Ok((images, left_out)), Err)
+}
+
+/// What [`find_images`] finds.
+#[derive(Debug, Default)]
+pub struct FoundImages {
+    /// The images, sorted by the bytes of their paths.
+    pub images: Vec<PathBuf>,
+    /// What else there is.
+    pub left_out: LeftOut,
+    /// Why folders below could not be listed.
+    pub not_listed: Vec<DatasetError>,
+}
+
+/// The images in a folder and those below it, as far as these can be listed. Links to folders are not followed, so that a
+/// circle of links ends.
+///
+/// # Errors
+/// The folder itself is missing or can't be listed.
+pub fn find_images(folder: &Path, wanted: Wanted) -> Result<FoundImages, DatasetError> {
+    let mut found = FoundImages::default();
     let mut open = vec![(folder.to_owned(), false)];
-    let mut images = Vec::new();
-    let mut left_out = LeftOut::default();
-    while let Some((inner, of_masks)) = open.pop() {
-        let mut listing = Listing::read(&inner)?;
+    while let Some((next, of_masks)) = open.pop() {
+        let mut listing = match Listing::read(&next) {
+            Ok(listing) => listing,
+            Err(error) if next == folder => return Err(error),
+            Err(error) => {
+                found.not_listed.push(error);
+                continue;
+            }
+        };
         if wanted == Wanted::NoMasks {
             let masks = if of_masks {
                 listing.images.drain(..).count()
             } else {
                 listing.take_masks().len()
             };
-            left_out.add_photos(&inner, masks, Reason::Masks);
+            found.left_out.add_photos(&next, masks, Reason::Masks);
         }
-        images.extend(listing.images);
-        left_out.extend(&listing.left_out);
+        found.images.extend(listing.images);
+        found.left_out.extend(&listing.left_out);
         for folder in listing.folders {
             if folder.is_symlink() {
-                left_out.add_folder(&folder, Reason::Linked);
+                found.left_out.add_folder(&folder, Reason::Linked);
             } else {
                 let of_masks = of_masks || meaning::of(&name(&folder)).masks;
                 open.push((folder, of_masks));
             }
         }
     }
-    images.sort_by_cached_key(|path| relative_name(folder, path).into_bytes());
-    Ok((images, left_out))
+    found.images.sort_by_cached_key(|path| relative_name(folder, path).into_bytes());
+    Ok(found)
 }
 
 /// Whether a file's name ends so, in any case.

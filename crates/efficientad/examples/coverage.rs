@@ -91,7 +91,7 @@ fn report(scores: &[f32], rate: f64, size: usize, draw: Draw) -> Option<Threshol
     let (mut above, mut sum, mut last) = (0, 0.0, None);
     for _ in 0..TRIALS {
         let (calibrating, line) = draw(&mut random, scores, size);
-        let threshold = Calibration::new(calibrating).ok()?.threshold(wish);
+        let threshold = Calibration::new(calibrating).ok()?.threshold(wish).ok()?;
         if threshold.basis != Basis::DistributionFree {
             println!("{wish:>6} from {size:4}: too few to promise it");
             return None;

@@ -125,7 +125,10 @@ impl Calibration {
     }
 
     /// The lowest threshold that keeps a false-reject rate, and what it promises.
-    pub fn threshold(&self, rate: FalseRejectRate) -> Threshold {
+    ///
+    /// # Errors
+    /// [`Error::EndlessThreshold`] when no number is high enough.
+    pub fn threshold(&self, rate: FalseRejectRate) -> Result<Threshold, Error> {
         Threshold::for_rate(rate, self)
     }
 
@@ -207,7 +210,7 @@ mod tests {
                 .collect();
             let quantiles = Quantiles::of(&drawn).unwrap();
             let scores = drawn.iter().map(|maps| score(maps, &quantiles)).collect();
-            let threshold = Calibration::new(scores).unwrap().threshold(wish);
+            let threshold = Calibration::new(scores).unwrap().threshold(wish).unwrap();
             assert_eq!(threshold.basis, Basis::DistributionFree);
             let reaching =
                 population.iter().filter(|maps| score(maps, &quantiles) >= threshold.value);

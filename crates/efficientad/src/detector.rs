@@ -159,10 +159,10 @@ impl Detector {
     /// Takes the threshold for another false-reject rate than the model's.
     ///
     /// # Errors
-    /// When the model keeps no scores of good images of this precision.
+    /// When the model keeps no scores of good images of this precision, or no number is a threshold.
     pub fn set_false_reject(&mut self, rate: FalseRejectRate) -> Result<(), Error> {
         let threshold = match (&self.calibration, &self.arithmetic) {
-            (Some(scores), _) => scores.threshold(rate),
+            (Some(scores), _) => scores.threshold(rate)?,
             (None, Arithmetic::LowerPrecision { calibrated }) => {
                 let (calibrated, engine) = (calibrated.clone().into(), self.engine().into());
                 return Err(Error::LowerPrecision { calibrated, engine });

@@ -1,5 +1,6 @@
 //! What can go wrong, one variant per cause.
 
+use crate::threshold::FalseRejectRate;
 use crate::view::{View, ViewError};
 use efficientad_engine::{EngineError, EngineId, InputSizeError, Losses, PdnSize};
 use efficientad_engine_cpu::CpuError;
@@ -97,6 +98,15 @@ pub enum Error {
          calibrate it with photos of good parts"
     )]
     NoCalibration,
+    /// The threshold for a false-reject rate would be infinite.
+    #[error(
+        "no number is a threshold for a false-reject rate of {rate}: the scores of good images lie too far \
+         apart for so low a rate; allow a higher one, or calibrate with more images"
+    )]
+    EndlessThreshold {
+        /// The rate.
+        rate: FalseRejectRate,
+    },
     /// A file holds networks, but not a teacher.
     #[error("{}: this is not a teacher: {found}; a teacher has 384 output channels", .path.display())]
     NotATeacher {

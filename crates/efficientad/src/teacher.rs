@@ -123,7 +123,7 @@ impl Teacher {
         let document = Document { size: self.size, distillation: self.distillation.clone() };
         let precision =
             if document.distillation.is_some() { Precision::Half } else { Precision::Single };
-        Ok(efficientad_weights::save_as(precision, path, KIND, &document, &tensors)?)
+        Ok(efficientad_weights::save_checked(precision, path, KIND, &document, &tensors)?)
     }
 }
 

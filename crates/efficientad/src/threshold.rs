@@ -1,6 +1,7 @@
 //! From which image score on a part is anomalous, and what that promises (`docs/decisions.md`).
 
 use crate::calibration::Calibration;
+use crate::error::Error;
 use efficientad_metrics::rate_upper_bound;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
@@ -10,15 +11,33 @@ use std::str::FromStr;
 /// Confidence of all that a threshold promises without an assumption.
 pub const CONFIDENCE: f64 = 0.95;
 
-/// A share of good images that may be called anomalous: above 0, below 1.
+/// The lowest rate that can be asked for, one in a million: at that rate a line that makes a part a second
+/// rejects a good one every eleven days, and no calibration tells it from a lower one, for it takes
+/// 2,995,731 images to promise it.
+const LOWEST_RATE: f64 = 1e-6;
+
+/// A share of good images that may be called anomalous: one in a million at least, below 1.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "f64", into = "f64")]
+#[serde(try_from = "StoredRate", into = "f64")]
 pub struct FalseRejectRate(f64);
 
+/// Models of earlier programs hold lower rates, too.
+#[derive(Deserialize)]
+struct StoredRate(f64);
+
+impl TryFrom<StoredRate> for FalseRejectRate {
+    type Error = &'static str;
+
+    fn try_from(StoredRate(rate): StoredRate) -> Result<Self, Self::Error> {
+        let is_share = rate > 0.0 && rate < 1.0;
+        is_share.then_some(Self(rate)).ok_or("a false-reject rate lies between 0 and 1")
+    }
+}
+
 impl FalseRejectRate {
-    /// The rate, unless it is 0, 1, or no share at all.
+    /// The rate, unless it is below one in a million, 1, or no share at all.
     pub fn new(rate: f64) -> Option<Self> {
-        (rate > 0.0 && rate < 1.0).then_some(Self(rate))
+        (LOWEST_RATE..1.0).contains(&rate).then_some(Self(rate))
     }
 
     /// As a share of 1.
@@ -50,7 +69,10 @@ impl TryFrom<f64> for FalseRejectRate {
     type Error = &'static str;
 
     fn try_from(rate: f64) -> Result<Self, Self::Error> {
-        Self::new(rate).ok_or("must be above 0 and below 1 (or 0% and 100%)")
+        Self::new(rate).ok_or(
+            "must be from 0.000001 to below 1 (or 0.0001% to below 100%): to promise less than one in \
+             a million takes more than 3 million photos",
+        )
     }
 }
 
@@ -92,7 +114,7 @@ pub enum Basis {
 
 /// The image score from which on a part is anomalous, and what that promises.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "StoredThreshold")]
+#[serde(try_from = "StoredThreshold")]
 pub struct Threshold {
     /// Scores at or above it are anomalous.
     pub value: f32,
@@ -127,10 +149,15 @@ struct StoredThreshold {
     above: usize,
 }
 
-impl From<StoredThreshold> for Threshold {
-    fn from(stored: StoredThreshold) -> Self {
+impl TryFrom<StoredThreshold> for Threshold {
+    type Error = &'static str;
+
+    fn try_from(stored: StoredThreshold) -> Result<Self, Self::Error> {
         let StoredThreshold { value, basis, false_reject, images, above } = stored;
-        Self::new(value, basis, false_reject, (above, images))
+        if !value.is_finite() {
+            return Err("a threshold is a finite number");
+        }
+        Ok(Self::new(value, basis, false_reject, (above, images)))
     }
 }
 
@@ -164,7 +191,13 @@ impl Threshold {
 
     /// The lowest threshold whose bound is `rate` at most; where even the largest score is too low
     /// for that, the bound for normally distributed scores.
-    pub(crate) fn for_rate(rate: FalseRejectRate, calibration: &Calibration) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::EndlessThreshold`] when no number is high enough.
+    pub(crate) fn for_rate(
+        rate: FalseRejectRate,
+        calibration: &Calibration,
+    ) -> Result<Self, Error> {
         let scores = calibration.scores();
         let images = scores.len();
         let (value, basis, above) = match rejectable(images, rate) {
@@ -174,7 +207,10 @@ impl Threshold {
         };
         // A single score of 0 doubled is still 0: no calibration score may reach a fallback.
         let value = if above == 0 { value.max(at(scores[images - 1])) } else { value };
-        Self::new(value, basis, Some(rate), (above, images))
+        if !value.is_finite() {
+            return Err(Error::EndlessThreshold { rate });
+        }
+        Ok(Self::new(value, basis, Some(rate), (above, images)))
     }
 }
 
@@ -333,7 +369,7 @@ mod tests {
     fn the_threshold_is_just_above_an_order_statistic() {
         let scores: Vec<f32> = (0..500).map(|i| i as f32).collect();
         let calibration = Calibration::new(scores).unwrap();
-        let threshold = calibration.threshold(rate(0.01));
+        let threshold = calibration.threshold(rate(0.01)).unwrap();
         assert_eq!((threshold.basis, threshold.above), (Basis::DistributionFree, 1));
         assert_eq!(threshold.value, 498.0_f32.next_up());
         assert_eq!(calibration.count_at_or_above(threshold.value), 1);
@@ -343,23 +379,23 @@ mod tests {
     #[test]
     fn too_few_images_fall_back_on_an_assumption() {
         let few = Calibration::new(vec![0.14, 0.10, 0.12]).unwrap();
-        let threshold = few.threshold(rate(0.01));
+        let threshold = few.threshold(rate(0.01)).unwrap();
         // Student's 0.99 quantile with 2 degrees of freedom is 6.9646.
         let expected = 0.12 + 6.9646 * 0.02 * (4.0_f32 / 3.0).sqrt();
         assert!((threshold.value - expected).abs() < 1e-5, "{}", threshold.value);
         assert_eq!((threshold.basis, threshold.images_needed), (Basis::Normal, Some(299)));
         assert!((threshold.bound - (1.0 - 0.05_f64.powf(1.0 / 3.0))).abs() < 1e-12);
-        assert!(few.threshold(rate(0.001)).value > threshold.value);
+        assert!(few.threshold(rate(0.001)).unwrap().value > threshold.value);
 
         let outlier = (0..200).map(|i| if i == 0 { 9.0 } else { 0.1 }).collect();
-        let outlier = Calibration::new(outlier).unwrap().threshold(rate(0.01));
+        let outlier = Calibration::new(outlier).unwrap().threshold(rate(0.01)).unwrap();
         assert_eq!((outlier.value, outlier.basis), (9.0_f32.next_up(), Basis::Normal));
     }
 
     #[test]
     fn one_image_has_no_spread() {
         for (score, doubled) in [(0.2, 0.4_f32), (0.0, 0.0), (-0.2, 0.0)] {
-            let threshold = Calibration::new(vec![score]).unwrap().threshold(rate(0.01));
+            let threshold = Calibration::new(vec![score]).unwrap().threshold(rate(0.01)).unwrap();
             assert_eq!(threshold.basis, Basis::SingleImage);
             assert_eq!(threshold.value, doubled.next_up());
             assert!((threshold.bound - 0.95).abs() < 1e-12);
@@ -378,7 +414,7 @@ mod tests {
     #[test]
     fn thresholds_return_from_files() {
         let calibration = Calibration::new((0..500).map(|i| i as f32).collect()).unwrap();
-        let threshold = calibration.threshold(rate(0.01));
+        let threshold = calibration.threshold(rate(0.01)).unwrap();
         let text = serde_json::to_string(&threshold).unwrap();
         assert_eq!(serde_json::from_str::<Threshold>(&text).unwrap(), threshold);
         let impossible = text.replace(r#""false_reject":0.01"#, r#""false_reject":1"#);
@@ -390,11 +426,41 @@ mod tests {
         for text in ["0.07", "7%", "7 %"] {
             assert_eq!(text.parse(), Ok(rate(0.07)));
         }
-        for text in ["0", "1", "100%", "-0.1", "NaN", "inf", "%", "", "1e-400"] {
+        for text in
+            ["0", "1", "100%", "-0.1", "NaN", "inf", "%", "", "1e-400", "1e-17", "9e-7", "0.00009%"]
+        {
             assert!(text.parse::<FalseRejectRate>().is_err(), "{text}");
         }
         assert_eq!(rate(0.07).to_string(), "7 %");
         assert_eq!(rate(0.0005).to_string(), "0.05 %");
+        for text in ["0.000001", "1e-6", "0.0001%"] {
+            assert_eq!(text.parse(), Ok(rate(LOWEST_RATE)), "{text}");
+        }
+        assert_eq!(rate(LOWEST_RATE).images_needed(), 2_995_731);
+    }
+
+    #[test]
+    fn no_threshold_is_endless() {
+        // Of two images, one of Student's quantiles with one degree of freedom: 318,310 at this rate.
+        let two = Calibration::new(vec![0.1, 0.2]).unwrap().threshold(rate(LOWEST_RATE)).unwrap();
+        assert!(two.value > 25_000.0 && two.value.is_finite(), "{}", two.value);
+        let text = serde_json::to_string(&two).unwrap();
+        assert_eq!(serde_json::from_str::<Threshold>(&text).unwrap(), two);
+        let broken = text.replace(&format!("\"value\":{}", two.value), "\"value\":1e39");
+        assert!(broken != text && serde_json::from_str::<Threshold>(&broken).is_err());
+        for scores in [vec![3e38], vec![0.0, 3e38], vec![f32::MAX; 400]] {
+            let error = Calibration::new(scores).unwrap().threshold(rate(0.01)).unwrap_err();
+            assert!(matches!(error, Error::EndlessThreshold { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn lower_rates_of_earlier_programs_can_be_read() {
+        assert_eq!(serde_json::from_str::<FalseRejectRate>("1e-9").unwrap().get(), 1e-9);
+        // 1 less this is 1, whose quantile is no number.
+        let lowest = FalseRejectRate(1e-17);
+        let few = Calibration::new(vec![0.14, 0.10, 0.12]).unwrap();
+        assert!(matches!(few.threshold(lowest), Err(Error::EndlessThreshold { .. })));
     }
 
     #[test]
@@ -408,7 +474,8 @@ mod tests {
 
     #[test]
     fn what_is_said_names_the_assumption() {
-        let few = Calibration::new(vec![0.14, 0.10, 0.12]).unwrap().threshold(rate(0.01));
+        let few = Calibration::new(vec![0.14, 0.10, 0.12]).unwrap();
+        let few = few.threshold(rate(0.01)).unwrap();
         assert_eq!(
             few.to_string(),
             "0.2808, for a false-reject rate of 1 % ASSUMING normally distributed scores, as 3 \
@@ -418,7 +485,7 @@ mod tests {
         );
         let many = Calibration::new((0..500).map(|i| i as f32).collect()).unwrap();
         assert_eq!(
-            many.threshold(rate(0.01)).to_string(),
+            many.threshold(rate(0.01)).unwrap().to_string(),
             "498.0000, for a false-reject rate of at most 1 %: at most 1 of 500 calibration images \
              reach it, so at most 0.946 % of good images do, with 95 % confidence whatever the \
              distribution, and 0.4 % on average"

@@ -93,7 +93,7 @@ fn simulate(distribution: &Distribution, (n, rate): (usize, f64)) -> Vec<(Thresh
     let rate = FalseRejectRate::new(rate).unwrap();
     let trials = (0..TRIALS).map(|_| {
         let calibration = Calibration::new(random.scores(distribution, n)).unwrap();
-        let threshold = calibration.threshold(rate);
+        let threshold = calibration.threshold(rate).unwrap();
         let true_rate = (distribution.tail)(f64::from(threshold.value));
         (threshold, true_rate)
     });
@@ -170,7 +170,7 @@ fn the_fallback_rejects_the_wished_share_of_normal_scores() {
     let mut rejected = 0;
     for _ in 0..TRIALS {
         let calibration = Calibration::new((0..n).map(|_| normal()).collect()).unwrap();
-        let threshold = calibration.threshold(rate);
+        let threshold = calibration.threshold(rate).unwrap();
         assert_eq!(threshold.basis, Basis::Normal);
         rejected += usize::from(normal() >= threshold.value);
     }
@@ -217,7 +217,7 @@ fn two_kinds_in_fixed_numbers_keep_the_promise_for_their_mixture() {
             let mut above = 0;
             for _ in 0..TRIALS {
                 let scores = [random.scores(old, n_old), random.scores(new, n_new)].concat();
-                let threshold = Calibration::new(scores).unwrap().threshold(wish);
+                let threshold = Calibration::new(scores).unwrap().threshold(wish).unwrap();
                 assert_eq!(threshold.basis, Basis::DistributionFree);
                 above = threshold.above;
                 let [of_old, of_new] =

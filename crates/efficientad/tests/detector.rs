@@ -9,7 +9,6 @@ use efficientad::{
     Inspection, InstructionSet, Model, Recipe, RgbImage, SourceError, Teacher, TrainOptions,
     Trainer, TrainingData, View,
 };
-use efficientad_images::Orientation;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 

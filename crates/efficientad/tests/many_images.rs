@@ -4,7 +4,6 @@ use efficientad::{
     AutoencoderOptimizer, CpuEngine, DataDescription, ImageSource, InstructionSet, Recipe,
     RgbImage, SourceError, Teacher, TrainOptions, Trainer, TrainingData,
 };
-use efficientad_images::Orientation;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 

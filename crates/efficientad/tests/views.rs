@@ -5,7 +5,7 @@ use efficientad::{
     Recipe, RegionOfInterest, RgbImage, SourceError, Teacher, TrainOptions, Trainer, TrainingData,
     View,
 };
-use efficientad_images::{Orientation, crop_at, load, resize_bilinear};
+use efficientad_images::{crop_at, load, resize_bilinear};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;

@@ -81,14 +81,19 @@ fn wanted(named: Option<&Path>, provider: Provider) -> Result<Wanted, OnnxRuntim
 
 /// The file that is named, or lies in the folder that is.
 fn file(path: &Path) -> Option<PathBuf> {
-    if path.is_dir() { in_folder(path) } else { fs::canonicalize(path).ok() }
+    if path.is_dir() { in_folder(path) } else { real_file(path) }
 }
 
 /// The library in a folder; of several the one whose name comes last, as versions do.
 fn in_folder(folder: &Path) -> Option<PathBuf> {
     let names = fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.file_name()));
     let name = names.filter(|name| is_library(name)).max()?;
-    fs::canonicalize(folder.join(name)).ok()
+    real_file(&folder.join(name))
+}
+
+/// A file, all links resolved. Loading what is none, such as a pipe, may wait for ever.
+fn real_file(path: &Path) -> Option<PathBuf> {
+    fs::canonicalize(path).ok().filter(|path| path.is_file())
 }
 
 /// `libonnxruntime.so`, `libonnxruntime.so.1.32.0`, `libonnxruntime.1.32.0.dylib`,

@@ -68,12 +68,11 @@ pub struct MissedDefect {
 }
 
 /// Takes the threshold of `model` for `rate` from photos of good parts, as many at once as `cpu` has
-/// threads. An image that cannot be
-/// judged is left out and named in the report.
+/// threads. An image that cannot be judged is left out and named in the report.
 ///
 /// # Errors
-/// No good photo could be judged, there are too many, or one could not be read a second time for
-/// the fingerprint.
+/// No good photo could be judged, there are too many, no number is a threshold for their scores, or
+/// one could not be read a second time for the fingerprint.
 pub fn calibrate(
     model: Model,
     engine: Arc<dyn InspectionEngine>,
@@ -100,7 +99,7 @@ pub fn calibrate(
     let scores = Calibration::new(good_scores.iter().map(|&(_, score)| score).collect())?;
     let defect_scores = defects.map(|defects| scoring.scores(defects));
     scoring.depth.end().into_iter().for_each(|remark| (scoring.observe)(Event::Depth(remark)));
-    let threshold = scores.threshold(rate);
+    let threshold = scores.threshold(rate)?;
     let named = good_scores
         .iter()
         .map(|(photo, _)| (photo.relative.display().to_string(), photo.path.as_path()));
@@ -116,7 +115,7 @@ pub fn calibrate(
         failed: std::mem::take(&mut scoring.failed),
     };
     let engine = scoring.detector.engine();
-    Ok((model.with_calibration(scores, images, rate, engine), report))
+    Ok((model.with_calibration(scores, images, rate, engine)?, report))
 }
 
 /// Images being judged.

@@ -1,5 +1,6 @@
 //! What can go wrong: with one image, or with all of them.
 
+use std::io;
 use std::path::PathBuf;
 
 use efficientad_datasets::DatasetError;
@@ -65,6 +66,9 @@ pub enum InspectError {
         /// What was found in it.
         problem: String,
     },
+    /// The image's results can't have the names that they should.
+    #[error(transparent)]
+    Output(OutputError),
     /// The meaning of a mask could not be looked up.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
@@ -122,6 +126,21 @@ pub enum OutputError {
         .0.display()
     )]
     Twice(PathBuf),
+    /// A result has a longer name than its photo, and the file system takes none so long.
+    #[error(
+        "{}: its result cannot be written, for the name of that would be too long ({source}); rename \
+         the photo",
+        photo.display()
+    )]
+    NameTooLong {
+        /// The photo.
+        photo: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// Another evaluation writes its pictures into the same folder.
+    #[error("{}: another evaluation writes into this folder; wait for it, or choose another one", .0.display())]
+    InUse(PathBuf),
     /// A picture, a map or a report could not be made or written.
     #[error(transparent)]
     Picture(#[from] PictureError),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use efficientad::{Detector, Threshold};
 use efficientad_datasets::{Dataset, TestImage};
-use efficientad_files::write_atomically;
+use efficientad_files::{check_writable, write_atomically};
 use efficientad_images::{DecodeOptions, Mask, MaskKind};
 use efficientad_metrics::{AnomalyMap, Evaluator, ImageScore};
 
@@ -153,6 +153,14 @@ impl Run<'_> {
         judged: Result<Judged, InspectError>,
         observe: &mut dyn FnMut(Event<'_>),
     ) -> Result<Result<(), InspectError>, EvaluationError> {
+        if let Some(output) = &self.output {
+            match output.folder.check_name(&photo(test)) {
+                Err(error @ OutputError::NameTooLong { .. }) => {
+                    return Ok(Err(InspectError::Output(error)));
+                }
+                checked => checked?,
+            }
+        }
         let judged = match judged {
             Ok(judged) => judged,
             Err(error) => return Ok(Err(error)),
@@ -265,6 +273,11 @@ impl Run<'_> {
     }
 }
 
+/// Where the report goes.
+fn results(folder: &OutputFolder) -> PathBuf {
+    folder.path().join("results.json")
+}
+
 /// What an evaluation writes.
 struct Output {
     folder: OutputFolder,
@@ -274,6 +287,8 @@ struct Output {
 impl Output {
     fn create(folder: &Path, photos: &[Photo]) -> Result<Self, OutputError> {
         let folder = OutputFolder::create(folder, photos)?;
+        let path = results(&folder);
+        check_writable(&path).map_err(|source| write_error(&path, source))?;
         let overlays = RankedFolder::create(folder.overlays())?;
         Ok(Self { folder, overlays })
     }
@@ -285,14 +300,14 @@ impl Output {
         threshold: Option<f32>,
         truth: &Truth,
     ) -> Result<(), OutputError> {
-        self.folder.save_map(&test.relative, judged)?;
+        self.folder.save_map(&photo(test), judged)?;
         let range = heat_range(threshold);
         Ok(save_comparison(self.overlays.next(), judged, range, truth.defects())?)
     }
 
     fn finish(self, report: &Report) -> Result<(), OutputError> {
         self.overlays.finish(&report.images)?;
-        let path = self.folder.path().join("results.json");
+        let path = results(&self.folder);
         let written = write_atomically(&path, |writer| {
             serde_json::to_writer_pretty(writer, report).map_err(std::io::Error::from)
         });

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use efficientad_images::PictureError;
 use efficientad_images::float_tiff::save_float_tiff;
 use efficientad_images::heatmap::{ValueRange, overlay};
 use efficientad_images::picture::save_png;
 
-use crate::heat::{make_folder, make_folder_of, map_of};
+use crate::heat::{make_folder, make_folder_of, map_of, write_error};
 use crate::{Judged, OutputError, Photo};
 
 /// Name of the folder of pictures in an [`OutputFolder`].
@@ -70,29 +72,54 @@ impl OutputFolder {
         self.overlays().join(relative).with_extension("png")
     }
 
+    /// Whether the map of a photo can have its name, before the photo counts.
+    pub(crate) fn check_name(&self, photo: &Photo) -> Result<(), OutputError> {
+        let path = self.map_path(&photo.relative);
+        make_folder_of(&path).map_err(of_photo(photo))?;
+        match fs::symlink_metadata(&path) {
+            Err(source) if source.kind() == ErrorKind::InvalidFilename => {
+                Err(of_photo(photo)(write_error(&path, source)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Writes the anomaly map as 32-bit float TIFF of the image's size.
     ///
     /// # Errors
-    /// The map is not finite, or the file or a folder can't be written.
-    pub fn save_map(&self, relative: &Path, judged: &Judged) -> Result<(), OutputError> {
-        let path = self.map_path(relative);
-        make_folder_of(&path)?;
-        Ok(save_float_tiff(path, map_of(judged)?)?)
+    /// The map is not finite, or the file or a folder can't be written;
+    /// [`OutputError::NameTooLong`] is a matter of this photo alone.
+    pub fn save_map(&self, photo: &Photo, judged: &Judged) -> Result<(), OutputError> {
+        let path = self.map_path(&photo.relative);
+        make_folder_of(&path)
+            .and_then(|()| save_float_tiff(&path, map_of(judged)?))
+            .map_err(of_photo(photo))
     }
 
     /// Writes the photo with the anomaly map drawn over it as PNG.
     ///
     /// # Errors
-    /// The map is not finite, or the file or a folder can't be written.
+    /// As [`save_map`](Self::save_map).
     pub fn save_overlay(
         &self,
-        relative: &Path,
+        photo: &Photo,
         judged: &Judged,
         range: ValueRange,
     ) -> Result<(), OutputError> {
-        let path = self.overlay_path(relative);
-        make_folder_of(&path)?;
-        Ok(save_png(path, &overlay(&judged.image, map_of(judged)?, range)?)?)
+        let path = self.overlay_path(&photo.relative);
+        make_folder_of(&path)
+            .and_then(|()| save_png(&path, &overlay(&judged.image, map_of(judged)?, range)?))
+            .map_err(of_photo(photo))
+    }
+}
+
+/// Tells what is wrong with the name of a photo from what is wrong with the folder of results.
+fn of_photo(photo: &Photo) -> impl FnOnce(PictureError) -> OutputError {
+    move |error| match error {
+        PictureError::Write { source, .. } if source.kind() == ErrorKind::InvalidFilename => {
+            OutputError::NameTooLong { photo: photo.path.clone(), source }
+        }
+        error => error.into(),
     }
 }
 

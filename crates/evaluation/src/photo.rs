@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use efficientad_datasets::photos::Photos;
-use efficientad_datasets::{DatasetError, LeftOut};
+use efficientad_datasets::{DatasetError, FoundImages, LeftOut, Wanted, find_images};
 
 /// A photo to be judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,18 +14,18 @@ pub struct Photo {
     pub relative: PathBuf,
 }
 
-/// Photos, the folders in which there are none, and files that are not taken for photos.
+/// Photos, the folders that gave none, and what is not taken for photos.
 #[derive(Debug, Default)]
 pub struct FoundPhotos {
     /// The photos, in the order of the paths, those of a folder sorted by name.
     pub photos: Vec<Photo>,
-    /// Why a folder gave none.
+    /// Why a folder, or one below it, gave none.
     pub errors: Vec<DatasetError>,
     /// The other visible files of the folders.
     pub left_out: LeftOut,
 }
 
-/// Finds the photos that `paths` name: files, and folders with all images in and below them. A file
+/// Finds the photos that `paths` name: files, and folders with all images in and below them but masks. A file
 /// that does not exist is found too, so that reading it fails in its turn.
 ///
 /// A folder of `results` that lies inside a folder of photos is left out.
@@ -41,10 +40,14 @@ pub fn find_photos(paths: &[PathBuf], results: Option<&Path>) -> FoundPhotos {
             found.photos.push(Photo { path: path.clone(), relative: inside(&below.join(name)) });
             continue;
         }
-        match Photos::folder(path) {
-            Ok(photos) => {
-                found.left_out.extend(photos.left_out());
-                let files = photos.files().iter().filter(|file| !is_result(file, path, results));
+        match find_images(path, Wanted::NoMasks) {
+            Ok(FoundImages { images, left_out, not_listed }) => {
+                if images.is_empty() && not_listed.is_empty() {
+                    found.errors.push(DatasetError::NoImages(path.clone()));
+                }
+                found.errors.extend(not_listed);
+                found.left_out.extend(&left_out);
+                let files = images.iter().filter(|file| !is_result(file, path, results));
                 found.photos.extend(files.map(|file| Photo {
                     path: file.clone(),
                     relative: inside(&below.join(file.strip_prefix(path).unwrap_or(file))),

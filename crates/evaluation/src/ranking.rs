@@ -1,39 +1,45 @@
 //! A folder of pictures that a file manager shows by falling score.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use efficientad_images::PictureError;
 
-use crate::JudgedImage;
 use crate::heat::{make_folder, write_error};
+use crate::{JudgedImage, OutputError};
 
 /// Digits after the point of a score in a file name.
 const DECIMALS: usize = 4;
+/// Bytes of the longest name of a file.
+const MAX_NAME: usize = 255;
 
 /// Pictures that get their names once all scores are known: `<rank>_<score>_<kind>_<stem>.png`,
-/// rank 1 for the highest score.
+/// rank 1 for the highest score. Those without a name are removed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct RankedFolder {
     folder: PathBuf,
     pending: Vec<PathBuf>,
+    /// Keeps other evaluations out, if folders can be locked here.
+    _lock: Option<File>,
 }
 
 impl RankedFolder {
-    /// Makes the folder; pictures of an earlier ranking, and no other files, are removed from it.
-    pub(crate) fn create(folder: PathBuf) -> Result<Self, PictureError> {
+    /// Makes the folder; pictures of an earlier ranking, and no other files, are removed from it, and
+    /// those that an evaluation left that was killed before it could name them.
+    pub(crate) fn create(folder: PathBuf) -> Result<Self, OutputError> {
         make_folder(&folder)?;
+        let lock = lock(&folder)?;
+        let is_old = |path: &Path| is_ranked(path) || lock.is_some() && is_pending(path);
         let earlier = fs::read_dir(&folder).map_err(|source| write_error(&folder, source))?;
-        for entry in earlier.flatten().filter(|entry| is_ranked(&entry.path())) {
-            let path = entry.path();
+        for path in earlier.flatten().map(|entry| entry.path()).filter(|path| is_old(path)) {
             fs::remove_file(&path).map_err(|source| write_error(&path, source))?;
         }
-        Ok(Self { folder, pending: Vec::new() })
+        Ok(Self { folder, pending: Vec::new(), _lock: lock })
     }
 
     /// Where to write the next picture.
     pub(crate) fn next(&mut self) -> &Path {
-        let path = self.folder.join(format!(".pending-{}.png", self.pending.len()));
+        let path = self.folder.join(format!("{PENDING}{}.png", self.pending.len()));
         self.pending.push(path);
         &self.pending[self.pending.len() - 1]
     }
@@ -51,9 +57,41 @@ impl RankedFolder {
     }
 }
 
+impl Drop for RankedFolder {
+    fn drop(&mut self) {
+        for path in &self.pending {
+            // It has its name by now, or the evaluation failed, and that error matters more.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Locks a folder; none where folders can't be opened as files or not be locked.
+fn lock(folder: &Path) -> Result<Option<File>, OutputError> {
+    let Ok(file) = File::open(folder) else { return Ok(None) };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(OutputError::InUse(folder.to_owned())),
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+/// How the names of pictures begin that have none yet.
+const PENDING: &str = ".pending-";
+
+/// Whether a file is such a picture, or was to become one.
+fn is_pending(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let written = name.strip_prefix(PENDING).is_some_and(|rest| rest.ends_with(".png"));
+    let half = name.strip_prefix('.').and_then(|name| name.strip_prefix(PENDING));
+    written || half.is_some_and(|rest| rest.ends_with(".tmp"))
+}
+
 fn ranked_name(rank: usize, digits: usize, image: &JudgedImage) -> String {
     let stem = image.path.file_stem().unwrap_or_default().to_string_lossy();
-    format!("{rank:0digits$}_{:.DECIMALS$}_{}_{stem}.png", image.score, image.kind)
+    let mut name = format!("{rank:0digits$}_{:.DECIMALS$}_{}_{stem}", image.score, image.kind);
+    name.truncate(name.floor_char_boundary(MAX_NAME - ".png".len()));
+    name + ".png"
 }
 
 /// Whether a file is named as [`ranked_name`] does.
@@ -116,6 +154,49 @@ mod tests {
         let expected = ["1_12.5000_crack_1.png", "2_0.2500_big_dent_2.png", "3_-0.0200_good_0.png"];
         assert_eq!(names(&folder), expected);
         assert_eq!(fs::read(folder.join(expected[0])).unwrap(), b"crack");
+    }
+
+    #[test]
+    fn what_a_killed_evaluation_left_is_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let left = [".pending-0.png", ".pending-71.png", "..pending-5.png.1-7.tmp"];
+        let keep = [".pending", "pending-0.png"];
+        for name in left.iter().chain(&keep) {
+            fs::write(root.path().join(name), b"").unwrap();
+        }
+        rank(root.path(), &[image("a.png", "good", 1.0)]);
+        assert_eq!(names(root.path()), [".pending", "1_1.0000_good_a.png", "pending-0.png"]);
+    }
+
+    #[test]
+    fn a_failed_evaluation_leaves_no_picture_without_a_name() {
+        let root = tempfile::tempdir().unwrap();
+        let mut ranked = RankedFolder::create(root.path().to_owned()).unwrap();
+        fs::write(ranked.next(), b"").unwrap();
+        drop(ranked);
+        assert!(names(root.path()).is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn one_evaluation_has_the_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let mut first = RankedFolder::create(root.path().to_owned()).unwrap();
+        fs::write(first.next(), b"").unwrap();
+        let second = RankedFolder::create(root.path().to_owned());
+        assert!(matches!(second, Err(OutputError::InUse(folder)) if folder == root.path()));
+        first.finish(&[image("a.png", "good", 1.0)]).unwrap();
+        assert_eq!(names(root.path()), ["1_1.0000_good_a.png"]);
+    }
+
+    #[test]
+    fn long_names_are_cut() {
+        let root = tempfile::tempdir().unwrap();
+        let stem = "ü".repeat(125);
+        rank(root.path(), &[image(&format!("{stem}.png"), "good", 1.0)]);
+        let [name] = &names(root.path())[..] else { panic!("one picture") };
+        assert!(name.starts_with("1_1.0000_good_üü") && name.ends_with("ü.png"), "{name}");
+        assert!(name.len() > 250, "{name}");
     }
 
     #[test]

@@ -183,8 +183,8 @@ fn maps_and_overlays_have_the_size_of_the_photo() {
         let judged = judged.unwrap();
         let map = &judged.inspection.map;
         assert_eq!((map.width, map.height), (80, 60));
-        output.save_map(Path::new("0.png"), &judged)?;
-        output.save_overlay(Path::new("0.png"), &judged, range)
+        output.save_map(&photos[0], &judged)?;
+        output.save_overlay(&photos[0], &judged, range)
     })
     .unwrap();
     let overlay = image::open(output.overlay_path(Path::new("0.png"))).unwrap();

@@ -1,127 +1,88 @@
-//! Files that appear whole or not at all.
+//! Files that appear whole or not at all, and are nothing but files.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `regular` | what a path leads to: a file, or what must be neither read nor replaced |
+//! | `temporary` | the file beside its place that is renamed once it is complete |
 //!
 //! A file is written under a temporary name beside its place, forced to the disk, and renamed.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions};
+mod regular;
+mod temporary;
+
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
+
+use regular::place_of;
+use temporary::Temporary;
+
+pub use regular::{NotRegular, check_regular, open_regular};
 
 /// Writes a file under a temporary name in the same folder, then renames it to `path`.
 ///
 /// Whoever opens `path`, also after a crash or a power cut, sees the old file or the new one, never
 /// a part. The bytes and the new name are flushed to the disk before this returns. When `write` or
 /// anything else fails the temporary file is removed and an older file at `path` stays as it was;
-/// what a killed process left is removed when the same file is written again (on Linux).
-/// The folder must exist. A file that was there is replaced, and a symbolic link too.
+/// what a killed process left is removed when the same file is written again. `write` may read back
+/// what it wrote.
+///
+/// The folder must exist. A file that was there is replaced: the new one has its permissions and,
+/// where the system allows it, its owner and group; further names of the old file (hard links) keep
+/// the old content. A symbolic link stays, and the file it leads to is replaced.
 ///
 /// # Errors
-/// Whatever `write` returns, and the operating system's own errors.
+/// Whatever `write` returns, and the operating system's own errors. A folder, a device, a pipe or a
+/// socket is never replaced: [`NotRegular`].
 pub fn write_atomically<E: From<io::Error>>(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let (temporary, file) = Temporary::create_beside(path)?;
+    let place = place_of(path)?;
+    let old = fs::metadata(&place).ok();
+    let (temporary, file) = Temporary::create_beside(&place, old.is_some())?;
     let mut writer = BufWriter::new(file);
     write(&mut writer)?;
     writer.flush()?;
-    writer.get_ref().sync_all()?;
-    drop(writer);
-    temporary.rename_to(path)?;
+    let file = writer.get_ref();
+    if let Some(old) = old {
+        take_over_permissions(file, &old)?;
+    }
+    file.sync_all()?;
+    temporary.rename_to(&place)?;
     Ok(())
 }
 
-/// A temporary path, removed when dropped unless it was renamed.
-struct Temporary {
-    path: PathBuf,
-    renamed: bool,
+/// Finds out whether [`write_atomically`] could write a file, and leaves no trace.
+///
+/// # Errors
+/// As [`write_atomically`].
+pub fn check_writable(path: &Path) -> io::Result<()> {
+    Temporary::create_beside(&place_of(path)?, true).map(drop)
 }
 
-impl Temporary {
-    fn create_beside(path: &Path) -> io::Result<(Self, File)> {
-        let name = path.file_name().ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidInput, "the path does not end in a file name")
-        })?;
-        remove_leftovers(path, name);
-        loop {
-            let path = path.with_file_name(temporary_name(name));
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok((Self { path, renamed: false }, file)),
-                // Left by a crash of a process with the same number.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
+/// Gives a new file the permissions of the old one, and its owner and group if that is allowed.
+#[cfg(unix)]
+fn take_over_permissions(file: &File, old: &fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+    let mut mode = old.mode() & 0o7777;
+    let has_group = fchown(file, None, Some(old.gid())).is_ok();
+    // Only the administrator may give files away.
+    let has_owner = fchown(file, Some(old.uid()), None).is_ok();
+    if !has_group {
+        // Another group gets no more than everybody.
+        mode = mode & !0o2070 | (mode & 0o7) << 3;
     }
-
-    fn rename_to(mut self, path: &Path) -> io::Result<()> {
-        fs::rename(&self.path, path)?;
-        self.renamed = true;
-        sync_folder_of(path);
-        Ok(())
+    if !has_owner {
+        mode &= !0o4000;
     }
+    file.set_permissions(fs::Permissions::from_mode(mode))
 }
 
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.renamed {
-            // Already on the way out with the error that matters.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// `.NAME.PROCESS-NUMBER.tmp`
-fn temporary_name(name: &OsStr) -> OsString {
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let mut temporary = prefix(name);
-    temporary.push(format!("{}-{number}.tmp", std::process::id()));
-    temporary
-}
-
-fn prefix(name: &OsStr) -> OsString {
-    let mut prefix = OsString::from(".");
-    prefix.push(name);
-    prefix.push(".");
-    prefix
-}
-
-/// Removes temporary files that a killed process left while it wrote this very file. What can't be
-/// listed or removed is left alone: it is in nobody's way.
-fn remove_leftovers(path: &Path, name: &OsStr) {
-    let Ok(entries) = fs::read_dir(folder_of(path)) else { return };
-    let prefix = prefix(name);
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let rest = name.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
-        let process = rest.and_then(|rest| std::str::from_utf8(rest).ok()).and_then(process_of);
-        if process.is_some_and(has_ended) {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
-}
-
-/// The process of `PROCESS-NUMBER.tmp`.
-fn process_of(rest: &str) -> Option<u32> {
-    let (process, number) = rest.strip_suffix(".tmp")?.split_once('-')?;
-    number.parse::<u64>().ok()?;
-    process.parse().ok()
-}
-
-/// Whether there is certainly no process of this number any more.
-fn has_ended(process: u32) -> bool {
-    cfg!(target_os = "linux")
-        && Path::new("/proc/self").exists()
-        && !Path::new(&format!("/proc/{process}")).exists()
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
+/// Gives a new file the permissions of the old one.
+#[cfg(not(unix))]
+fn take_over_permissions(_: &File, _: &fs::Metadata) -> io::Result<()> {
+    Ok(())
 }
 
 /// Flushes the folder of a file that was made, renamed or moved: on Unix its new name is only sure
@@ -130,7 +91,7 @@ fn folder_of(path: &Path) -> &Path {
 pub fn sync_folder_of(path: &Path) {
     // The file is complete under its name already, and some file systems refuse this call: a
     // failure is no failure to write.
-    if let Ok(folder) = File::open(folder_of(path)) {
+    if let Ok(folder) = File::open(regular::folder_of(path)) {
         let _ = folder.sync_all();
     }
 }

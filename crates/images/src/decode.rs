@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ImageError;
 use crate::fence::fenced;
-use crate::files::{self, Opened};
+use crate::files;
 use crate::limits::Limits;
 use crate::samples::Depth;
 use crate::source::Source;
@@ -122,13 +122,10 @@ pub(crate) struct Decoded {
 pub(crate) fn read_file(path: &Path, limits: &Limits) -> Result<(Vec<u8>, String), ImageError> {
     let name = path.display().to_string();
     let read_error = |source| ImageError::Read { name: name.clone(), source };
-    let (file, metadata) = match files::open(path).map_err(read_error)? {
-        Opened::File(file, metadata) => (file, metadata),
-        Opened::Folder => return Err(ImageError::IsFolder { name }),
-        Opened::Endless => return Err(ImageError::NotAFile { name }),
-    };
-    limits.check_bytes(metadata.len(), &name)?;
-    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    let file = files::open(path, &name)?;
+    let length = file.metadata().map_err(read_error)?.len();
+    limits.check_bytes(length, &name)?;
+    let mut bytes = Vec::with_capacity(length as usize);
     file.take(limits.max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(read_error)?;
     limits.check_bytes(bytes.len() as u64, &name)?;
     Ok((bytes, name))

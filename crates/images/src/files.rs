@@ -1,9 +1,12 @@
 //! Which files are images, and opening only files.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
 use std::path::Path;
+
+use efficientad_files::{NotRegular, open_regular};
+
+use crate::error::ImageError;
 
 /// Extensions of the files that [`load`](crate::load) reads, in lower case. The content tells the
 /// format, the extension only whether to look.
@@ -44,28 +47,14 @@ fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     extensions.iter().any(|known| known.eq_ignore_ascii_case(extension))
 }
 
-/// What a path leads to, if it can be opened without waiting.
-pub(crate) enum Opened {
-    File(File, fs::Metadata),
-    Folder,
-    /// A device, a pipe or a socket: opening a pipe waits for somebody to write to it.
-    Endless,
-}
-
-pub(crate) fn open(path: &Path) -> io::Result<Opened> {
-    let kind = |metadata: &fs::Metadata| {
-        if metadata.is_dir() {
-            Some(Opened::Folder)
-        } else if !metadata.is_file() {
-            Some(Opened::Endless)
-        } else {
-            None
+/// Opens a file to be read, and nothing else: a pipe would wait for somebody to write to it.
+pub(crate) fn open(path: &Path, name: &str) -> Result<File, ImageError> {
+    open_regular(path).map_err(|source| {
+        let name = name.to_owned();
+        match NotRegular::of(&source) {
+            Some(NotRegular::Folder) => ImageError::IsFolder { name },
+            Some(_) => ImageError::NotAFile { name },
+            None => ImageError::Read { name, source },
         }
-    };
-    if let Some(other) = kind(&fs::metadata(path)?) {
-        return Ok(other);
-    }
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    Ok(kind(&metadata).unwrap_or(Opened::File(file, metadata)))
+    })
 }

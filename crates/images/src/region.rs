@@ -8,8 +8,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{ImageError, RegionError};
-use crate::files::{self, Opened};
+use crate::error::RegionError;
+use crate::files;
 use crate::mask::load_mask;
 
 /// Smallest 8-bit value of a mask's pixel that is marked.
@@ -218,12 +218,10 @@ impl MarkedArea {
 fn read_polygons(path: &Path, name: &str) -> Result<Polygons, RegionError> {
     let read_error = |source| RegionError::Read { name: name.to_owned(), source };
     let mut text = String::new();
-    let file = match files::open(path).map_err(read_error)? {
-        Opened::File(file, _) => file,
-        Opened::Folder => return Err(ImageError::IsFolder { name: name.to_owned() }.into()),
-        Opened::Endless => return Err(ImageError::NotAFile { name: name.to_owned() }.into()),
-    };
-    file.take(MAX_POLYGON_FILE + 1).read_to_string(&mut text).map_err(read_error)?;
+    files::open(path, name)?
+        .take(MAX_POLYGON_FILE + 1)
+        .read_to_string(&mut text)
+        .map_err(read_error)?;
     let wrong = |reason: String| RegionError::Polygons { name: name.to_owned(), reason };
     if text.len() as u64 > MAX_POLYGON_FILE {
         return Err(wrong(format!("it has more than {MAX_POLYGON_FILE} bytes")));

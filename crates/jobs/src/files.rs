@@ -1,10 +1,10 @@
 //! The files of a job: its result, and the checkpoint beside it.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+
+use efficientad_files::NotRegular;
 
 use crate::error::JobError;
 
@@ -36,25 +36,23 @@ pub(crate) fn refuse_checkpoint(checkpoint: &Path) -> Result<(), JobError> {
 /// # Errors
 /// [`JobError::OutIsFolder`] or [`JobError::NotWritable`] when it could not.
 pub fn check_writable(path: &Path) -> Result<(), JobError> {
-    if path.is_dir() {
-        return Err(JobError::OutIsFolder { path: path.to_owned() });
-    }
-    // Jobs of one process may probe one folder at the same time.
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let (process, number) = (std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
-    let probe = path.with_file_name(format!(".efficientad-{process}-{number}.probe"));
-    File::create_new(&probe).and_then(|_| fs::remove_file(&probe)).map_err(|source| {
-        let problem = match source.kind() {
-            ErrorKind::NotFound | ErrorKind::NotADirectory => "its folder does not exist",
-            _ => "its folder cannot be written to",
+    efficientad_files::check_writable(path).map_err(|source| {
+        let path = path.to_owned();
+        let problem = match (NotRegular::of(&source), source.kind()) {
+            (Some(NotRegular::Folder), _) => return JobError::OutIsFolder { path },
+            (Some(_), _) => "no file can take its place",
+            (None, ErrorKind::NotFound | ErrorKind::NotADirectory) => "its folder does not exist",
+            (None, ErrorKind::InvalidFilename) => "its name is too long",
+            (None, _) => "its folder cannot be written to",
         };
-        JobError::NotWritable { path: path.to_owned(), problem, source }
+        JobError::NotWritable { path, problem, source }
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn what_cannot_be_written_is_found_out_without_a_trace() {
@@ -66,6 +64,14 @@ mod tests {
         assert!(matches!(is_folder, Err(JobError::OutIsFolder { .. })));
         let nowhere = check_writable(&folder.path().join("none/m"));
         assert!(matches!(nowhere, Err(JobError::NotWritable { .. })));
+        let long = check_writable(&folder.path().join("n".repeat(256)));
+        let too_long = "its name is too long";
+        assert!(matches!(long, Err(JobError::NotWritable { problem, .. }) if problem == too_long));
+        #[cfg(unix)]
+        assert!(matches!(
+            check_writable(Path::new("/dev/null")),
+            Err(JobError::NotWritable { .. })
+        ));
         assert_eq!(checkpoint_of(&out), folder.path().join("my.model.checkpoint"));
     }
 }

@@ -8,8 +8,11 @@
 //! way. Messages in messages are read up to a depth of 100.
 #![forbid(unsafe_code)]
 
+mod weight;
+
 pub use prost::Message;
 pub use prost::bytes::Bytes;
+pub use weight::Weight;
 
 /// `TensorProto.DataType` and `TypeProto.Tensor.elem_type`.
 pub mod data_type {
@@ -17,6 +20,8 @@ pub mod data_type {
     pub const FLOAT: i32 = 1;
     /// Bytes.
     pub const UINT8: i32 = 2;
+    /// Signed 32-bit whole numbers.
+    pub const INT32: i32 = 6;
     /// Signed 64-bit whole numbers.
     pub const INT64: i32 = 7;
 }

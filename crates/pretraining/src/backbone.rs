@@ -1,16 +1,14 @@
 //! A classification network in ONNX, run up to two of its layers.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use efficientad_files::open_regular;
 use efficientad_onnx_format::Bytes;
-use rten::{
-    DataType, Model, ModelOptions, RunError, RunOptions, ThreadPool, Value, ValueType, ValueView,
-};
+use rten::{DataType, Model, RunError, RunOptions, ThreadPool, Value, ValueType, ValueView};
 use rten_tensor::Layout;
 use sha2::{Digest, Sha256};
 
@@ -97,7 +95,7 @@ impl Backbone {
 
 fn read(path: &Path) -> Result<Vec<u8>, PretrainingError> {
     let read_error = |source| PretrainingError::ReadBackbone { path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(read_error)?;
+    let mut file = open_regular(path).map_err(read_error)?;
     let bytes = file.metadata().map_err(read_error)?.len();
     if bytes > MAX_BACKBONE_BYTES {
         let path = path.to_owned();
@@ -121,9 +119,10 @@ fn load(
         return Err(PretrainingError::NoLayer {
             path: path.to_owned(),
             layer: layer.clone(),
-            names: names(network),
+            names: names(&network),
         });
     }
+    network.check(INPUT_SHAPE, &[&layers[0], &layers[1]]).map_err(refuse)?;
     // Outputs are kept by the runtime's optimisation, other tensors need not be.
     let part = network.cut(INPUT_SHAPE, &[&layers[0], &layers[1]]);
     let model = Model::load(part).map_err(|error| refuse(error.to_string()))?;
@@ -143,7 +142,7 @@ fn load(
                     found: if floats { shape } else { format!("{shape} ({numbers})") },
                     side: SIDES[i],
                     stride: BACKBONE_SIDE as usize / SIDES[i],
-                    names: names(network),
+                    names: names(&network),
                 });
             }
         };
@@ -159,41 +158,23 @@ fn zeros() -> Vec<f32> {
 fn run(model: &Model, planes: &[f32]) -> Result<Vec<Value>, RunError> {
     let input = ValueView::from_shape(INPUT_SHAPE, planes).expect("3 × 512 × 512 numbers");
     let inputs = model.input_ids().iter().map(|&id| (id, input.clone().into())).collect();
-    let pool = ONE_THREAD.with(Arc::clone);
-    model.run(inputs, model.output_ids(), Some(RunOptions::default().with_thread_pool(Some(pool))))
+    model.run(inputs, model.output_ids(), Some(on_one_thread()))
 }
 
-/// The names of a network's tensors, and their shapes; or the operation that cannot be run.
-fn shapes(network: &Network) -> Result<Vec<(String, Vec<i32>)>, Option<String>> {
-    // Optimisation would make one constant of shapes that are the same.
-    let model = ModelOptions::with_all_ops()
-        .enable_optimization(false)
-        .load(network.shapes(INPUT_SHAPE))
-        .map_err(|error| error.node().map(str::to_owned))?;
-    let shapes = run(&model, &zeros())
-        .map_err(|error| error.node_path().first().copied().flatten().map(str::to_owned))?;
-    let shapes = shapes.into_iter().map(|shape| shape.into_shape_vec::<i32, 1>());
-    let shapes = shapes.map(|shape| shape.map_or_else(|_| Vec::new(), |(_, lengths)| lengths));
-    Ok(network.tensors().into_iter().map(str::to_owned).zip(shapes).collect())
+/// Runs a model on the thread that asks for it.
+pub(crate) fn on_one_thread() -> RunOptions {
+    RunOptions::default().with_thread_pool(Some(ONE_THREAD.with(Arc::clone)))
 }
 
-/// The layers that would fit, as far as they can be run.
-fn names(mut network: Network) -> String {
-    let shapes = loop {
-        match shapes(&network) {
-            Ok(shapes) => break shapes,
-            // It may come after the layers of interest; what is known until then counts.
-            Err(Some(operation)) if network.truncate_at(&operation) => {}
-            Err(_) => break Vec::new(),
-        }
-    };
+/// The layers that would fit, as far as their shapes are known.
+fn names(network: &Network) -> String {
+    let extents = network.extents(INPUT_SHAPE);
     let lists = SIDES.map(|side| {
-        let fits = |shape: &[i32]| matches!(*shape, [1, _, height, width] if [height, width] == [side as i32; 2]);
-        let names: BTreeSet<&str> = shapes
-            .iter()
-            .filter(|(_, shape)| fits(shape))
-            .map(|(name, _)| name.as_str())
-            .collect();
+        let fits = |name: &&str| {
+            let shape = extents.tensors.get(*name).map(|tensor| tensor.shape.as_slice());
+            matches!(shape, Some(&[1, _, height, width]) if [height, width] == [side as u64; 2])
+        };
+        let names: BTreeSet<&str> = network.tensors().into_iter().filter(fits).collect();
         let shown: Vec<&str> = names.iter().take(MAX_NAMES).copied().collect();
         match (names.len(), names.len().saturating_sub(MAX_NAMES)) {
             (0, _) => format!("none of {side}×{side} is known"),

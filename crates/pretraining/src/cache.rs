@@ -17,7 +17,7 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use efficientad_files::write_atomically;
+use efficientad_files::{check_regular, write_atomically};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -74,8 +74,7 @@ impl Cache {
     /// Keeps other processes from filling the cache until the file is dropped.
     pub(crate) fn lock(&self) -> Result<File, PretrainingError> {
         let path = self.folder.join("lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        let file = file.map_err(|source| cache_error(&path, source))?;
+        let file = open(&path, OpenOptions::new().create(true).truncate(false).write(true))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(fs::TryLockError::WouldBlock) => {
@@ -84,6 +83,12 @@ impl Cache {
             Err(fs::TryLockError::Error(source)) => Err(cache_error(&path, source)),
         }
     }
+}
+
+/// Opens a file of the cache, unless it is none.
+fn open(path: &Path, options: &OpenOptions) -> Result<File, PretrainingError> {
+    let opened = check_regular(path).and_then(|()| options.open(path));
+    opened.map_err(|source| cache_error(path, source))
 }
 
 fn cache_error(path: &Path, source: io::Error) -> PretrainingError {
@@ -100,8 +105,7 @@ pub(crate) struct RecordFile {
 impl RecordFile {
     fn open(path: PathBuf, key: Key) -> Result<Self, PretrainingError> {
         let mut options = OpenOptions::new();
-        options.create(true).truncate(false).read(true).write(true);
-        let file = options.open(&path).map_err(|source| cache_error(&path, source))?;
+        let file = open(&path, options.create(true).truncate(false).read(true).write(true))?;
         Ok(Self { path, file: Mutex::new(file), key })
     }
 

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `backbone` | a classification network in ONNX, run up to two of its layers |
 //! | `network` | an ONNX file's graph, and parts of it |
+//! | `extent` | what the tensors of a network measure, before it runs |
 //! | `preprocessing` | pixels as the backbone wants them |
 //! | `patches` | the layers' maps as patch features of 384 numbers (paper, appendix) |
 //! | `photos` | the photos in folders, and which of them are held back |
@@ -23,6 +24,7 @@
 mod backbone;
 mod cache;
 mod error;
+mod extent;
 mod network;
 pub mod parallel;
 mod patches;

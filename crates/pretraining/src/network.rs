@@ -4,14 +4,19 @@ use std::collections::{HashMap, HashSet};
 
 use efficientad_onnx_format::{
     Bytes, Dimension, DimensionProto, GraphProto, Message, ModelProto, NodeProto, TensorShapeProto,
-    TensorTypeProto, TypeProto, ValueInfoProto, data_location, data_type,
+    TensorTypeProto, TypeProto, ValueInfoProto, Weight, data_location, data_type,
 };
+
+use crate::extent::Extents;
 
 /// Most operations in a graph: the runtime walks through them by recursion.
 const MAX_NODES: usize = 5000;
+/// Most entries of a file, and bytes in them besides the weights; each may take hundreds of times that in
+/// memory.
+const MAX_ENTRIES: u64 = 1 << 20;
+const MAX_STRUCTURE: u64 = 1 << 22;
 
 /// A graph with one input.
-#[derive(Clone)]
 pub(crate) struct Network {
     file: ModelProto,
     graph: GraphProto,
@@ -21,6 +26,14 @@ pub(crate) struct Network {
 impl Network {
     /// Reads a file; the error is the reason why it is no such network.
     pub(crate) fn read(bytes: Bytes) -> Result<Self, String> {
+        let weight = Weight::of(&bytes).ok_or("it is no ONNX file, or a damaged one")?;
+        if weight.entries > MAX_ENTRIES || weight.bytes > MAX_STRUCTURE {
+            return Err(format!(
+                "without the numbers of its weights it has {} entries of {} bytes, more than the limits of \
+                 {MAX_ENTRIES} and {MAX_STRUCTURE}",
+                weight.entries, weight.bytes
+            ));
+        }
         let mut file = ModelProto::decode(bytes).map_err(|error| error.to_string())?;
         let graph = file.graph.take().ok_or("it has no graph")?;
         let nodes = operations(&graph);
@@ -47,34 +60,28 @@ impl Network {
         names.map(String::as_str).filter(|name| !name.is_empty() && seen.insert(*name)).collect()
     }
 
-    /// Leaves out the operation of this name and all that follow; whether there is one.
-    pub(crate) fn truncate_at(&mut self, operation: &str) -> bool {
-        let found = self.graph.node.iter().position(|node| node.name == operation);
-        found.inspect(|&at| self.graph.node.truncate(at)).is_some()
+    /// What all tensors measure, as far as that is known before they are computed, from an input of
+    /// `shape`.
+    pub(crate) fn extents(&self, shape: [usize; 4]) -> Extents {
+        Extents::of(&self.file, &self.graph, (&self.input, &shape), |_| true)
     }
 
-    /// A file that computes, from an input of floats of `shape`, the shapes of all tensors.
-    pub(crate) fn shapes(&self, shape: [usize; 4]) -> Vec<u8> {
-        let of = |tensor: &str| NodeProto {
-            op_type: "Shape".to_owned(),
-            input: vec![tensor.to_owned()],
-            output: vec![format!("shape of {tensor}")],
-            ..Default::default()
-        };
-        let mut network = self.clone();
-        network.graph.node.extend(self.tensors().into_iter().map(of));
-        let shapes = &network.tensors()[self.tensors().len()..];
-        network.cut(shape, shapes)
+    /// Whether these outputs can be computed from an input of `shape` within the limits of memory and
+    /// time; the error is the reason why not.
+    pub(crate) fn check(&self, shape: [usize; 4], outputs: &[&str]) -> Result<(), String> {
+        let needed = self.needed(outputs);
+        let extents = Extents::of(&self.file, &self.graph, (&self.input, &shape), |node| {
+            computes(node, &needed)
+        });
+        extents.refusal.map_or(Ok(()), Err)
     }
 
     /// A file of what is needed from an input of floats of `shape` to these outputs.
     pub(crate) fn cut(&self, shape: [usize; 4], outputs: &[&str]) -> Vec<u8> {
         let needed = self.needed(outputs);
-        let computes_needed =
-            |node: &&NodeProto| node.output.iter().any(|name| needed.contains(name.as_str()));
         let initializers = self.graph.initializer.iter();
         let graph = GraphProto {
-            node: self.graph.node.iter().filter(computes_needed).cloned().collect(),
+            node: self.graph.node.iter().filter(|node| computes(node, &needed)).cloned().collect(),
             name: self.graph.name.clone(),
             initializer: initializers
                 .filter(|it| needed.contains(it.name.as_str()))
@@ -104,6 +111,11 @@ impl Network {
     }
 }
 
+/// Whether an operation computes one of these values.
+fn computes(node: &NodeProto, values: &HashSet<&str>) -> bool {
+    node.output.iter().any(|name| values.contains(name.as_str()))
+}
+
 /// The graphs that an operation runs.
 fn inner(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
     node.attribute.iter().filter_map(|attribute| attribute.g.as_ref())
@@ -123,7 +135,8 @@ fn reads<'a>(node: &'a NodeProto, names: &mut Vec<&'a str>) {
     }
 }
 
-fn value(name: &str) -> ValueInfoProto {
+/// A value of whatever type.
+pub(crate) fn value(name: &str) -> ValueInfoProto {
     ValueInfoProto { name: name.to_owned(), ..Default::default() }
 }
 

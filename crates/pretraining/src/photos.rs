@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use efficientad_datasets::photos::Photos;
-use efficientad_datasets::{LeftOut, draw, fingerprint_named};
+use efficientad_datasets::{DatasetError, LeftOut, Wanted, draw, find_images, fingerprint_named};
 use efficientad_images::{DecodeOptions, ImageError, Limits, RgbImage, load};
 
 use crate::error::PretrainingError;
@@ -46,6 +45,8 @@ pub(crate) struct PhotoSet {
     pub fingerprint: String,
     /// The photos that can't be read.
     pub unreadable: Vec<Unreadable>,
+    /// Why folders below those given could not be listed.
+    pub not_listed: Vec<DatasetError>,
     /// Photos that are left out because a side is below [`MIN_PHOTO_SIDE`].
     pub too_small: usize,
     /// The other visible files in the folders.
@@ -61,12 +62,16 @@ impl PhotoSet {
         threads: usize,
         progress: &mut Progress<'_>,
     ) -> Result<Self, PretrainingError> {
-        let (mut named, mut left_out) = (Vec::new(), LeftOut::default());
+        let (mut named, mut not_listed) = (Vec::new(), Vec::new());
+        let mut left_out = LeftOut::default();
         for (i, folder) in folders.iter().enumerate() {
-            let photos = Photos::folder(folder)?;
-            left_out.extend(photos.left_out());
-            let files = photos.files().iter();
-            named.extend(files.map(|path| (name(i, folder, path), path.clone())));
+            let found = find_images(folder, Wanted::NoMasks)?;
+            if found.images.is_empty() && found.not_listed.is_empty() {
+                return Err(DatasetError::NoImages(folder.clone()).into());
+            }
+            not_listed.extend(found.not_listed);
+            left_out.extend(&found.left_out);
+            named.extend(found.images.into_iter().map(|path| (name(i, folder, &path), path)));
         }
         let mut cancelled = false;
         let mut remember = |done, total| {
@@ -95,7 +100,7 @@ impl PhotoSet {
         let fingerprint = fingerprint_named(names)?.to_string();
         let photos = usable.into_iter().map(|(_, photo)| photo).collect();
         let (train, held_back) = split(photos, seed);
-        Ok(Self { train, held_back, fingerprint, unreadable, too_small, left_out })
+        Ok(Self { train, held_back, fingerprint, unreadable, not_listed, too_small, left_out })
     }
 }
 

@@ -10,7 +10,7 @@ use efficientad::{
     COARSE_CHANNELS, ChannelSums, DistillationData, DistillationSample, DistillationSource,
     SourceError,
 };
-use efficientad_datasets::LeftOut;
+use efficientad_datasets::{DatasetError, LeftOut};
 use efficientad_images::Limits;
 use serde::Serialize;
 
@@ -94,6 +94,7 @@ pub struct Targets {
     held_back: Vec<Photo>,
     photos_fingerprint: String,
     unreadable: Vec<Unreadable>,
+    not_listed: Vec<DatasetError>,
     too_small: usize,
     left_out: LeftOut,
     cache: Cache,
@@ -112,7 +113,7 @@ impl Targets {
         progress: &mut Progress<'_>,
     ) -> Result<Self, PretrainingError> {
         let backbone = Backbone::open(&settings.backbone, &settings.layers)?;
-        let PhotoSet { train, held_back, fingerprint, unreadable, too_small, left_out } =
+        let PhotoSet { train, held_back, fingerprint, unreadable, not_listed, too_small, left_out } =
             PhotoSet::open(&settings.photos, &settings.limits, settings.seed, threads, progress)?;
         let [fine, coarse] = backbone.channels();
         let cache = Cache::open(
@@ -137,6 +138,7 @@ impl Targets {
             backbone,
             held_back,
             unreadable,
+            not_listed,
             too_small,
             left_out,
             cache,
@@ -146,6 +148,11 @@ impl Targets {
     /// The photos that can't be read.
     pub fn unreadable(&self) -> &[Unreadable] {
         &self.unreadable
+    }
+
+    /// Why folders below those of the photos could not be listed.
+    pub fn not_listed(&self) -> &[DatasetError] {
+        &self.not_listed
     }
 
     /// Photos that are left out because a side is below [`MIN_PHOTO_SIDE`](crate::MIN_PHOTO_SIDE).

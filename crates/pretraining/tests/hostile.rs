@@ -181,7 +181,8 @@ fn endless_networks_are_refused() {
     };
     assert!(changed(["fine", "coarse"], inside).unwrap_err().contains("it has 5006 operations"));
     let circle = |graph: &mut GraphProto| graph.node[0].input[0] = "coarse".to_owned();
-    assert!(changed(["fine", "coarse"], circle).unwrap_err().contains("cycle"));
+    let error = changed(["fine", "coarse"], circle).unwrap_err();
+    assert!(error.contains("reads `coarse`, which no operation before it computes"), "{error}");
     let deep = |depth: usize| {
         (0..depth).fold(GraphProto::default(), |inner, _| {
             let attribute = AttributeProto { g: Some(inner), ..Default::default() };
@@ -193,4 +194,57 @@ fn endless_networks_are_refused() {
     let nested = |graph: &mut GraphProto| graph.node[0].attribute[0].g = Some(deep(50));
     let error = changed(["fine", "coarse"], nested).unwrap_err();
     assert!(error.contains("recursion limit"), "{error}");
+}
+
+/// A file of a few hundred bytes would take all memory there is.
+#[test]
+fn bombs_are_refused_by_name_before_they_run() {
+    let bomb = |operator: &'static str, shape: &'static [i64]| {
+        changed(["fine", "coarse"], |graph| {
+            let inputs = if operator == "Expand" { "coarse.sum" } else { "bomb.shape" };
+            before_coarse(graph, operator);
+            let bomb = graph.node.iter_mut().find(|node| node.op_type == operator).unwrap();
+            bomb.input = vec![inputs.to_owned()];
+            bomb.input.extend((operator == "Expand").then(|| "bomb.shape".to_owned()));
+            graph.initializer.push(TensorProto {
+                name: "bomb.shape".to_owned(),
+                dims: vec![shape.len() as i64],
+                data_type: data_type::INT64,
+                int64_data: shape.to_vec(),
+                ..Default::default()
+            });
+        })
+    };
+    let made = |operator: &str, shape: &str| {
+        Err(format!(
+            "this ONNX network cannot be run: operation `between.node` ({operator}) makes {shape} numbers; \
+             a tensor may have 1073741824, all together 2147483648"
+        ))
+    };
+    let found = bomb("ConstantOfShape", &[1 << 20, 1 << 20]);
+    assert_eq!(found, made("ConstantOfShape", "1048576×1048576"));
+    let found = bomb("Expand", &[1 << 30, 1, 1, 1]);
+    assert_eq!(found, made("Expand", "1073741824×24×32×32"));
+    let found = changed(["fine", "coarse"], |graph| before_coarse(graph, "Loop"));
+    assert!(found.unwrap_err().contains("operation `between.node` (Loop) is none of those"));
+}
+
+/// Two bytes a message in the file would be hundreds in memory.
+#[test]
+fn files_of_many_empty_entries_are_refused_unread() {
+    let entries = 2_000_000;
+    let graph = [0x0a, 0].repeat(entries);
+    let mut length = graph.len();
+    let mut bytes = vec![0x3a];
+    while length >= 0x80 {
+        bytes.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    bytes.push(length as u8);
+    bytes.extend(graph);
+    assert_eq!(
+        open(&bytes, ["fine", "coarse"]).unwrap_err(),
+        "this ONNX network cannot be run: without the numbers of its weights it has 2000001 entries of \
+         0 bytes, more than the limits of 1048576 and 4194304"
+    );
 }

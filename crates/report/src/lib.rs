@@ -26,7 +26,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use efficientad_evaluation::{Report, Sample};
-use efficientad_files::write_atomically;
+use efficientad_files::{check_writable, write_atomically};
 use efficientad_images::PictureError;
 
 use askama::Template;
@@ -55,10 +55,11 @@ impl ReportWriter {
     /// the threshold of the verdicts.
     ///
     /// # Errors
-    /// The folder can't be made.
+    /// The folder can't be made, or the page not be written into it.
     pub fn create(folder: &Path, threshold: Option<f32>) -> Result<Self, ReportError> {
         let path = folder.join(FILE_NAME);
         fs::create_dir_all(folder).map_err(ReportError::write(folder))?;
+        check_writable(&path).map_err(ReportError::write(&path))?;
         Ok(Self { path, hardest: Ok(Hardest::new(threshold)) })
     }
 

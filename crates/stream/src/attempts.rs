@@ -5,6 +5,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use efficientad_files::check_regular;
+
 use crate::entry::Key;
 use crate::error::StreamError;
 
@@ -45,6 +47,7 @@ impl Attempts {
             let path = path.clone();
             move |source| StreamError::Log { path, action, source }
         };
+        check_regular(&path).map_err(failed("read"))?;
         let old = match fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             read => read.map_err(failed("read"))?,

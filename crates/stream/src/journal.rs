@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use efficientad_files::sync_folder_of;
+use efficientad_files::{check_regular, open_regular, sync_folder_of};
 use jiff::Timestamp;
 
 use crate::entry::{Entry, Line};
@@ -126,14 +126,10 @@ impl Journal {
 /// Whether a file is a log, as its first line tells, or what a crash may have left of one, or not
 /// there at all.
 fn may_be_log(path: &Path) -> io::Result<bool> {
-    let file = match File::open(path) {
+    let file = match open_regular(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
         file => file?,
     };
-    if !file.metadata()?.is_file() {
-        // A folder is refused when it is opened to be written.
-        return Ok(true);
-    }
     let mut first = Vec::new();
     BufReader::new(file).take(MAX_LINE).read_until(b'\n', &mut first)?;
     if first.ends_with(b"\n") {
@@ -158,8 +154,9 @@ fn lock_file(log: &Path) -> Result<File, StreamError> {
     path.push(".lock");
     let path = PathBuf::from(path);
     let failed = |source| StreamError::Log { path: path.clone(), action: "locked", source };
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
-    let file = file.map_err(failed)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    let file = check_regular(&path).and_then(|()| options.open(&path)).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StreamError::InUse(log.to_owned())),

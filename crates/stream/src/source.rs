@@ -71,6 +71,8 @@ pub enum Supply {
 pub enum Notice {
     /// Something is left out that was perhaps meant.
     Skipped(String),
+    /// A part of the source can't be looked into, and photos in it are missed; why.
+    NotListed(String),
     /// The source is out of reach, and waited for.
     Lost(io::Error),
     /// The source is back.

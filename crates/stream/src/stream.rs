@@ -95,6 +95,8 @@ pub struct Summary {
     pub anomalous: usize,
     /// Photos that could not be judged.
     pub failed: usize,
+    /// Parts of the source that could not be looked into.
+    pub not_listed: usize,
     /// Rejects that could not be filed yet.
     pub unfiled: usize,
     /// Alarms of the test for drift.
@@ -298,7 +300,10 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
                     }
                 }
                 Supply::Lost(arrival, reason) => self.give_up(&arrival, reason)?,
-                Supply::Notice(notice) => (self.observe)(Event::Notice(&notice))?,
+                Supply::Notice(notice) => {
+                    self.summary.not_listed += usize::from(matches!(notice, Notice::NotListed(_)));
+                    (self.observe)(Event::Notice(&notice))?;
+                }
                 Supply::Nothing { until } => {
                     self.ask_again = until;
                     return Ok(None);

@@ -79,14 +79,17 @@ pub fn save<D: Serialize>(
     document: &D,
     tensors: &Tensors,
 ) -> Result<(), WeightsError> {
-    save_as(Precision::Single, path, kind, document, tensors)
+    encode(Precision::Single, kind, document, tensors)
+        .and_then(|bytes| files::write(path, &bytes))
+        .map_err(|cause| cause.in_file(path))
 }
 
-/// As [`save`], with numbers of the given precision.
+/// As [`save`], with numbers of the given precision; an earlier file is only replaced once the new one was read back
+/// and says the same.
 ///
 /// # Errors
-/// As [`save`]; a number beyond the range of half precision is [`Cause::NotFinite`] there.
-pub fn save_as<D: Serialize>(
+/// As [`save`], and [`Cause::NotReadBack`]; a number beyond the range of half precision is [`Cause::NotFinite`] there.
+pub fn save_checked<D: Serialize + DeserializeOwned>(
     precision: Precision,
     path: &Path,
     kind: &str,
@@ -94,8 +97,29 @@ pub fn save_as<D: Serialize>(
     tensors: &Tensors,
 ) -> Result<(), WeightsError> {
     encode(precision, kind, document, tensors)
-        .and_then(|bytes| files::write(path, &bytes))
+        .and_then(|bytes| {
+            files::write_checked(path, &bytes, |read| {
+                check_read_back::<D>(read, &bytes, precision, kind)
+            })
+        })
         .map_err(|cause| cause.in_file(path))
+}
+
+/// Whether what was read of a file is what was written, and is understood.
+fn check_read_back<D: Serialize + DeserializeOwned>(
+    read: &[u8],
+    written: &[u8],
+    precision: Precision,
+    kind: &str,
+) -> Result<(), Cause> {
+    let again = open(read, &[kind]).and_then(|Contents::<D> { document, tensors }| {
+        encode(precision, kind, &document, &tensors)
+    });
+    match again {
+        Ok(again) if again == written => Ok(()),
+        Ok(_) => Err(Cause::NotReadBack("it says something else".to_owned())),
+        Err(cause) => Err(Cause::NotReadBack(cause.to_string())),
+    }
 }
 
 /// Reads a container of this `kind` from `path`; see [`from_bytes`].
@@ -428,6 +452,30 @@ mod tests {
                 matches!(refusal(&bytes), Cause::NotFinite { tensor, index: 1, .. } if tensor == "b")
             );
         }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_back_replaces_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model");
+        for precision in [Precision::Single, Precision::Half] {
+            let save = |number: f64| save_checked(precision, &path, KIND, &number, &tensors(0.5));
+            save(0.1).unwrap();
+            // JSON has no such number: null is written.
+            let error = save(f64::INFINITY).unwrap_err();
+            assert!(matches!(&error.cause, Cause::NotReadBack(_)), "{error}");
+            assert_eq!(load::<f64>(&path, KIND).unwrap().document, 0.1);
+        }
+        // Read as something else than was written.
+        let forgetful: Result<(), _> =
+            save_checked(Precision::Single, &path, KIND, &Forgetful { number: 7 }, &tensors(0.5));
+        assert!(matches!(forgetful.unwrap_err().cause, Cause::NotReadBack(_)));
+    }
+
+    #[derive(Serialize, serde::Deserialize)]
+    struct Forgetful {
+        #[serde(skip_deserializing)]
+        number: u32,
     }
 
     #[test]

@@ -55,6 +55,11 @@ pub enum Cause {
     /// Writing failed otherwise. An earlier file of this name is untouched.
     #[error("the file could not be written ({0}); an earlier file of this name is untouched")]
     Write(#[source] io::Error),
+    /// What was written cannot be read back as it was meant. An earlier file of this name is untouched.
+    #[error(
+        "what was written cannot be read back ({0}); an earlier file of this name is untouched, report this with the command"
+    )]
+    NotReadBack(String),
 
     // Safetensors.
     /// The file ends before what its header announces.

@@ -1,10 +1,9 @@
 //! Whole files in, whole files out: a file that is being written never stands under its final name.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::path::Path;
 
-use efficientad_files::write_atomically;
+use efficientad_files::{NotRegular, open_regular, write_atomically};
 
 use crate::Cause;
 
@@ -26,19 +25,17 @@ pub(crate) fn check_size(size: u64) -> Result<(), Cause> {
 /// # Errors
 /// [`Cause::Missing`], [`Cause::NotAFile`], [`Cause::FileTooLarge`], [`Cause::Read`].
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Cause> {
-    let metadata = fs::metadata(path).map_err(explain_read)?;
-    if !metadata.is_file() {
-        return Err(Cause::NotAFile);
-    }
-    check_size(metadata.len())?;
-    let mut bytes = Vec::with_capacity(metadata.len() as usize);
-    let file = File::open(path).map_err(explain_read)?;
+    let file = open_regular(path).map_err(explain_read)?;
+    let size = file.metadata().map_err(explain_read)?.len();
+    check_size(size)?;
+    let mut bytes = Vec::with_capacity(size as usize);
     file.take(MAX_FILE_SIZE).read_to_end(&mut bytes).map_err(explain_read)?;
     Ok(bytes)
 }
 
 fn explain_read(error: io::Error) -> Cause {
     match error.kind() {
+        _ if NotRegular::of(&error).is_some() => Cause::NotAFile,
         ErrorKind::NotFound | ErrorKind::NotADirectory => Cause::Missing,
         _ => Cause::Read(error),
     }
@@ -49,14 +46,46 @@ fn explain_read(error: io::Error) -> Cause {
 /// # Errors
 /// [`Cause::NotAFile`], [`Cause::FolderMissing`], [`Cause::NotWritable`], [`Cause::DiskFull`], [`Cause::Write`].
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Cause> {
-    if path.is_dir() {
-        return Err(Cause::NotAFile);
-    }
     write_atomically(path, |file| file.write_all(bytes)).map_err(explain_write)
+}
+
+/// The same, but an earlier file is only replaced if `check` is content with what can be read back.
+///
+/// # Errors
+/// As [`write`], and that of `check`.
+pub(crate) fn write_checked(
+    path: &Path,
+    bytes: &[u8],
+    check: impl FnOnce(&[u8]) -> Result<(), Cause>,
+) -> Result<(), Cause> {
+    let written = write_atomically(path, |file| {
+        file.write_all(bytes)?;
+        file.rewind()?;
+        let mut read = Vec::with_capacity(bytes.len());
+        file.get_mut().read_to_end(&mut read)?;
+        check(&read).map_err(Failed::Check)
+    });
+    written.map_err(|failed| match failed {
+        Failed::System(error) => explain_write(error),
+        Failed::Check(cause) => cause,
+    })
+}
+
+/// Why a file was not replaced.
+enum Failed {
+    System(io::Error),
+    Check(Cause),
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
 }
 
 fn explain_write(error: io::Error) -> Cause {
     match error.kind() {
+        _ if NotRegular::of(&error).is_some() => Cause::NotAFile,
         ErrorKind::NotFound | ErrorKind::NotADirectory => Cause::FolderMissing(error),
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Cause::NotWritable(error),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Cause::DiskFull(error),
@@ -68,6 +97,7 @@ fn explain_write(error: io::Error) -> Cause {
 mod tests {
     use super::*;
     use std::ffi::OsString;
+    use std::fs::{self, File};
 
     fn names(folder: &Path) -> Vec<OsString> {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
@@ -115,6 +145,23 @@ mod tests {
             assert!(matches!(read(&path), Err(Cause::Missing)), "{parent}");
         }
         assert_eq!(names(folder.path()), ["file"]);
+    }
+
+    #[test]
+    fn what_does_not_read_back_leaves_the_earlier_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model");
+        write(&path, b"first").unwrap();
+        let content = |read: &[u8]| {
+            assert_eq!(read, b"second");
+            Err(Cause::NotAContainer)
+        };
+        let cause = write_checked(&path, b"second", content).unwrap_err();
+        assert!(matches!(cause, Cause::NotAContainer), "{cause}");
+        assert_eq!(read(&path).unwrap(), b"first");
+        write_checked(&path, b"third", |_| Ok(())).unwrap();
+        assert_eq!(read(&path).unwrap(), b"third");
+        assert_eq!(names(folder.path()), ["model"]);
     }
 
     #[test]

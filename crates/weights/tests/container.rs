@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 
 use efficientad_weights::{
-    Cause, Contents, Precision, Tensor, Tensors, from_bytes, load, save, save_as, to_bytes,
+    Cause, Contents, Precision, Tensor, Tensors, from_bytes, load, save, save_checked, to_bytes,
 };
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
@@ -60,14 +60,14 @@ fn numbers_can_be_stored_in_half_precision() {
         let tensor = Tensor::new([values.len()], values.to_vec()).unwrap();
         [("a".to_owned(), tensor)].into_iter().collect()
     };
-    save_as(Precision::Half, &path, KIND, &document(), &with(&[0.1, -2.5, 65_504.0])).unwrap();
+    save_checked(Precision::Half, &path, KIND, &document(), &with(&[0.1, -2.5, 65_504.0])).unwrap();
     let contents: Contents<Document> = load(&path, KIND).unwrap();
     assert_eq!(contents.document, document());
     assert_eq!(contents.tensors, with(&[0.099_975_586, -2.5, 65_504.0]));
     let bytes = fs::read(&path).unwrap();
     let dtype = SafeTensors::deserialize(&bytes).unwrap().tensor("a").unwrap().dtype();
     assert_eq!(dtype, safetensors::Dtype::F16);
-    let error = save_as(Precision::Half, &path, KIND, &document(), &with(&[1.0, 65_520.0]));
+    let error = save_checked(Precision::Half, &path, KIND, &document(), &with(&[1.0, 65_520.0]));
     assert!(matches!(error.unwrap_err().cause, Cause::NotFinite { index: 1, .. }));
 }
 

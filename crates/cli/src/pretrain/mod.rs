@@ -28,7 +28,7 @@ const TARGETS_INTERVAL: Duration = Duration::from_secs(20);
 pub fn run(args: PretrainArgs) -> Result<Status> {
     let started = Instant::now();
     let interrupt =
-        Interrupt::listen("\nstopping after this step; once more to stop without saving")?;
+        Interrupt::listen("stopping after this step; once more to stop without saving")?;
     let ReportArgs { json, quiet } = args.report;
     let progress = Progress::new(Style::choose(quiet, json));
     let plan = plan::of(args, started, progress.step_interval())?;
@@ -109,6 +109,7 @@ impl Report {
 
     fn note(&self, event: &Event<'_, MeanLoss>) {
         match event {
+            Event::NotListed(error) => self.progress.note(format_args!("skipped: {error}")),
             Event::TooSmall { photos } => self.progress.note(format_args!(
                 "{photos} photos with a side below {MIN_PHOTO_SIDE} pixels are left out"
             )),
@@ -129,15 +130,15 @@ impl Report {
             Some(steps) => format!("after step {step} of {steps}"),
             None => "while filling the cache".to_owned(),
         };
-        self.progress.note(format_args!("stopped {at}; go on with:\n{}", resume_command()));
+        self.progress.note(format_args!("stopped {at}; go on with:"));
+        self.progress.note(resume_command());
         self.events.send(&Line::Stopped { step: *step, checkpoint: checkpoint.as_deref() });
         Status::Interrupted
     }
 
     fn done(self, pretrained: &Pretrained, time: Duration) -> Result<Status> {
         drop(self.progress);
-        let Pretrained { path, teacher, skipped, recomputed } = pretrained;
-        let (skipped, recomputed) = (*skipped, *recomputed);
+        let &Pretrained { ref path, ref teacher, skipped, not_listed, recomputed } = pretrained;
         if recomputed > 0 {
             output::note(format_args!("{recomputed} damaged samples of the cache were recomputed"));
         }
@@ -158,6 +159,6 @@ impl Report {
                 ))?;
             }
         }
-        Ok(Status::from_failures(skipped))
+        Ok(Status::from_failures(skipped + not_listed))
     }
 }

@@ -22,7 +22,7 @@ use events::{Events, Line};
 /// Trains a model.
 pub fn run(args: TrainArgs) -> Result<Status> {
     let interrupt =
-        Interrupt::listen("\nstopping after this step; once more to stop without saving")?;
+        Interrupt::listen("stopping after this step; once more to stop without saving")?;
     let started = Instant::now();
     let ReportArgs { json, quiet } = args.report;
     let taking = Taking { dry_run: args.data.dry_run, json, quiet };
@@ -114,9 +114,9 @@ impl Report {
     /// Says how to go on.
     fn stopped(self, stopped: &Stopped) -> Status {
         let Stopped { step, steps, checkpoint } = stopped;
-        let (steps, command) = (steps.unwrap_or_default(), resume_command());
-        self.progress
-            .note(format_args!("stopped after step {step} of {steps}; go on with:\n{command}"));
+        let steps = steps.unwrap_or_default();
+        self.progress.note(format_args!("stopped after step {step} of {steps}; go on with:"));
+        self.progress.note(resume_command());
         self.events.send(&Line::Stopped { step: *step, checkpoint: checkpoint.as_deref() });
         Status::Interrupted
     }
@@ -151,7 +151,9 @@ fn print_summary(trained: &Trained, continues: bool, time: Duration) -> Result<(
     if let Some(threshold) = &info.threshold {
         output::print(format_args!("threshold {threshold}"))?;
     }
-    effect.iter().try_for_each(output::print)?;
+    if let Some(effect) = effect {
+        effect.to_string().lines().try_for_each(output::print)?;
+    }
     if *skipped > 0 {
         output::note(format_args!("{skipped} unreadable images were skipped"));
     }

@@ -96,6 +96,25 @@ fn without_out_the_model_itself_is_calibrated_and_keeps_its_rate() {
 }
 
 #[test]
+fn the_lowest_rate_gives_a_model_that_opens_and_a_lower_one_changes_nothing() {
+    let sandbox = Sandbox::new();
+    let (good, model) = (good_photos(&sandbox, 2), sandbox.path("part.model"));
+    fs::copy(&shared().model, &model).unwrap();
+    run(["calibrate", &model, &good, "--false-reject", "0.0001%"]).success();
+    let threshold = &info(&model)["threshold"];
+    assert_eq!(threshold["false_reject"], 1e-6);
+    assert!(threshold["value"].is_f64(), "{threshold}");
+    let before = fs::read(&model).unwrap();
+    for rate in ["1e-17", "0.00001%"] {
+        let told = "must be from 0.000001 to below 1 (or 0.0001% to below 100%)";
+        run(["calibrate", &model, &good, "--false-reject", rate]).expect(2, &[told]);
+        let judge = ["predict", &model, &good, "--false-reject", rate];
+        run(judge).expect(2, &[told]);
+    }
+    assert!(fs::read(&model).unwrap() == before);
+}
+
+#[test]
 fn too_few_photos_are_told_and_the_assumption_is_named() {
     let sandbox = Sandbox::new();
     let (good, out) = (good_photos(&sandbox, 4), sandbox.path("new.model"));

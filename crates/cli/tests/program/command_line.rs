@@ -35,7 +35,8 @@ fn values_out_of_range_are_refused() {
         (["--threads", "0"], "--threads"),
         (["--checkpoint-every", "1h"], "write 60s, 5m or 500steps"),
         (["--photos", ""], "give a folder, or none"),
-        (["--false-reject", "0"], "must be above 0 and below 1"),
+        (["--false-reject", "0"], "must be from 0.000001 to below 1"),
+        (["--false-reject", "1e-17"], "one in a million takes more than 3 million photos"),
         (["--false-reject", "one"], "write a share as 0.01 or 1%"),
     ];
     for (option, text) in cases {

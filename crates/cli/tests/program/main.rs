@@ -19,6 +19,7 @@ mod reading;
 mod report;
 mod schemas;
 mod training;
+mod unusual_files;
 mod views;
 mod watching;
 mod weights;

@@ -39,20 +39,8 @@ impl Photos {
     /// # Errors
     /// The folder is missing or can't be read, or holds no images.
     pub fn folder(folder: impl AsRef<Path>) -> Result<Self, DatasetError> {
-        Self::below(folder.as_ref(), Wanted::All)
-    }
-
-    /// All images in a folder and its subfolders, but for masks: those in folders called `mask` or `ground_truth`, and
-    /// those like `a_mask.png` beside `a.jpg`.
-    ///
-    /// # Errors
-    /// As [`folder`](Self::folder).
-    pub fn without_masks(folder: impl AsRef<Path>) -> Result<Self, DatasetError> {
-        Self::below(folder.as_ref(), Wanted::NoMasks)
-    }
-
-    fn below(folder: &Path, wanted: Wanted) -> Result<Self, DatasetError> {
-        let (files, left_out) = images_below(folder, wanted)?;
+        let folder = folder.as_ref();
+        let (files, left_out) = images_below(folder, Wanted::All)?;
         if files.is_empty() {
             return Err(DatasetError::NoImages(folder.to_owned()));
         }

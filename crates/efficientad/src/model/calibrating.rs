@@ -38,7 +38,7 @@ pub(crate) fn calibrate(
     model.info.recipe = provenance.recipe;
     model.info.data = provenance.data;
     model.info.continuations = provenance.continuations;
-    model.info.threshold = Some(scores.threshold(FalseRejectRate::default()));
+    model.info.threshold = Some(scores.threshold(FalseRejectRate::default())?);
     model.info.engine = Some(inspector.engine_id());
     model.calibration = Some(scores);
     Ok(model)

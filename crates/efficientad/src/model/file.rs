@@ -10,7 +10,7 @@ use crate::view::Framing;
 use efficientad_engine::{
     InputSize, STUDENT_CHANNELS, TEACHER_CHANNELS, Weights, autoencoder_layers, pdn_layers,
 };
-use efficientad_weights::{Cause, Contents, Tensor, Tensors};
+use efficientad_weights::{Cause, Contents, Precision, Tensor, Tensors};
 use std::io::Read;
 use std::path::Path;
 
@@ -56,7 +56,8 @@ impl Model {
         Ok(Self { networks, quantiles, calibration, info })
     }
 
-    /// Writes the model file: the same model gives the same bytes.
+    /// Writes the model file: the same model gives the same bytes. What was written is read back before
+    /// it replaces an earlier file.
     ///
     /// # Errors
     /// When it can't be written; an earlier file of that name is then untouched.
@@ -67,7 +68,7 @@ impl Model {
             .and_then(|()| self.quantiles.write(&mut tensors))
             .and_then(|()| self.calibration.iter().try_for_each(|it| it.write(&mut tensors)))
             .map_err(|cause| cause.in_file(path))?;
-        Ok(efficientad_weights::save(path, KIND, &self.info, &tensors)?)
+        Ok(efficientad_weights::save_checked(Precision::Single, path, KIND, &self.info, &tensors)?)
     }
 }
 

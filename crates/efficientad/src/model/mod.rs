@@ -197,18 +197,21 @@ impl Model {
     /// The same model with its threshold taken from other good images: `scores` are what a
     /// [`Detector`](crate::Detector) with this model gives them on `engine`. The maps' normalisation stays as it
     /// was trained, so that scores keep their meaning.
+    ///
+    /// # Errors
+    /// [`Error::EndlessThreshold`] when no number is a threshold for `rate`.
     pub fn with_calibration(
         mut self,
         scores: Calibration,
         images: CalibrationImages,
         rate: FalseRejectRate,
         engine: EngineId,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         self.info.engine = Some(engine);
         self.info.calibration = Some(images);
-        self.info.threshold = Some(scores.threshold(rate));
+        self.info.threshold = Some(scores.threshold(rate)?);
         self.calibration = Some(scores);
-        self
+        Ok(self)
     }
 
     /// The same model, to judge photos whose samples stand for this.
@@ -223,10 +226,10 @@ impl Model {
     /// Takes the threshold for another false-reject rate from the calibration scores.
     ///
     /// # Errors
-    /// When the model keeps none.
+    /// When the model keeps none, or no number is a threshold for `rate`.
     pub fn set_false_reject(&mut self, rate: FalseRejectRate) -> Result<(), Error> {
         let scores = self.calibration.as_ref().ok_or(Error::NoCalibration)?;
-        self.info.threshold = Some(scores.threshold(rate));
+        self.info.threshold = Some(scores.threshold(rate)?);
         Ok(())
     }
 

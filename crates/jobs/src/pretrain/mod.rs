@@ -40,17 +40,20 @@ pub struct Pretrained {
     pub teacher: Teacher,
     /// Photos that could not be read.
     pub skipped: usize,
+    /// Folders that could not be listed.
+    pub not_listed: usize,
     /// Samples of the cache that were damaged and computed anew.
     pub recomputed: usize,
 }
 
 impl std::fmt::Debug for Pretrained {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { path, teacher, skipped, recomputed } = self;
+        let Self { path, teacher, skipped, not_listed, recomputed } = self;
         f.debug_struct("Pretrained")
             .field("path", path)
             .field("size", &teacher.size())
             .field("skipped", skipped)
+            .field("not_listed", not_listed)
             .field("recomputed", recomputed)
             .finish()
     }
@@ -101,6 +104,9 @@ fn open_targets(
     notify.tell_left_out(targets.left_out())?;
     for it in targets.unreadable() {
         notify.tell(Event::Skipped { path: &it.path, reason: &it.error })?;
+    }
+    for error in targets.not_listed() {
+        notify.tell(Event::NotListed(error))?;
     }
     if targets.too_small() > 0 {
         notify.tell(Event::TooSmall { photos: targets.too_small() })?;
@@ -160,6 +166,7 @@ impl Pretraining {
             path: plan.out.clone(),
             teacher,
             skipped: targets.unreadable().len(),
+            not_listed: targets.not_listed().len(),
             recomputed: targets.recomputed(),
         })))
     }

@@ -102,8 +102,8 @@ impl InitialWeights {
     /// # Errors
     /// When it can't be read, or is medium where a small one is needed.
     pub fn open(path: &Path, size: Option<PdnSize>) -> Result<Self, JobError> {
-        let sha256 = file_fingerprint(path)?.to_string();
         let teacher = Teacher::open(path)?;
+        let sha256 = file_fingerprint(path)?.to_string();
         if (teacher.size(), size) == (PdnSize::Medium, Some(PdnSize::Small)) {
             return Err(JobError::InitialTooLarge { teacher: path.to_owned() });
         }
@@ -127,9 +127,10 @@ impl PretrainPlan {
     /// Finds out what can be before photos are read. A job does this first.
     ///
     /// # Errors
-    /// When the teacher could not be written, or a checkpoint is in the way.
+    /// When the teacher or its checkpoint could not be written, or a checkpoint is in the way.
     pub fn check(&self) -> Result<(), JobError> {
         check_writable(&self.out)?;
+        check_writable(&self.checkpoint())?;
         match self.start {
             PretrainStart::New(_) => refuse_checkpoint(&self.checkpoint()),
             PretrainStart::Resume { .. } => Ok(()),

@@ -147,9 +147,10 @@ impl TrainPlan {
     /// Finds out what can be before images are read. A job does this first.
     ///
     /// # Errors
-    /// When the model could not be written, or a checkpoint is in the way.
+    /// When the model or its checkpoint could not be written, or a checkpoint is in the way.
     pub fn check(&self) -> Result<(), JobError> {
         check_writable(&self.out)?;
+        check_writable(&self.checkpoint())?;
         match self.start {
             Start::Resume(_) => Ok(()),
             Start::New { .. } | Start::Continue { .. } => refuse_checkpoint(&self.checkpoint()),

@@ -127,9 +127,11 @@ impl HotFolder {
                 let unread = listing.unread_pictures.by_extension().map(|(extension, _)| {
                     format!("{}: .{extension} pictures are not read", folder.display())
                 });
-                for problem in listing.problems.iter().cloned().chain(linked).chain(unread) {
-                    if self.told.insert(problem.clone()) {
-                        self.supplies.push_back(Supply::Notice(Notice::Skipped(problem)));
+                let notices = (listing.problems.iter().cloned().map(Notice::NotListed))
+                    .chain(linked.chain(unread).map(Notice::Skipped));
+                for notice in notices {
+                    if self.told.insert(format!("{notice:?}")) {
+                        self.supplies.push_back(Supply::Notice(notice));
                     }
                 }
                 Ok(listing)
