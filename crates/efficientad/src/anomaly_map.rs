@@ -61,14 +61,14 @@ impl PhotoMaps {
     }
 
     /// The combined map, resized to the photo.
-    pub(crate) fn anomaly_map(&self, threads: &Threads, quantiles: &Quantiles) -> Map {
-        Map::from_cells(threads, &self.combine(quantiles), &self.layout)
+    pub(crate) fn anomaly_map(&self, threads: &Threads, quantiles: &Quantiles) -> AnomalyMap {
+        AnomalyMap::from_cells(threads, &self.combine(quantiles), &self.layout)
     }
 }
 
 /// The anomaly map of one image, at the image's own size.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Map {
+pub struct AnomalyMap {
     /// Anomaly values, row by row: around 0 on what is usual in good images, 0.1 at the 0.995
     /// quantile of the validation images; no upper bound.
     pub values: Vec<f32>,
@@ -78,7 +78,7 @@ pub struct Map {
     pub height: u32,
 }
 
-impl Map {
+impl AnomalyMap {
     /// Resizes a map of a layout's cells to the photo, bilinearly, and clears what lies outside the
     /// region.
     pub(crate) fn from_cells(threads: &Threads, cells: &[f32], layout: &Layout) -> Self {
@@ -157,12 +157,12 @@ mod tests {
     }
 
     /// The map of a stretched photo whose features differ so.
-    fn map(features: impl Fn(usize, usize) -> f32, photo: (u32, u32)) -> Map {
+    fn map(features: impl Fn(usize, usize) -> f32, photo: (u32, u32)) -> AnomalyMap {
         let layout = layout(photo);
         let features: Vec<f32> = (0..56 * 56).map(|i| features(i / 56, i % 56)).collect();
         let mut cells = vec![0.0; 64 * 64];
         layout.blend(layout.windows()[0], &features, &mut cells);
-        Map::from_cells(&Threads::new(2).unwrap(), &cells, &layout)
+        AnomalyMap::from_cells(&Threads::new(2).unwrap(), &cells, &layout)
     }
 
     #[test]
@@ -207,7 +207,7 @@ mod tests {
             let layout = layout(photo);
             let expected = in_one_piece(&cells, &layout);
             for threads in [1, 2] {
-                let map = Map::from_cells(&Threads::new(threads).unwrap(), &cells, &layout);
+                let map = AnomalyMap::from_cells(&Threads::new(threads).unwrap(), &cells, &layout);
                 assert!(map.values == expected, "{photo:?}, {threads} threads");
             }
         }

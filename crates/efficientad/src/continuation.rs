@@ -1,7 +1,7 @@
 //! Trainings that go on from a finished model, on images that came later (`docs/continuing.md`).
 
 use crate::model::{DataDescription, ModelInfo};
-use crate::recipe::{Recipe, Schedule};
+use crate::recipe::{LearningRateSchedule, Recipe};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -85,7 +85,7 @@ impl ContinuationRecipe {
             steps: self.steps,
             seed: self.seed,
             learning_rate: self.learning_rate,
-            schedule: Schedule::Drop,
+            schedule: LearningRateSchedule::Drop,
             student_start: trained.student_start,
             autoencoder_optimizer: trained.autoencoder_optimizer,
             weight_decay: trained.weight_decay,

@@ -1,6 +1,6 @@
 //! Inspection of images by a model.
 
-use crate::anomaly_map::Map;
+use crate::anomaly_map::AnomalyMap;
 use crate::calibration::{Calibration, Quantiles};
 use crate::error::Error;
 use crate::inspection::Inspector;
@@ -82,7 +82,7 @@ pub struct Inspection {
     /// no threshold.
     pub regions: Option<Regions>,
     /// The anomaly map at the image's size.
-    pub map: Map,
+    pub map: AnomalyMap,
 }
 
 impl Detector {
@@ -217,6 +217,6 @@ impl Detector {
 }
 
 /// The regions of a map whose largest value is `score`: most maps have none.
-fn regions(map: &Map, score: f32, threshold: f32) -> Regions {
+fn regions(map: &AnomalyMap, score: f32, threshold: f32) -> Regions {
     if score < threshold { Regions::default() } else { Regions::of(map, threshold) }
 }

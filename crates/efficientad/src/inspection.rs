@@ -1,6 +1,6 @@
 //! Networks that look at photos: the weights, and what runs them.
 
-use crate::anomaly_map::{Map, PhotoMaps};
+use crate::anomaly_map::{AnomalyMap, PhotoMaps};
 use crate::calibration::Quantiles;
 use crate::error::Error;
 use crate::input::write_normalized;
@@ -128,7 +128,12 @@ impl Inspector {
     }
 
     /// The maps of a photo combined, and resized to it.
-    pub(crate) fn anomaly_map(&self, maps: &PhotoMaps, quantiles: &Quantiles, share: Share) -> Map {
+    pub(crate) fn anomaly_map(
+        &self,
+        maps: &PhotoMaps,
+        quantiles: &Quantiles,
+        share: Share,
+    ) -> AnomalyMap {
         match share {
             Share::Whole => maps.anomaly_map(self.engine.threads(), quantiles),
             Share::OneThread => maps.anomaly_map(&Threads::calling(), quantiles),

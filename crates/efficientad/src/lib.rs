@@ -44,7 +44,7 @@ mod threshold;
 mod training;
 mod view;
 
-pub use anomaly_map::Map;
+pub use anomaly_map::AnomalyMap;
 pub use calibration::{Calibration, MAX_CALIBRATION_IMAGES, MapQuantiles, Quantiles};
 pub use channels::ChannelSums;
 pub use continuation::{Continuation, ContinuationRecipe, OldImages};
@@ -62,7 +62,7 @@ pub use import::{Imported, ImportedNetworks, import};
 pub use model::{CalibrationImages, DataDescription, Model, ModelInfo, PhotoFolder};
 pub use position::PositionWeights;
 pub use progress::{Progress, ProgressFn, Stage};
-pub use recipe::{AutoencoderOptimizer, Recipe, Schedule, StudentStart};
+pub use recipe::{AutoencoderOptimizer, LearningRateSchedule, Recipe, StudentStart};
 pub use regions::{Bounds, Centroid, MAX_REGIONS, Peak, Region, Regions};
 pub use samples::{RecognisedBits, Samples};
 pub use source::{ImageSource, PhotoSource, penalty_crop};

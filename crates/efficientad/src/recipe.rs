@@ -9,7 +9,7 @@ use std::fmt;
 /// How the learning rate goes over the steps of a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "lowercase")]
-pub enum Schedule {
+pub enum LearningRateSchedule {
     /// The same up to the last twentieth of the steps, and a tenth of it there: the paper's.
     #[default]
     Drop,
@@ -17,7 +17,7 @@ pub enum Schedule {
     Cosine,
 }
 
-impl Schedule {
+impl LearningRateSchedule {
     /// The share of the highest learning rate at step `step` of `steps`, counted from 0.
     fn share(self, step: u64, steps: u64) -> f64 {
         // In whole numbers, as 0.95 times the number of steps may round either way.
@@ -31,7 +31,7 @@ impl Schedule {
     }
 }
 
-impl fmt::Display for Schedule {
+impl fmt::Display for LearningRateSchedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Drop => "drop",
@@ -126,7 +126,7 @@ pub struct Recipe {
     pub learning_rate: f32,
     /// How the learning rate goes over the steps; in files that don't tell, it drops.
     #[serde(default)]
-    pub schedule: Schedule,
+    pub schedule: LearningRateSchedule,
     /// What the student begins with; in files that don't tell, random weights.
     #[serde(default)]
     pub student_start: StudentStart,
@@ -149,7 +149,7 @@ impl Default for Recipe {
             steps: 2_000,
             seed: 0,
             learning_rate: 3e-4,
-            schedule: Schedule::Cosine,
+            schedule: LearningRateSchedule::Cosine,
             student_start: StudentStart::Teacher,
             autoencoder_optimizer: AutoencoderOptimizer::Muon,
             weight_decay: 1e-5,
@@ -179,7 +179,7 @@ impl Recipe {
             position_weights: false,
             steps: 70_000,
             learning_rate: 1e-4,
-            schedule: Schedule::Drop,
+            schedule: LearningRateSchedule::Drop,
             student_start: StudentStart::Random,
             autoencoder_optimizer: AutoencoderOptimizer::Adam,
             ..Self::default()

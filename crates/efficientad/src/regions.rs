@@ -1,6 +1,6 @@
 //! Where the defects are: the connected regions of an anomaly map that reach the threshold.
 
-use crate::anomaly_map::Map;
+use crate::anomaly_map::AnomalyMap;
 use efficientad_metrics::{Components, connected_components};
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +68,7 @@ pub struct Regions {
 impl Regions {
     /// The regions of a map where it is `threshold` or more. There are none exactly if the image
     /// score, the map's largest value, is below the threshold.
-    pub fn of(map: &Map, threshold: f32) -> Self {
+    pub fn of(map: &AnomalyMap, threshold: f32) -> Self {
         let width = map.width as usize;
         let mask: Vec<bool> = map.values.iter().map(|&value| value >= threshold).collect();
         let Ok(Components { labels, areas }) =
@@ -150,9 +150,9 @@ impl RegionSums {
 mod tests {
     use super::*;
 
-    fn map(rows: &[&[f32]]) -> Map {
+    fn map(rows: &[&[f32]]) -> AnomalyMap {
         let (width, height) = (rows[0].len() as u32, rows.len() as u32);
-        Map { values: rows.concat(), width, height }
+        AnomalyMap { values: rows.concat(), width, height }
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
             let (x, y) = (i % 40, i / 40);
             if x % 2 == 0 && y % 2 == 0 { 1.0 + i as f32 } else { 0.0 }
         });
-        let map = Map { values: values.collect(), width: 40, height: 40 };
+        let map = AnomalyMap { values: values.collect(), width: 40, height: 40 };
         let Regions { listed, count } = Regions::of(&map, 1.0);
         assert_eq!((count, listed.len()), (400, MAX_REGIONS));
         assert_eq!((listed[0].peak.x, listed[0].peak.y), (38, 38));

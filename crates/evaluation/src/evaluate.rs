@@ -7,7 +7,7 @@ use efficientad::{Detector, Threshold};
 use efficientad_datasets::{Dataset, TestImage};
 use efficientad_files::{check_writable, write_atomically};
 use efficientad_images::{DecodeOptions, Mask, MaskKind};
-use efficientad_metrics::{AnomalyMap, Evaluator, ImageScore};
+use efficientad_metrics::{Evaluator, ImageScore, PixelScores};
 
 use crate::heat::{save_comparison, write_error};
 use crate::ranking::RankedFolder;
@@ -233,7 +233,7 @@ impl Run<'_> {
             return Ok(());
         };
         let map = &judged.inspection.map;
-        AnomalyMap::new(&map.values, map.width as usize, map.height as usize)
+        PixelScores::new(&map.values, map.width as usize, map.height as usize)
             .and_then(|map| self.evaluator.add_image_with_map(image, map, truth))
             .map_err(|source| InspectError::Metric {
                 name: test.path.display().to_string(),

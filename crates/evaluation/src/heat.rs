@@ -5,7 +5,7 @@ use std::path::Path;
 
 use efficientad_images::heatmap::{ValueRange, outline, overlay, side_by_side};
 use efficientad_images::picture::save_png;
-use efficientad_images::{AnomalyMap, Mask, PictureError, RgbImage};
+use efficientad_images::{MapView, Mask, PictureError, RgbImage};
 
 use crate::Judged;
 
@@ -52,9 +52,9 @@ pub fn heat_overlay(
 }
 
 /// The map of a verdict, checked.
-pub(crate) fn map_of(judged: &Judged) -> Result<AnomalyMap<'_>, PictureError> {
+pub(crate) fn map_of(judged: &Judged) -> Result<MapView<'_>, PictureError> {
     let map = &judged.inspection.map;
-    AnomalyMap::new(&map.values, map.width, map.height)
+    MapView::new(&map.values, map.width, map.height)
 }
 
 /// Makes the folder that a file is to lie in, and those above it.

@@ -9,7 +9,7 @@ thread_local! {
     static FENCED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What `decoder` returns; none if it panics, of which nothing is printed.
+/// What `decoder` returns; `None` if it panics, of which nothing is printed.
 ///
 /// The first call puts a hook in front of the process's panic hook, once and for good, which keeps
 /// quiet for a thread in here and passes on all else: so threads never exchange hooks under each

@@ -6,8 +6,8 @@ use std::path::Path;
 use tiff::TiffError;
 use tiff::encoder::{TiffEncoder, colortype::Gray32Float};
 
-use crate::anomaly_map::AnomalyMap;
 use crate::error::PictureError;
+use crate::map_view::MapView;
 use efficientad_files::write_atomically;
 
 /// Writes the map's values unchanged as an uncompressed TIFF file of one channel, whole or not at
@@ -16,7 +16,7 @@ use efficientad_files::write_atomically;
 /// # Errors
 /// [`PictureError::NoPixels`], [`PictureError::Encode`] for a map over 4 GiB, and
 /// [`PictureError::Write`].
-pub fn save_float_tiff(path: impl AsRef<Path>, map: AnomalyMap<'_>) -> Result<(), PictureError> {
+pub fn save_float_tiff(path: impl AsRef<Path>, map: MapView<'_>) -> Result<(), PictureError> {
     let path = path.as_ref();
     PictureError::check_pixels(path, map.dimensions())?;
     let (width, height) = map.dimensions();

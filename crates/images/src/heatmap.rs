@@ -2,8 +2,8 @@
 
 use image::{Rgb, RgbImage};
 
-use crate::anomaly_map::{AnomalyMap, check_length};
 use crate::error::PictureError;
+use crate::map_view::{MapView, check_length};
 use crate::mask::Mask;
 
 /// How opaque the strongest anomaly is drawn, of 255; the photo stays visible below it.
@@ -72,7 +72,7 @@ pub fn color(position: f32) -> [u8; 3] {
 /// [`PictureError::SizeMismatch`] and [`PictureError::EmptyRange`].
 pub fn overlay(
     photo: &RgbImage,
-    map: AnomalyMap<'_>,
+    map: MapView<'_>,
     range: ValueRange,
 ) -> Result<RgbImage, PictureError> {
     check_size(map.dimensions(), photo)?;

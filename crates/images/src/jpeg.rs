@@ -52,7 +52,7 @@ pub(crate) fn decode(
 }
 
 impl Frame {
-    /// Reads the segments before the first scan; none if it is not reached.
+    /// Reads the segments before the first scan; `None` if it is not reached.
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut frame = None;
         let mut at = 2;

@@ -12,7 +12,7 @@
 //! | [`resize`] | Pillow's antialiased bilinear resize, bit for bit |
 //! | [`jitter`] | Pillow's brightness, contrast, saturation and grey, bit for bit |
 //! | [`crop`] | parts of images |
-//! | [`anomaly_map`] | an anomaly map with its size |
+//! | [`map_view`] | an anomaly map with its size |
 //! | [`heatmap`] | an anomaly map drawn over its photo |
 //! | [`picture`] | PNG files out |
 //! | [`float_tiff`] | anomaly maps out, as 32-bit float TIFF |
@@ -35,7 +35,6 @@
 //! # Ok::<(), efficientad_images::ImageError>(())
 //! ```
 
-pub mod anomaly_map;
 pub mod bits;
 pub mod crop;
 pub mod decode;
@@ -47,6 +46,7 @@ pub mod heatmap;
 pub mod jitter;
 mod jpeg;
 pub mod limits;
+pub mod map_view;
 pub mod mask;
 pub mod mask_kind;
 pub mod picture;
@@ -59,7 +59,6 @@ mod source;
 mod tiff_file;
 mod webp;
 
-pub use anomaly_map::AnomalyMap;
 pub use bits::{camera_bits, used_bits};
 pub use crop::{center_crop, crop_at, flip_horizontal};
 pub use decode::{DecodeOptions, Orientation, decode, decode_measured, load, load_measured};
@@ -70,6 +69,7 @@ pub use files::{
 pub use image::RgbImage;
 pub use jitter::{adjust_brightness, adjust_contrast, adjust_saturation, to_grayscale};
 pub use limits::Limits;
+pub use map_view::MapView;
 pub use mask::{LabelMap, Mask, load_labels, load_mask};
 pub use mask_kind::{MaskKind, RecognisedMask, recognise_mask};
 pub use pixels::{PixelFormat, PixelsView};

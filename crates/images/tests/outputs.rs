@@ -9,7 +9,7 @@ use efficientad_images::heatmap::{
     ValueRange, color, mask_picture, outline, overlay, side_by_side,
 };
 use efficientad_images::picture::save_png;
-use efficientad_images::{AnomalyMap, DecodeOptions, Mask, PictureError, RgbImage, load};
+use efficientad_images::{DecodeOptions, MapView, Mask, PictureError, RgbImage, load};
 use image::Rgb;
 
 const RANGE: ValueRange = ValueRange { low: 1.0, high: 3.0 };
@@ -41,7 +41,7 @@ fn the_colour_scale_grows_lighter() {
 fn the_overlay_hides_nothing_at_low_and_shows_high() {
     let photo = RgbImage::from_pixel(5, 1, GREY);
     let values = [-9.0, 1.0, 2.0, 3.0, 99.0];
-    let map = AnomalyMap::new(&values, 5, 1).expect("a map");
+    let map = MapView::new(&values, 5, 1).expect("a map");
     let picture = overlay(&photo, map, RANGE).expect("a picture");
     let pixel = |x| *picture.get_pixel(x, 0);
     assert_eq!([pixel(0), pixel(1)], [GREY; 2]);
@@ -54,10 +54,10 @@ fn the_overlay_hides_nothing_at_low_and_shows_high() {
 #[test]
 fn an_overlay_needs_a_fitting_map_and_a_range() {
     let photo = RgbImage::new(2, 2);
-    let map = AnomalyMap::new(&[1.0; 4], 4, 1).expect("a map");
+    let map = MapView::new(&[1.0; 4], 4, 1).expect("a map");
     let error = overlay(&photo, map, RANGE).expect_err("other size");
     assert!(matches!(error, PictureError::SizeMismatch { .. }), "{error}");
-    let map = AnomalyMap::new(&[1.0; 4], 2, 2).expect("a map");
+    let map = MapView::new(&[1.0; 4], 2, 2).expect("a map");
     for (low, high) in [(1.0, 1.0), (2.0, 1.0), (f32::NAN, 1.0), (0.0, f32::INFINITY)] {
         let error = overlay(&photo, map, ValueRange { low, high }).expect_err("no range");
         assert!(matches!(error, PictureError::EmptyRange { .. }), "{error}");
@@ -66,10 +66,10 @@ fn an_overlay_needs_a_fitting_map_and_a_range() {
 
 #[test]
 fn a_map_is_complete_and_finite() {
-    let error = AnomalyMap::new(&[0.0; 5], 2, 3).expect_err("a value is missing");
+    let error = MapView::new(&[0.0; 5], 2, 3).expect_err("a value is missing");
     assert!(matches!(error, PictureError::MapLength { found: 5, expected: 6, .. }), "{error}");
     for bad in [f32::NAN, f32::INFINITY] {
-        let error = AnomalyMap::new(&[0.0, 0.0, 0.0, bad], 2, 2).expect_err("not finite");
+        let error = MapView::new(&[0.0, 0.0, 0.0, bad], 2, 2).expect_err("not finite");
         assert!(matches!(error, PictureError::MapNotFinite { x: 1, y: 1 }), "{error}");
     }
 }
@@ -145,7 +145,7 @@ fn float_tiff_files_come_back_unchanged() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("map.tiff");
     let values: Vec<f32> = (0..23 * 11).map(|index| (index as f32).sin() * 1e-3).collect();
-    let map = AnomalyMap::new(&values, 23, 11).expect("a map");
+    let map = MapView::new(&values, 23, 11).expect("a map");
     save_float_tiff(&path, map).expect("written");
     let file = io::BufReader::new(fs::File::open(&path).expect("a file"));
     let mut decoder = tiff::decoder::Decoder::new(file).expect("a TIFF file");
@@ -163,7 +163,7 @@ fn nothing_is_left_of_a_picture_that_cannot_be_written() {
     let path = folder.path().join("empty");
     let error = save_png(&path, &RgbImage::new(0, 3)).expect_err("no pixels");
     assert!(matches!(error, PictureError::NoPixels { .. }), "{error}");
-    let map = AnomalyMap::new(&[], 0, 3).expect("an empty map");
+    let map = MapView::new(&[], 0, 3).expect("an empty map");
     let error = save_float_tiff(&path, map).expect_err("no pixels");
     assert!(matches!(error, PictureError::NoPixels { .. }), "{error}");
     let missing = folder.path().join("missing/picture.png");

@@ -220,7 +220,7 @@ fn floats_are_read_within_a_stated_range() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("map.tif");
     let values = [-2.0, -1.0, 0.0, 1.0, 2.0, 2.0];
-    let map = efficientad_images::AnomalyMap::new(&values, 3, 2).expect("a map");
+    let map = efficientad_images::MapView::new(&values, 3, 2).expect("a map");
     efficientad_images::float_tiff::save_float_tiff(&path, map).expect("written");
     let error = refuse(&path).to_string();
     assert!(error.contains("DecodeOptions::range"), "{error}");

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::{
-    AUPRO_FPR_LIMIT, AnomalyMap, Curves, GroundTruth, MetricError, PixelCollector, PixelMetrics,
+    AUPRO_FPR_LIMIT, Curves, GroundTruth, MetricError, PixelCollector, PixelMetrics, PixelScores,
     SortedPixels, auroc, average_precision, best_f1,
 };
 
@@ -87,7 +87,7 @@ impl Evaluator {
     pub fn add_image_with_map(
         &mut self,
         image: ImageScore,
-        map: AnomalyMap<'_>,
+        map: PixelScores<'_>,
         truth: GroundTruth<'_>,
     ) -> Result<(), MetricError> {
         self.pixels.add(image.anomalous.then_some(image.kind.as_str()), map, truth)?;

@@ -38,7 +38,7 @@ pub use curves::{CURVE_TOLERANCE, Curves};
 pub use error::MetricError;
 pub use evaluation::{Evaluation, Evaluator, ImageScore, Metrics};
 pub use pixels::{
-    AUPRO_FPR_LIMIT, AnomalyMap, DEFAULT_EXACT_LIMIT, GroundTruth, PixelCollector, PixelMetrics,
+    AUPRO_FPR_LIMIT, DEFAULT_EXACT_LIMIT, GroundTruth, PixelCollector, PixelMetrics, PixelScores,
     ProPoint, SaturatedRegion, SortedPixels,
 };
 pub use ranking::{

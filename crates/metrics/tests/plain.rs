@@ -1,8 +1,8 @@
 //! Agreement with second implementations that follow the definitions literally.
 
 use efficientad_metrics::{
-    AnomalyMap, DEFAULT_EXACT_LIMIT, Evaluator, GroundTruth, ImageScore, MetricError,
-    PixelCollector, PixelMetrics, SaturatedRegion, connected_components,
+    DEFAULT_EXACT_LIMIT, Evaluator, GroundTruth, ImageScore, MetricError, PixelCollector,
+    PixelMetrics, PixelScores, SaturatedRegion, connected_components,
 };
 
 /// A small generator (xorshift) for test data.
@@ -33,8 +33,8 @@ struct Image {
 }
 
 impl Image {
-    fn map(&self) -> AnomalyMap<'_> {
-        AnomalyMap::new(&self.scores, self.width, self.height).unwrap()
+    fn map(&self) -> PixelScores<'_> {
+        PixelScores::new(&self.scores, self.width, self.height).unwrap()
     }
 
     fn union(&self) -> Vec<bool> {
@@ -289,7 +289,7 @@ fn what_is_not_defined_is_none() {
 #[test]
 fn bad_input_is_refused_and_adds_nothing() {
     let scores = [0.0, 0.5, 0.5, 1.0];
-    let map = AnomalyMap::new(&scores, 2, 2).unwrap();
+    let map = PixelScores::new(&scores, 2, 2).unwrap();
     let mut collector = PixelCollector::new();
     let short = MetricError::LengthMismatch { expected: 4, found: 3 };
     assert_eq!(collector.add(Some("a"), map, GroundTruth::Mask(&[true; 3])), Err(short));
@@ -297,10 +297,10 @@ fn bad_input_is_refused_and_adds_nothing() {
     let refused = collector.add(Some("a"), map, GroundTruth::Regions(&[region]));
     assert_eq!(refused, Err(MetricError::ZeroSaturation(0)));
     assert_eq!(
-        AnomalyMap::new(&scores, 3, 2).unwrap_err(),
+        PixelScores::new(&scores, 3, 2).unwrap_err(),
         MetricError::LengthMismatch { expected: 6, found: 4 }
     );
-    assert_eq!(AnomalyMap::new(&[f32::NAN], 1, 1).unwrap_err(), MetricError::NanScore(0));
+    assert_eq!(PixelScores::new(&[f32::NAN], 1, 1).unwrap_err(), MetricError::NanScore(0));
     collector.add(None, map, GroundTruth::Good).unwrap();
     let pixels = collector.sort();
     assert_eq!(pixels.overall(0.3), Err(MetricError::NoAnomalous));
@@ -310,7 +310,7 @@ fn bad_input_is_refused_and_adds_nothing() {
 #[test]
 fn an_empty_mask_makes_all_pixels_good() {
     let scores = [0.0, 0.5, 0.5, 1.0];
-    let map = AnomalyMap::new(&scores, 2, 2).unwrap();
+    let map = PixelScores::new(&scores, 2, 2).unwrap();
     let mut collector = PixelCollector::new();
     collector.add(Some("a"), map, GroundTruth::Mask(&[false; 4])).unwrap();
     collector.add(Some("a"), map, GroundTruth::Mask(&[true, false, false, true])).unwrap();

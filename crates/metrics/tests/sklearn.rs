@@ -1,7 +1,7 @@
 //! Agreement with scikit-learn and scipy on the fixtures of `tools/sklearn_fixtures.py`.
 
 use efficientad_metrics::{
-    AnomalyMap, GroundTruth, PixelCollector, ProPoint, auroc, average_precision, best_f1,
+    GroundTruth, PixelCollector, PixelScores, ProPoint, auroc, average_precision, best_f1,
     connected_components, precision_recall_curve, rate_interval, rate_upper_bound, roc_curve,
 };
 use serde_json::Value;
@@ -34,7 +34,7 @@ fn collect(case: &Value) -> PixelCollector {
     for image in case["images"].as_array().unwrap() {
         let side = |name: &str| image[name].as_u64().unwrap() as usize;
         let scores = scores(&image["scores"]);
-        let map = AnomalyMap::new(&scores, side("width"), side("height")).unwrap();
+        let map = PixelScores::new(&scores, side("width"), side("height")).unwrap();
         let mask = mask(image["mask"].as_str().unwrap());
         let kind = mask.contains(&true).then_some("defect");
         collector.add(kind, map, GroundTruth::Mask(&mask)).unwrap();

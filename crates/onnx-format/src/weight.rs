@@ -21,7 +21,7 @@ enum Level {
 }
 
 impl Weight {
-    /// Of a [`ModelProto`](crate::ModelProto) as bytes; none if they are none.
+    /// Of a [`ModelProto`](crate::ModelProto) as bytes; `None` if they are none.
     pub fn of(file: &[u8]) -> Option<Self> {
         let mut weight = Self::default();
         weight.add(file, Level::Model)?;

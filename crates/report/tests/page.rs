@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use efficientad::{
-    Calibration, EngineId, FalseRejectRate, Inspection, Map, ModelInfo, PdnSize, Precision,
+    AnomalyMap, Calibration, EngineId, FalseRejectRate, Inspection, ModelInfo, PdnSize, Precision,
     RgbImage, Threshold,
 };
 use efficientad_datasets::Dataset;
@@ -82,7 +82,7 @@ fn noise(side: u32, seed: u32) -> RgbImage {
 fn judged(image: RgbImage) -> Judged {
     let (width, height) = image.dimensions();
     let values = (0..width * height).map(|index| (index % 7) as f32 / 10.0).collect();
-    let map = Map { width, height, values };
+    let map = AnomalyMap { width, height, values };
     Judged {
         image,
         used_bits: None,

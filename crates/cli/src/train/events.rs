@@ -30,6 +30,8 @@ pub enum Line<'a> {
         model: &'a Path,
         steps: u64,
         threshold: Option<&'a Threshold>,
+        /// What it would be for other rates.
+        other_thresholds: Vec<Threshold>,
         /// What a continuation changed for the photos held back; `None` if training began anew.
         held_back: Option<&'a Effect>,
         skipped: usize,

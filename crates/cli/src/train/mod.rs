@@ -2,6 +2,7 @@
 
 mod events;
 mod plan;
+mod thresholds;
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -127,6 +128,7 @@ impl Report {
             model: &trained.path,
             steps: trained.steps,
             threshold: trained.model.info().threshold.as_ref(),
+            other_thresholds: thresholds::at_other_rates(&trained.model)?,
             held_back: trained.effect.as_ref(),
             skipped: trained.skipped,
             seconds: time.as_secs_f64(),
@@ -151,6 +153,8 @@ fn print_summary(trained: &Trained, continues: bool, time: Duration) -> Result<(
     if let Some(threshold) = &info.threshold {
         output::print(format_args!("threshold {threshold}"))?;
     }
+    let others = thresholds::at_other_rates(model)?;
+    others.iter().map(thresholds::line).try_for_each(output::print)?;
     if let Some(effect) = effect {
         effect.to_string().lines().try_for_each(output::print)?;
     }

@@ -16,7 +16,7 @@ pub const STEPS: &str = "3";
 /// What a run of the program left.
 #[derive(Debug)]
 pub struct Run {
-    /// The exit code; none if a signal ended it.
+    /// The exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     /// The standard output.
     pub stdout: String,

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use efficientad_images::AnomalyMap;
+use efficientad_images::MapView;
 use efficientad_images::float_tiff::save_float_tiff;
 use image::{GrayImage, ImageBuffer, Luma, Rgb, RgbImage};
 use serde_json::{Value, json};
@@ -120,7 +120,7 @@ fn floating_point_photos_are_read_by_the_range_of_the_model() {
     let save_float = |seed: u64, path: &str| {
         let photo = grey(seed);
         let values: Vec<f32> = photo.iter().map(|&v| f32::from(v) / 255.0 - 0.5).collect();
-        let map = AnomalyMap::new(&values, photo.width(), photo.height()).unwrap();
+        let map = MapView::new(&values, photo.width(), photo.height()).unwrap();
         save_float_tiff(path, map).unwrap();
     };
     (0..3).for_each(|seed| save_float(seed, &format!("{photos}/{seed}.tif")));

@@ -17,7 +17,7 @@ pub(super) fn has_parts(listing: &Listing) -> bool {
     listing.folders.iter().any(|folder| matches!(part_of(folder), Some(Part::Train | Part::Test)))
 }
 
-/// The part of a data set that a folder is; none if its name also says what parts it shows.
+/// The part of a data set that a folder is; `None` if its name also says what parts it shows.
 fn part_of(folder: &Path) -> Option<Part> {
     let meaning = meaning::of(&name(folder));
     meaning.part.filter(|_| meaning.label.is_none() && !meaning.masks)

@@ -82,7 +82,7 @@ impl<'a> Directory<'a> {
         self.entries.iter().find(|entry| entry.tag == tag).map(|entry| entry.data)
     }
 
-    /// The whole numbers under a tag; none if there is no such tag.
+    /// The whole numbers under a tag; `None` if there is no such tag.
     pub fn numbers(&self, tag: u16) -> Result<Option<Vec<u64>>, ImageError> {
         let Some(entry) = self.entries.iter().find(|entry| entry.tag == tag) else {
             return Ok(None);

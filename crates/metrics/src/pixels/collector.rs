@@ -13,13 +13,13 @@ use crate::steps::Totals;
 
 /// One image's anomaly map, checked.
 #[derive(Clone, Copy, Debug)]
-pub struct AnomalyMap<'a> {
+pub struct PixelScores<'a> {
     scores: &'a [f32],
     width: usize,
     height: usize,
 }
 
-impl<'a> AnomalyMap<'a> {
+impl<'a> PixelScores<'a> {
     /// A map of `width × height` scores, row by row; higher is more anomalous.
     ///
     /// # Errors
@@ -107,7 +107,7 @@ impl PixelCollector {
     pub fn add(
         &mut self,
         kind: Option<&str>,
-        map: AnomalyMap<'_>,
+        map: PixelScores<'_>,
         truth: GroundTruth<'_>,
     ) -> Result<(), MetricError> {
         let image = ImagePixels::new(map, truth)?;
@@ -193,7 +193,7 @@ impl RegionPixels {
 }
 
 impl<'a> ImagePixels<'a> {
-    fn new(map: AnomalyMap<'a>, truth: GroundTruth<'_>) -> Result<Self, MetricError> {
+    fn new(map: PixelScores<'a>, truth: GroundTruth<'_>) -> Result<Self, MetricError> {
         let (anomalous, regions) = match truth {
             GroundTruth::Good => (vec![false; map.scores.len()], Vec::new()),
             GroundTruth::Mask(mask) => (mask.to_vec(), component_pixels(map, mask)?),
@@ -220,7 +220,7 @@ impl<'a> ImagePixels<'a> {
     }
 }
 
-fn component_pixels(map: AnomalyMap<'_>, mask: &[bool]) -> Result<Vec<RegionPixels>, MetricError> {
+fn component_pixels(map: PixelScores<'_>, mask: &[bool]) -> Result<Vec<RegionPixels>, MetricError> {
     let components = connected_components(mask, map.width, map.height)?;
     let mut keys: Vec<Vec<u32>> =
         components.areas.iter().map(|&area| Vec::with_capacity(area as usize)).collect();
@@ -233,7 +233,7 @@ fn component_pixels(map: AnomalyMap<'_>, mask: &[bool]) -> Result<Vec<RegionPixe
 }
 
 fn saturated_pixels(
-    map: AnomalyMap<'_>,
+    map: PixelScores<'_>,
     regions: &[SaturatedRegion],
 ) -> Result<(Vec<bool>, Vec<RegionPixels>), MetricError> {
     let mut union = vec![false; map.scores.len()];

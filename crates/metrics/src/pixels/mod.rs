@@ -5,7 +5,7 @@ mod exact;
 mod histogram;
 mod sorted;
 
-pub use collector::{AnomalyMap, GroundTruth, PixelCollector, SaturatedRegion};
+pub use collector::{GroundTruth, PixelCollector, PixelScores, SaturatedRegion};
 pub use sorted::{PixelMetrics, ProPoint, SortedPixels};
 
 /// Limit of the false-positive rate up to which AU-PRO is integrated by convention (Bergmann et al., IJCV 2021).

@@ -16,7 +16,7 @@ use crate::network::value;
 /// Numbers that a tensor may have for its values to be kept.
 const MAX_KEPT: u64 = 4096;
 
-/// A constant, with its values if they are few; none if its shape is none.
+/// A constant, with its values if they are few; `None` if its shape is none.
 pub(super) fn tensor(constant: &TensorProto) -> Option<Tensor> {
     let shape = constant.dims.iter().map(|&length| u64::try_from(length));
     let shape: Vec<u64> = shape.collect::<Result<_, _>>().ok()?;

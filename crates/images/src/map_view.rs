@@ -4,13 +4,13 @@ use crate::error::PictureError;
 
 /// One anomaly value per pixel of a photo, borrowed; larger is more anomalous.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AnomalyMap<'a> {
+pub struct MapView<'a> {
     values: &'a [f32],
     width: u32,
     height: u32,
 }
 
-impl<'a> AnomalyMap<'a> {
+impl<'a> MapView<'a> {
     /// Joins `width · height` finite values, row by row from the top left, with their size.
     ///
     /// # Errors

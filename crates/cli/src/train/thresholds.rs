@@ -1,0 +1,60 @@
+//! What a model's threshold would be for other false-reject rates.
+
+use anyhow::Result;
+use efficientad::{Basis, FalseRejectRate, Model, Threshold};
+
+/// Rates that people ask for.
+const RATES: [f64; 3] = [0.01, 0.02, 0.05];
+
+/// The thresholds for those of the usual rates that are not the model's; none without calibration scores.
+///
+/// # Errors
+/// When no number is high enough for one.
+pub fn at_other_rates(model: &Model) -> Result<Vec<Threshold>> {
+    let own = model.info().threshold.as_ref().and_then(|threshold| threshold.false_reject);
+    let others =
+        RATES.into_iter().filter_map(FalseRejectRate::new).filter(|&rate| own != Some(rate));
+    let Some(scores) = model.calibration() else { return Ok(Vec::new()) };
+    others.map(|rate| Ok(scores.threshold(rate)?)).collect()
+}
+
+/// Tells one of them, and what it rests on.
+pub fn line(threshold: &Threshold) -> String {
+    let Threshold { value, basis, images, images_needed, .. } = threshold;
+    let rate = threshold.false_reject.map_or_else(String::new, |rate| rate.to_string());
+    let needed = images_needed.unwrap_or_default();
+    let why = match basis {
+        Basis::DistributionFree => format!("which {images} calibration images promise"),
+        Basis::SingleImage => {
+            format!("arbitrarily, from one calibration image; {needed} would promise it")
+        }
+        Basis::Normal | Basis::Given => format!(
+            "assuming normally distributed scores; {needed} calibration images would promise it, there \
+             are {images}"
+        ),
+    };
+    format!("at {rate} instead (--false-reject) it would be {value:.4}, {why}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use efficientad::Calibration;
+
+    #[test]
+    fn a_line_says_what_the_threshold_rests_on() {
+        let line_of = |images: usize, rate: f64| {
+            let scores = (0..images).map(|score| score as f32).collect();
+            let rate = FalseRejectRate::new(rate).unwrap();
+            line(&Calibration::new(scores).unwrap().threshold(rate).unwrap())
+        };
+        let promised = "at 5 % instead (--false-reject) it would be 58.0000, which 59 calibration images promise";
+        assert_eq!(line_of(59, 0.05), promised);
+        let assumed = line_of(58, 0.05);
+        assert!(
+            assumed.ends_with("59 calibration images would promise it, there are 58"),
+            "{assumed}"
+        );
+        assert!(line_of(1, 0.02).contains("arbitrarily"));
+    }
+}
