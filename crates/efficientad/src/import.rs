@@ -87,13 +87,15 @@ fn part_name(file: &Foreign, path: &Path) -> Result<&'static str, Error> {
 }
 
 fn whole_model(tensors: &Tensors) -> Result<Model, Cause> {
-    let networks = NetworkWeights::read(Framing::stretched(InputSize::default()), tensors)?;
+    let size = size_of_pdn(tensors, "teacher");
+    let framing = Framing::stretched(InputSize::default());
+    let networks = NetworkWeights::read(size, framing, tensors)?;
     Ok(Model::uncalibrated(networks, Quantiles::read(tensors)?))
 }
 
 fn networks(tensors: &Tensors) -> Result<ImportedNetworks, Cause> {
     let size = size_of_pdn(tensors, "teacher");
-    let (teacher, student, autoencoder) = read_networks(tensors)?;
+    let (teacher, student, autoencoder) = read_networks(size, tensors)?;
     Ok(ImportedNetworks { teacher: Teacher::new(size, teacher), student, autoencoder })
 }
 

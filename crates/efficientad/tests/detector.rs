@@ -116,6 +116,13 @@ fn a_model_comes_from_a_path_bytes_or_a_reader() {
     assert!(Model::read(&bytes[..], "part").unwrap() == model);
     let cut = Model::read(&bytes[..bytes.len() / 2], "the network's answer").unwrap_err();
     assert!(cut.to_string().starts_with("the network's answer: "), "{cut}");
+    // Networks of another size than the document says would end what goes on with them.
+    let kind = "efficientad-model";
+    let mut other = efficientad_weights::load::<serde_json::Value>(&path, kind).unwrap();
+    other.document["size"] = "medium".into();
+    efficientad_weights::save(&path, kind, &other.document, &other.tensors).unwrap();
+    let error = Model::open(&path).unwrap_err().to_string();
+    assert!(error.contains("tensor `teacher.conv1.weight` has shape"), "{error}");
 }
 
 #[test]

@@ -155,8 +155,9 @@ fn decode_unfenced(source: Source<'_>, options: &DecodeOptions) -> Result<Decode
         match image::guess_format(source.bytes) {
             Ok(Jpeg) => full(jpeg::decode(source, options)?),
             Ok(WebP) => {
-                webp::check(source)?;
-                full(by_image(source, WebP, options)?)
+                let (source, orientation) = webp::check(source, limits)?;
+                let as_stored = DecodeOptions { orientation: Orientation::AsStored, ..*options };
+                full((by_image(source, WebP, &as_stored)?.0, orientation))
             }
             Ok(format @ (Bmp | Png)) => full(by_image(source, format, options)?),
             Ok(ImageFormat::Pnm) => return Err(source.unsupported("PAM format")),

@@ -259,7 +259,11 @@ impl Polygons {
 /// Marks the pixels whose centres lie within a polygon, by the even–odd rule.
 fn fill_polygon(corners: &[[f64; 2]], width: usize, marked: &mut [bool]) {
     let edges = || corners.iter().zip(corners.iter().cycle().skip(1));
-    for (row, marked) in marked.chunks_exact_mut(width).enumerate() {
+    // Of many small polygons each reaches a few rows.
+    let rows = marked.chunks_exact_mut(width).enumerate();
+    let top = corners.iter().fold(f64::INFINITY, |top, [_, y]| top.min(*y));
+    let bottom = corners.iter().fold(0.0_f64, |bottom, [_, y]| bottom.max(*y));
+    for (row, marked) in rows.take(bottom.ceil() as usize).skip(top as usize) {
         let centre = row as f64 + 0.5;
         let mut crossings: Vec<f64> = edges()
             .filter(|([_, y0], [_, y1])| (*y0 <= centre) != (*y1 <= centre))

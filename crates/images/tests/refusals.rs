@@ -234,3 +234,30 @@ fn floats_are_read_within_a_stated_range() {
     let error = load(&path, &options(1.0, 1.0)).expect_err("an empty range");
     assert!(matches!(error, ImageError::FloatRange { .. }), "{error}");
 }
+
+/// A little-endian TIFF file of these tags (tag, type, count, value), filled up to a length.
+fn tiff(tags: &[(u16, u16, u32, u32)], length: usize) -> Vec<u8> {
+    let mut bytes = b"II*\0\x08\0\0\0".to_vec();
+    bytes.extend((tags.len() as u16).to_le_bytes());
+    for &(tag, kind, count, value) in tags {
+        bytes.extend([tag.to_le_bytes(), kind.to_le_bytes()].as_flattened());
+        bytes.extend([count.to_le_bytes(), value.to_le_bytes()].as_flattened());
+    }
+    bytes.resize(length, 0);
+    bytes
+}
+
+#[test]
+fn tiles_that_take_as_good_as_forever_are_refused() {
+    let refusal = |bytes: Vec<u8>| {
+        decode(&bytes, "a.tif", &DecodeOptions::default()).expect_err("refused").to_string()
+    };
+    let (column, grey) = ([(256, 4, 1, 1), (257, 4, 1, 65_535)], [(258, 3, 1, 8), (262, 3, 1, 1)]);
+    let tiles = |offsets| [(322, 4, 1, 65_536), (323, 4, 1, 16), offsets, (325, 4, 1, 1)];
+    let wide = refusal(tiff(&[&column[..], &grey, &tiles((324, 4, 1, 8))].concat(), 200));
+    assert!(wide.contains("tiles are far larger than the picture"), "{wide}");
+    let count = (1 << 24) + 1;
+    let many = [&column[..], &grey, &tiles((324, 1, count, 0))].concat();
+    let many = refusal(tiff(&many, count as usize));
+    assert!(many.contains("tag 324 holds too many numbers"), "{many}");
+}

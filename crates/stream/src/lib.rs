@@ -37,6 +37,7 @@ mod watch;
 
 pub use error::StreamError;
 pub use folder::{HotFolder, HotFolderOptions, PATIENCE};
+pub use journal::Journal;
 pub use known::Known;
 pub use rejects::{Filing, Rejects};
 pub use sink::{Receipt, Sink};

@@ -5,10 +5,10 @@ use crate::calibration::{Calibration, MAX_CALIBRATION_IMAGES, MapQuantiles, Quan
 use crate::error::Error;
 use crate::inspection::NetworkWeights;
 use crate::position::PositionWeights;
-use crate::teacher::{TeacherStatistics, size_of_pdn};
+use crate::teacher::TeacherStatistics;
 use crate::view::Framing;
 use efficientad_engine::{
-    InputSize, STUDENT_CHANNELS, TEACHER_CHANNELS, Weights, autoencoder_layers, pdn_layers,
+    InputSize, PdnSize, STUDENT_CHANNELS, TEACHER_CHANNELS, Weights, autoencoder_layers, pdn_layers,
 };
 use efficientad_weights::{Cause, Contents, Precision, Tensor, Tensors};
 use std::io::Read;
@@ -51,7 +51,7 @@ impl Model {
     }
 
     fn from_contents(info: ModelInfo, framing: Framing, tensors: &Tensors) -> Result<Self, Cause> {
-        let networks = NetworkWeights::read(framing, tensors)?;
+        let networks = NetworkWeights::read(info.size, framing, tensors)?;
         let (quantiles, calibration) = (Quantiles::read(tensors)?, Calibration::read(tensors)?);
         Ok(Self { networks, quantiles, calibration, info })
     }
@@ -87,24 +87,16 @@ impl NetworkWeights {
         self.position_weights.iter().try_for_each(|weights| weights.write(tensors))
     }
 
-    /// Reads what [`NetworkWeights::write`] writes.
-    pub(crate) fn read(framing: Framing, tensors: &Tensors) -> Result<Self, Cause> {
+    /// Reads what [`NetworkWeights::write`] writes, of networks of a size.
+    pub(crate) fn read(size: PdnSize, framing: Framing, tensors: &Tensors) -> Result<Self, Cause> {
         let statistic = |name| -> Result<Vec<f32>, Cause> {
             Ok(tensors.expect(name, &[TEACHER_CHANNELS])?.data().to_vec())
         };
         let statistics =
             TeacherStatistics { mean: statistic("teacher.mean")?, std: statistic("teacher.std")? };
-        let (teacher, student, autoencoder) = read_networks(tensors)?;
+        let (teacher, student, autoencoder) = read_networks(size, tensors)?;
         let position_weights = PositionWeights::read(framing.input(), tensors)?;
-        Ok(Self {
-            size: size_of_pdn(tensors, "teacher"),
-            framing,
-            teacher,
-            statistics,
-            student,
-            autoencoder,
-            position_weights,
-        })
+        Ok(Self { size, framing, teacher, statistics, student, autoencoder, position_weights })
     }
 }
 
@@ -130,8 +122,10 @@ impl PositionWeights {
 }
 
 /// Reads the weights of teacher, student and autoencoder, without what is negligible.
-pub(crate) fn read_networks(tensors: &Tensors) -> Result<(Weights, Weights, Weights), Cause> {
-    let size = size_of_pdn(tensors, "teacher");
+pub(crate) fn read_networks(
+    size: PdnSize,
+    tensors: &Tensors,
+) -> Result<(Weights, Weights, Weights), Cause> {
     let read = |layers: &[_], prefix| {
         Weights::read(layers, tensors, prefix).map(Weights::without_negligible)
     };

@@ -102,7 +102,7 @@ impl Checkpoint {
         tensors: &Tensors,
     ) -> Result<Self, Cause> {
         let student_layers = pdn_layers(progress.recipe.size, STUDENT_CHANNELS);
-        let networks = NetworkWeights::read(framing, tensors)?;
+        let networks = NetworkWeights::read(progress.recipe.size, framing, tensors)?;
         let state = LearnerState {
             student: read_state(networks.student.clone(), &student_layers, tensors, "student")?,
             autoencoder: read_state(

@@ -5,6 +5,8 @@ use crate::source::Source;
 
 /// Most tags of a directory; files have some twenty.
 const MAX_TAGS: u64 = 4096;
+/// Most numbers under a tag: as many as the largest picture has tiles of 16×16 pixels in 32 planes.
+const MAX_NUMBERS: usize = 1 << 24;
 
 /// The order of bytes in the file's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +93,9 @@ impl<'a> Directory<'a> {
             return Err(self.source.corrupt(format!("tag {tag} holds no whole numbers")));
         }
         let size = size_of(entry.kind).unwrap_or(1) as usize;
+        if entry.data.len() / size > MAX_NUMBERS {
+            return Err(self.source.corrupt(format!("tag {tag} holds too many numbers")));
+        }
         Ok(Some(entry.data.chunks_exact(size).map(|bytes| self.order.number(bytes)).collect()))
     }
 

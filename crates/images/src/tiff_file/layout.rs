@@ -5,6 +5,9 @@ use crate::error::ImageError;
 use crate::limits::Limits;
 use crate::source::Source;
 
+/// How many times the most pixels of a picture its tiles may have in all, those beyond its edges included.
+const MAX_PADDING: u64 = 4;
+
 /// What the samples of a pixel are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Color {
@@ -119,6 +122,7 @@ impl<'a> Layout<'a> {
             palette: if color == Color::Palette { palette(&tags, bits, source)? } else { vec![] },
             orientation: u8::try_from(one(274, 1)?).unwrap_or(1),
         };
+        layout.check_padding(source, limits)?;
         layout.check_combination(&tags, source)?;
         Ok(layout)
     }
@@ -138,6 +142,17 @@ impl<'a> Layout<'a> {
     pub fn row_bytes(&self) -> u64 {
         let bits = u64::from(self.chunk.0) * self.chunk_samples() as u64 * u64::from(self.bits);
         bits.div_ceil(8)
+    }
+
+    /// Refuses tiles that are far larger than the picture: each of many would be decompressed for a few pixels.
+    fn check_padding(&self, source: Source<'_>, limits: &Limits) -> Result<(), ImageError> {
+        let stored = (self.grid().0 as u64).saturating_mul(u64::from(self.chunk.0));
+        if stored.saturating_mul(u64::from(self.height))
+            > MAX_PADDING.saturating_mul(limits.max_pixels)
+        {
+            return Err(source.corrupt("its tiles are far larger than the picture"));
+        }
+        Ok(())
     }
 
     fn check_combination(

@@ -14,6 +14,9 @@ pub(super) const MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\x
 
 const VERSION: i64 = 1001;
 
+/// How long a storage's key may be, in bytes: it is a number.
+const MAX_KEY: usize = 64;
+
 /// A PyTorch file of either form: its objects, the outermost of them, and the numbers.
 pub(super) struct PyTorchFile<'a> {
     pub(super) objects: Objects,
@@ -59,7 +62,15 @@ fn check_byte_order(cursor: &mut Bytes) -> Result<(), Cause> {
 fn storage_keys(cursor: &mut Bytes) -> Result<Vec<String>, Cause> {
     let (objects, keys) = pickle::unpickle(cursor)?;
     let Node::List(keys) = objects.node(keys) else { return Err(Cause::PlainPickle) };
-    keys.iter().map(|&key| objects.text(key).map(str::to_owned).ok_or(Cause::PlainPickle)).collect()
+    // A pickle may list one long text millions of times.
+    let key = |&key: &Id| match objects.text(key) {
+        Some(key) if key.len() > MAX_KEY => {
+            Err(Cause::Limit { what: "bytes in a storage's key", limit: MAX_KEY })
+        }
+        Some(key) => Ok(key.to_owned()),
+        None => Err(Cause::PlainPickle),
+    };
+    keys.iter().map(key).collect()
 }
 
 /// Each storage is its count in 64 bits, then its numbers, whose size only the objects tell.

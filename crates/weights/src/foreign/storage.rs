@@ -12,6 +12,10 @@ use crate::{Cause, Tensor};
 /// The most numbers that all tensors of a file together may have: as many `f32` as the largest file holds.
 const MAX_ELEMENTS: usize = (MAX_FILE_SIZE / 4) as usize;
 
+/// The most dimensions of a tensor, PyTorch's own limit. Without one, going through a tensor would take as long as its values
+/// times its dimensions, of which a small file may have millions.
+const MAX_DIMENSIONS: usize = 64;
+
 /// The storages of a file: where in its bytes the numbers of each lie.
 pub(super) struct Storages<'a> {
     /// The whole file.
@@ -253,6 +257,26 @@ fn plain_view<'a>(
     Ok(View { storage, offset, shape, strides })
 }
 
+/// The numbers of a shape, or of strides.
 fn sizes(objects: &Objects, id: Id) -> Option<Vec<usize>> {
-    objects.tuple(id)?.iter().map(|&id| objects.size(id)).collect()
+    let sizes = objects.tuple(id).filter(|sizes| sizes.len() <= MAX_DIMENSIONS)?;
+    sizes.iter().map(|&id| objects.size(id)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::foreign::bytes::Bytes;
+    use crate::foreign::pickle::unpickle;
+
+    #[test]
+    fn a_tensor_has_as_many_dimensions_as_pytorch_allows() {
+        let sizes_of = |dimensions: usize| {
+            let pickle = [&b"("[..], &b"K\x01".repeat(dimensions), b"t."].concat();
+            let (objects, root) = unpickle(&mut Bytes::new(&pickle)).unwrap();
+            sizes(&objects, root)
+        };
+        assert_eq!(sizes_of(64), Some(vec![1; 64]));
+        assert_eq!(sizes_of(65), None);
+    }
 }
