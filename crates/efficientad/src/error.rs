@@ -36,8 +36,8 @@ pub enum Error {
     /// Judging a photo would take more memory than photos of its size may.
     #[error(
         "{}×{} pixels would take up to {} MiB to be judged as {view}, more than the {} MiB that a \
-         photo of this size may: train with larger tiles or a smaller input, or cut the photo into \
-         pieces", photo.0, photo.1, needed >> 20, limit >> 20
+         photo of this size may: cut the photo into pieces, or train with larger tiles or a smaller \
+         input", photo.0, photo.1, needed >> 20, limit >> 20
     )]
     TooMuchMemory {
         /// Width and height in pixels.

@@ -60,7 +60,8 @@ pub struct DepthCheck {
 }
 
 impl DepthCheck {
-    /// Of photos that are decoded with these [`bits`](efficientad_images::DecodeOptions::bits). Whoever states all 16 bits is not told that fewer are used.
+    /// Of photos that are decoded with these [`bits`](efficientad_images::DecodeOptions::bits). Whoever
+    /// states all 16 is not told that fewer are used.
     pub fn new(bits: Option<u8>) -> Self {
         Self {
             bits,

@@ -166,7 +166,7 @@ fn a_view_that_enlarges_photos_beyond_measure_refuses_them() {
         &[
             "large.png: 2600×2600 pixels would take up to ",
             "to be judged as tiles of 32×32 pixels, overlapping by 8",
-            "train with larger tiles or a smaller input, or cut the photo into pieces\n",
+            "cut the photo into pieces, or train with larger tiles or a smaller input\n",
         ],
     );
 }
