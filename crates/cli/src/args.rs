@@ -605,6 +605,9 @@ pub struct PredictArgs {
     /// defect regions, and the box of the one with the highest peak).
     #[arg(long)]
     pub csv: bool,
+    /// Say how many photos of which folders would be judged, and end.
+    #[arg(long)]
+    pub dry_run: bool,
     #[command(flatten)]
     pub decode: DecodeArgs,
     #[command(flatten)]

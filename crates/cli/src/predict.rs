@@ -4,6 +4,7 @@ use std::io::{IsTerminal, stdout};
 
 use anyhow::{Error, Result, bail};
 use efficientad::{EngineId, Threshold};
+use efficientad_datasets::{Taken, TakenAs};
 use efficientad_evaluation::{
     DepthCheck, DepthRemark, FoundPhotos, InspectError, JudgeOptions, Judged, OutputError,
     OutputFolder, Photo, Verdict, VerdictRecord, find_photos, heat_range, inspect_photos,
@@ -14,6 +15,7 @@ use crate::args::PredictArgs;
 use crate::detector::{self, Verdicts};
 use crate::output::{self, Status, note};
 use crate::remarks;
+use crate::taking::Taking;
 use crate::wording::with_options;
 
 /// Judges photos.
@@ -25,6 +27,15 @@ pub fn run(args: PredictArgs) -> Result<Status> {
     remarks::left_out(&left_out).iter().for_each(note);
     if photos.is_empty() {
         bail!("there are no photos to judge");
+    }
+    let taking = Taking {
+        dry_run: args.dry_run,
+        json: args.json || args.csv,
+        quiet: !args.paths.iter().any(|path| path.is_dir()),
+    };
+    let taken = Taken::count(&photos, |photo| &photo.relative, TakenAs::ToJudge);
+    if taking.show(None, &taken).is_break() {
+        return Ok(Status::from_failures(failed));
     }
     let options = JudgeOptions {
         decode: args.decode.reading().options_for(detector.info()),

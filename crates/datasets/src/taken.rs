@@ -36,6 +36,8 @@ pub enum TakenAs {
     TestDefects,
     /// Masks of defects.
     Masks,
+    /// Photos to be judged.
+    ToJudge,
 }
 
 impl fmt::Display for TakenAs {
@@ -46,6 +48,7 @@ impl fmt::Display for TakenAs {
             Self::TestGood => "good, to test with",
             Self::TestDefects => "defects, to test with",
             Self::Masks => "masks",
+            Self::ToJudge => "to judge",
         })
     }
 }

@@ -10,8 +10,9 @@ use efficientad::engine::{Layer, autoencoder_layers, pdn_layers};
 use efficientad::{
     Calibration, CalibrationImages, Continuation, ContinuationRecipe, DataDescription, Detector,
     Distillation, DistillationData, DistillationRecipe, Distiller, EngineId, Error,
-    FalseRejectRate, InitialTeacher, InputSize, Model, ModelInfo, OldImages, PdnSize, Precision,
-    RSquared, Recipe, RegionOfInterest, TEACHER_CHANNELS, Teacher, Trainer, View,
+    FalseRejectRate, InitialTeacher, InputSize, Model, ModelInfo, OldImages, PdnSize, PhotoFolder,
+    Precision, RSquared, Recipe, RegionOfInterest, Samples, TEACHER_CHANNELS, Teacher, Trainer,
+    View,
 };
 use efficientad_weights::{Cause, Tensor, Tensors, to_bytes};
 use serde_json::{Value, json};
@@ -121,6 +122,14 @@ fn data() -> DataDescription {
         validation_images: 6,
         photos: "painted".to_owned(),
         orientation: Default::default(),
+        samples: Samples::default(),
+        folders: vec![PhotoFolder {
+            folder: "OK".to_owned(),
+            taken_as: "good, to train on".to_owned(),
+            files: 60,
+        }],
+        left_out: "1 .gif".to_owned(),
+        train_files: vec!["0123456789abcdef".to_owned()],
     }
 }
 
@@ -150,8 +159,9 @@ fn info(view: View, region: Option<RegionOfInterest>) -> ModelInfo {
         data: Some(data()),
         continuations: vec![continuation()],
         calibration: Some(CalibrationImages { fingerprint: "4567".repeat(16), images: 300 }),
-        threshold: scores.ok().map(|scores| scores.threshold(rate)),
+        threshold: scores.and_then(|scores| scores.threshold(rate)).ok(),
         engine: Some(engine()),
+        samples: Some(Samples::default()),
         program_version: "0.1.0".to_owned(),
     }
 }

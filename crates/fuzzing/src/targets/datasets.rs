@@ -38,6 +38,47 @@ const VISA: Target = Target {
 pub(super) const TARGETS: &[Target] = &[
     VISA,
     Target {
+        name: "photo_table",
+        parses: "tables of photos",
+        run: |bytes| TABLE_SET.with(|set| set.open(bytes)),
+        seeds: || vec![PHOTOS.as_bytes().to_vec(), PHOTOS.replace(',', ";").into_bytes()],
+        tokens: &[
+            b",",
+            b";",
+            b"\t",
+            b"\n",
+            b"\"",
+            b"Images/0.JPG,ok,,\n",
+            b"../",
+            b"/",
+            b"\\",
+            b"path,label,mask,split\n",
+            b"\xEF\xBB\xBF",
+            b"not_good",
+        ],
+        ..VISA
+    },
+    Target {
+        name: "real_iad",
+        parses: "Real-IAD's descriptions",
+        run: |bytes| REAL_IAD_SET.with(|set| set.open(bytes)),
+        seeds: || vec![REAL_IAD.to_vec()],
+        tokens: &[
+            b"{",
+            b"}",
+            b"[",
+            b"]",
+            b",",
+            b"null",
+            b"\"prefix\":\"../\"",
+            b"\"mask_path\":",
+            b"\"image_path\":\"Data/Images/0.JPG\"",
+            b"\"anomaly_class\":\"OK\"",
+            b"/",
+        ],
+        ..VISA
+    },
+    Target {
         name: "loco_config",
         parses: "MVTec LOCO's saturation thresholds",
         run: |bytes| {
@@ -73,23 +114,41 @@ candle,test,anomaly,candle/Data/Images/3.JPG,candle/Data/Masks/3.png
 capsules,test,anomaly,capsules/Data/Images/3.JPG,
 ";
 
+const PHOTOS: &str = "path,label,mask,split
+Images/0.JPG,ok,,train
+Images/1.JPG,0,,test
+Images/2.JPG,scratch,,test
+Images/3.JPG,1,Masks/3.png,test
+";
+
+const REAL_IAD: &[u8] = br#"{"meta": {"normal_class": "OK", "prefix": "candle/"},
+  "train": [{"anomaly_class": "OK", "image_path": "Data/Images/0.JPG", "mask_path": null}],
+  "test": [{"anomaly_class": "OK", "image_path": "Data/Images/1.JPG", "mask_path": null},
+    {"anomaly_class": "AK", "image_path": "Data/Images/3.JPG", "mask_path": "Data/Masks/3.png"}]}"#;
+
 const CONFIG: &[u8] = br#"[
   {"defect_name": "missing", "pixel_value": 255, "saturation_threshold": 0.5, "relative_saturation": true},
   {"defect_name": "twice", "pixel_value": 254, "saturation_threshold": 6300, "relative_saturation": false}
 ]"#;
 
 thread_local! {
-    static VISA_SET: VisaSet = VisaSet::new();
+    static VISA_SET: DescribedSet = DescribedSet::new("split_csv/1cls.csv", "candle");
+    static TABLE_SET: DescribedSet = DescribedSet::new("candle/Data/photos.csv", "candle/Data/photos.csv");
+    static REAL_IAD_SET: DescribedSet = DescribedSet::new("candle.json", "candle.json");
 }
 
-/// A data set that lacks nothing but its table.
-struct VisaSet {
+/// A data set that lacks nothing but its description.
+struct DescribedSet {
     folder: TempDir,
+    /// The description's place.
+    description: &'static str,
+    /// What is opened.
+    root: &'static str,
 }
 
-impl VisaSet {
-    fn new() -> Self {
-        let set = Self { folder: scratch::folder() };
+impl DescribedSet {
+    fn new(description: &'static str, root: &'static str) -> Self {
+        let set = Self { folder: scratch::folder(), description, root };
         let make = |name: &str| {
             let path = set.folder.path().join(name);
             path.parent()
@@ -99,7 +158,7 @@ impl VisaSet {
         };
         (0..4).for_each(|number| make(&format!("candle/Data/Images/{number}.JPG")));
         make("candle/Data/Masks/3.png");
-        make("split_csv/1cls.csv");
+        make(description);
         set
     }
 
@@ -107,8 +166,8 @@ impl VisaSet {
         self.folder.path().join(name)
     }
 
-    fn open(&self, table: &[u8]) -> bool {
-        fs::write(self.path("split_csv/1cls.csv"), table).expect("room for a file");
-        Dataset::open(self.path("candle")).is_ok()
+    fn open(&self, description: &[u8]) -> bool {
+        fs::write(self.path(self.description), description).expect("room for a file");
+        Dataset::open(self.path(self.root)).is_ok()
     }
 }

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use efficientad::DistillationSource;
-use efficientad_images::RgbImage;
 use efficientad_images::picture::encode_jpeg;
+use efficientad_images::{Limits, RgbImage};
 use efficientad_pretraining::{Augmentation, Preset, Settings, Targets};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -67,6 +67,7 @@ impl Cache {
             photos: vec![photos],
             augmentation: Augmentation::None,
             seed: 0,
+            limits: Limits::default(),
             cache: folder.path().join("cache"),
         };
         let targets = Targets::open(settings, 1, &mut |_, _| ControlFlow::Continue(()))
