@@ -26,9 +26,9 @@ pub(super) enum Refusal {
 impl Refusal {
     /// The reason, for people.
     pub(super) fn tell(&self, node: &NodeProto) -> String {
-        let operation = match node.name.as_str() {
-            "" => format!("an operation {}", node.op_type),
-            name => format!("operation `{name}` ({})", node.op_type),
+        let operation = match (node.name.as_str(), node.output.first()) {
+            ("", Some(output)) => format!("the operation of `{output}` ({})", node.op_type),
+            (name, _) => format!("operation `{name}` ({})", node.op_type),
         };
         match self {
             Self::Unknown => format!(

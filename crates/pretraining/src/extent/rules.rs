@@ -7,17 +7,17 @@ use super::{count, values};
 type Shape = Vec<u64>;
 
 /// Operators whose results have the shape of their first input.
-const OF_ONE: &str = "\
+pub(super) const OF_ONE: &str = "\
     Abs BatchNormalization Cast CastLike Ceil Clip Cos CumSum Elu Erf Exp Floor Gelu HardSigmoid \
     HardSwish Identity InstanceNormalization LayerNormalization LeakyRelu Log LogSoftmax \
     LpNormalization Neg Not RMSNormalization Reciprocal Relu Round Sigmoid Sign Sin Softmax Softplus \
     Softsign Sqrt Swish Tan Tanh Trilu";
 /// Operators of inputs that are stretched to a common shape.
-const OF_SEVERAL: &str = "\
+pub(super) const OF_SEVERAL: &str = "\
     Add And Div Equal Greater GreaterOrEqual Less LessOrEqual Max Mean Min Mod Mul Or PRelu Pow Sub Sum \
     Where";
 /// Operators that take dimensions together.
-const OF_REDUCED: &str = "\
+pub(super) const OF_REDUCED: &str = "\
     ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum \
     ReduceSumSquare";
 

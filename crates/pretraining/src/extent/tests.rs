@@ -321,3 +321,18 @@ fn what_is_not_known_beforehand_is_refused_by_name() {
     let conv = vec![node("Conv", "image w", "out", &pads)];
     refused(conv, vec![floats("w", &[1, 3, 1, 1])], "(Conv) does not fit its inputs");
 }
+
+#[test]
+fn the_documentation_lists_the_operators() {
+    let text = include_str!("../../../../docs/pretraining.md");
+    let list = text.split("refused by name:").nth(1).unwrap().split("Besides").next().unwrap();
+    let listed: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
+    assert!(listed.len() > 80);
+    for operator in &listed {
+        let refusal = extents(17, vec![node(operator, "", "out", &[])], Vec::new()).refusal;
+        assert!(refusal.is_none_or(|refusal| !refusal.contains("is none of")), "{operator}");
+    }
+    for operator in [rules::OF_ONE, rules::OF_SEVERAL, rules::OF_REDUCED].join(" ").split(' ') {
+        assert!(listed.contains(&operator), "{operator}");
+    }
+}
