@@ -39,7 +39,9 @@ pub fn run(args: EvalArgs) -> Result<Status> {
         ControlFlow::Continue(())
     }))?;
     drop(progress);
-    let Some(Evaluated { report, layout, page }) = evaluated else { return Ok(Status::Done) };
+    let Some(Evaluated { report, layout, page, not_listed }) = evaluated else {
+        return Ok(Status::Done);
+    };
     if args.json {
         output::print_json(&report)?;
     } else {
@@ -48,7 +50,7 @@ pub fn run(args: EvalArgs) -> Result<Status> {
             output::print(format_args!("the report is in {}", page.display()))?;
         }
     }
-    Ok(Status::from_failures(report.failed.len() + report.unusable_masks.len()))
+    Ok(Status::from_failures(report.failed.len() + report.unusable_masks.len() + not_listed))
 }
 
 /// Whoever says which values of masks are defects knows better than their look.

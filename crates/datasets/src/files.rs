@@ -119,14 +119,23 @@ pub enum Wanted {
     NoMasks,
 }
 
-/// The images in and below `folder`, sorted by the bytes of their paths, and what else there is. Links to folders are
-/// not followed, so that a circle of links ends.
+/// The images in and below `folder`, sorted by the bytes of their paths, and what else there is, folders that can't be
+/// listed too. Links to folders are not followed, so that a circle of links ends.
 pub(crate) fn images_below(
     folder: &Path,
     wanted: Wanted,
 ) -> Result<(Vec<PathBuf>, LeftOut), DatasetError> {
-    let FoundImages { images, left_out, not_listed } = find_images(folder, wanted)?;
-    not_listed.into_iter().next().map_or(Ok((images, left_out)), Err)
+    let FoundImages { images, mut left_out, not_listed } = find_images(folder, wanted)?;
+    not_listed.iter().for_each(|error| left_out.add_not_listed(error));
+    Ok((images, left_out))
+}
+
+/// Notes that the images in and below a folder are not taken.
+pub(crate) fn leave_out(folder: &Path, reason: Reason, left_out: &mut LeftOut) {
+    match images_below(folder, Wanted::All) {
+        Ok((images, _)) => left_out.add_photos(folder, images.len(), reason),
+        Err(error) => left_out.add_not_listed(&error),
+    }
 }
 
 /// What [`find_images`] finds.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use efficientad_images::is_unread_image_extension;
 
+use crate::DatasetError;
 use crate::files::{name, relative_name};
 
 /// Visible files that are not taken for images, counted by their extensions (pipes, sockets and devices, too, whatever
@@ -50,6 +51,8 @@ pub enum Reason {
     Unlabelled,
     /// They are below a folder that has photos of its own.
     Below,
+    /// The folder can't be listed.
+    NotListed,
 }
 
 impl fmt::Display for Reason {
@@ -63,6 +66,7 @@ impl fmt::Display for Reason {
             Self::NoKind => "nothing says what they show",
             Self::Unlabelled => "their truth is not published",
             Self::Below => "below a folder that has photos of its own",
+            Self::NotListed => "it can't be listed: look at its permissions",
         })
     }
 }
@@ -96,6 +100,13 @@ impl LeftOut {
         }
     }
 
+    /// Notes a folder that can't be listed.
+    pub(crate) fn add_not_listed(&mut self, error: &DatasetError) {
+        if let DatasetError::Io { path, .. } | DatasetError::MissingFolder(path) = error {
+            self.add_folder(path, Reason::NotListed);
+        }
+    }
+
     /// Notes a folder that is not looked into.
     pub(crate) fn add_folder(&mut self, folder: &Path, reason: Reason) {
         self.folders.push(LeftOutFolder { path: folder.to_owned(), photos: None, reason });
@@ -117,6 +128,11 @@ impl LeftOut {
     /// Whether nothing is left out.
     pub fn is_empty(&self) -> bool {
         self.counts.is_empty() && self.folders.is_empty()
+    }
+
+    /// Folders that can't be listed, which nobody wanted to leave out.
+    pub fn not_listed(&self) -> usize {
+        self.folders.iter().filter(|folder| folder.reason == Reason::NotListed).count()
     }
 
     /// Folders with photos that are not taken.

@@ -36,6 +36,8 @@ pub struct Evaluated {
     pub report: Report,
     /// The data set's layout.
     pub layout: Layout,
+    /// Folders that could not be listed.
+    pub not_listed: usize,
     /// The page's file, if it was wanted.
     pub page: Option<PathBuf>,
 }
@@ -94,5 +96,10 @@ pub fn evaluate(
         engine: &detector.engine(),
     };
     let page = page.map(|page| page.finish(&report, &subject)).transpose()?;
-    Ok(Evaluated { report, layout: dataset.layout, page })
+    Ok(Evaluated {
+        report,
+        layout: dataset.layout,
+        not_listed: dataset.left_out.not_listed(),
+        page,
+    })
 }

@@ -126,7 +126,8 @@ impl Photos {
         let readable = Readable::take(&mut dataset, &decode, threads, notify)?;
         let (samples, bits) = readable.samples(&decode);
         readable.tell_depth(bits, notify)?;
-        Ok(Self { dataset, skipped: readable.skipped, samples })
+        let skipped = dataset.left_out.not_listed() + readable.skipped;
+        Ok(Self { dataset, skipped, samples })
     }
 }
 

@@ -92,7 +92,9 @@ fn without_out_the_model_itself_is_calibrated_and_keeps_its_rate() {
     let expected = format!("{model}: calibrated on 4 photos of good parts\nthreshold ");
     assert!(printed.starts_with(&expected), "{printed}");
     assert!(fs::read(&model).unwrap() == first, "the same photos give the same bytes");
-    assert_eq!(sandbox.names(), ["good", "part.model"]);
+    let kept = ["part.model.before-1", "part.model.before-2"];
+    assert_eq!(sandbox.names(), [&["good", "part.model"], &kept[..]].concat());
+    assert!(fs::read(sandbox.path(kept[1])).unwrap() == first);
 }
 
 #[test]

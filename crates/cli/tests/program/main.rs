@@ -9,6 +9,7 @@ mod disks;
 mod engines;
 mod export;
 mod fixture;
+mod folders;
 mod import;
 mod judging;
 mod masks;

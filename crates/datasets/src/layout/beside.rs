@@ -34,21 +34,23 @@ pub(super) fn is_beside(listing: &Listing) -> bool {
 }
 
 /// Whether masks lie beside photos in one of a folder's subfolders, which hold nothing else.
-pub(super) fn is_beside_below(listing: &Listing) -> Result<bool, DatasetError> {
-    for folder in listing.folders.iter().filter(|folder| !folder.is_symlink()) {
-        if is_beside(&Listing::read(folder)?) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+pub(super) fn is_beside_below(listing: &Listing) -> bool {
+    let mut folders = listing.folders.iter().filter(|folder| !folder.is_symlink());
+    folders.any(|folder| Listing::read(folder).is_ok_and(|listing| is_beside(&listing)))
 }
 
 /// The photos in and below a folder.
-pub(super) fn photos(folder: &Path, left_out: &mut LeftOut) -> Result<Vec<Photo>, DatasetError> {
+pub(super) fn photos(folder: &Path, left_out: &mut LeftOut) -> Vec<Photo> {
     let mut photos = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(folder) = open.pop() {
-        let mut listing = Listing::read(&folder)?;
+        let mut listing = match Listing::read(&folder) {
+            Ok(listing) => listing,
+            Err(error) => {
+                left_out.add_not_listed(&error);
+                continue;
+            }
+        };
         left_out.extend(&listing.left_out);
         let masks = listing.take_masks();
         for path in listing.images {
@@ -63,14 +65,13 @@ pub(super) fn photos(folder: &Path, left_out: &mut LeftOut) -> Result<Vec<Photo>
             if folder.is_symlink() {
                 left_out.add_folder(&folder, Reason::Linked);
             } else if meaning::of(&name(&folder)).masks {
-                let masks = images_below(&folder, Wanted::All)?.0.len();
-                left_out.add_photos(&folder, masks, Reason::Masks);
+                leave_out(&folder, Reason::Masks, left_out);
             } else {
                 open.push(folder);
             }
         }
     }
-    Ok(photos)
+    photos
 }
 
 /// Whether a mask says that there is no defect. One that can't be read does not.
@@ -78,12 +79,12 @@ fn is_blank(mask: &Path) -> bool {
     recognise_mask(mask, &Limits::default()).is_ok_and(|mask| mask.kind == MaskKind::Blank)
 }
 
-pub(super) fn open(root: &Path) -> Result<Dataset, DatasetError> {
+pub(super) fn open(root: &Path) -> Dataset {
     let mut dataset = Dataset::empty(root, Layout::MasksBeside);
-    let photos = photos(root, &mut dataset.left_out)?;
+    let photos = photos(root, &mut dataset.left_out);
     let (defects, good): (Vec<_>, Vec<_>) = photos.into_iter().partition(|photo| photo.anomalous);
     dataset.test.extend(defects.into_iter().map(|photo| photo.into_test_image(root)));
     dataset.train = good.into_iter().map(|photo| photo.path).collect();
     reserve(&mut dataset);
-    Ok(dataset)
+    dataset
 }

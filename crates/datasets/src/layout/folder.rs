@@ -19,8 +19,7 @@ pub(super) fn open(root: &Path, listing: Listing) -> Result<Dataset, DatasetErro
         dataset.train = listing.images;
         dataset.left_out = listing.left_out;
         for folder in &listing.folders {
-            let photos = images_below(folder, Wanted::All)?.0.len();
-            dataset.left_out.add_photos(folder, photos, Reason::Below);
+            leave_out(folder, Reason::Below, &mut dataset.left_out);
         }
     }
     refuse_doubtful_names(root, &dataset.train)?;

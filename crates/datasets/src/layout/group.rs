@@ -57,14 +57,15 @@ fn collect(
                 continue;
             }
             let below = [below, &[name(&folder)]].concat();
-            collect(&folder, &below, found, left_out)?;
+            if let Err(error) = collect(&folder, &below, found, left_out) {
+                left_out.add_not_listed(&error);
+            }
         }
         return Ok(());
     }
     if rgb.is_none() {
         for folder in &folders {
-            let photos = images_below(folder, Wanted::All)?.0.len();
-            left_out.add_photos(folder, photos, Reason::Below);
+            leave_out(folder, Reason::Below, left_out);
         }
     }
     found.push(Group { below: below.to_vec(), photos, masks });

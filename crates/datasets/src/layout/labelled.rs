@@ -22,7 +22,7 @@ pub(super) struct Labelled {
 
 impl Labelled {
     /// Looks at the names of the folders in a folder.
-    pub fn of(root: &Path, listing: &Listing) -> Result<Self, DatasetError> {
+    pub fn of(root: &Path, listing: &Listing) -> Self {
         let mut labelled = Self::default();
         for folder in &listing.folders {
             let meaning = meaning::of(&name(folder));
@@ -32,14 +32,15 @@ impl Labelled {
                 (false, Some(Label::Bad)) => &mut labelled.bad,
                 (false, None) => &mut labelled.unclear,
             };
-            if !images_below(folder, Wanted::All)?.0.is_empty() {
+            // What can't be listed may hold photos.
+            if images_below(folder, Wanted::All).map_or(true, |(images, _)| !images.is_empty()) {
                 list.push(folder.clone());
             }
         }
         if !listing.images.is_empty() {
             labelled.unclear.push(root.to_owned());
         }
-        Ok(labelled)
+        labelled
     }
 
     /// Whether names tell some photos from others.
@@ -103,8 +104,7 @@ pub(super) fn add_defects(
     masks: &Masks,
 ) -> Result<(), DatasetError> {
     if meaning::of(&name(folder)).part == Some(Part::Train) {
-        let photos = images_below(folder, Wanted::All)?.0.len();
-        dataset.left_out.add_photos(folder, photos, Reason::Defects);
+        leave_out(folder, Reason::Defects, &mut dataset.left_out);
         return Ok(());
     }
     for group in groups(folder, &mut dataset.left_out)? {

@@ -51,35 +51,31 @@ fn open_folder(root: &Path) -> Result<Dataset, DatasetError> {
     if let Some(table) = table::of_folder(root, &listing)? {
         return table::open(&table);
     }
-    if let Some(example) = collection_member(&listing)? {
+    if let Some(example) = collection_member(&listing) {
         return Err(DatasetError::Collection { path: root.to_owned(), example });
     }
-    let labelled = Labelled::of(root, &listing)?;
+    let labelled = Labelled::of(root, &listing);
     if labelled.tells_apart() {
         labelled.open(root, listing)
-    } else if beside::is_beside(&listing) || beside::is_beside_below(&listing)? {
-        beside::open(root)
+    } else if beside::is_beside(&listing) || beside::is_beside_below(&listing) {
+        Ok(beside::open(root))
     } else {
         folder::open(root, listing)
     }
 }
 
 /// The first data set in a folder that has no images of its own.
-fn collection_member(listing: &Listing) -> Result<Option<String>, DatasetError> {
-    if !listing.images.is_empty() {
-        return Ok(None);
-    }
-    for folder in listing.folders.iter().filter(|folder| !folder.is_symlink()) {
-        let inner = Listing::read(folder)?;
+fn collection_member(listing: &Listing) -> Option<String> {
+    let is_dataset = |folder: &PathBuf| {
+        let Ok(inner) = Listing::read(folder) else { return false };
         let says_nothing = meaning::of(&name(folder)) == meaning::Meaning::default();
-        let is_dataset = parts::has_parts(&inner)
+        parts::has_parts(&inner)
             || visa::is_category(folder)
-            || (says_nothing && Labelled::of(folder, &inner)?.tells_apart());
-        if is_dataset {
-            return Ok(Some(name(folder)));
-        }
-    }
-    Ok(None)
+            || (says_nothing && Labelled::of(folder, &inner).tells_apart())
+    };
+    let mut folders = listing.folders.iter().filter(|folder| !folder.is_symlink());
+    let member = folders.find(|folder| is_dataset(folder)).map(|folder| name(folder));
+    member.filter(|_| listing.images.is_empty())
 }
 
 /// Those folders whose names say that they hold masks.

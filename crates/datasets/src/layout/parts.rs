@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::group::{Group, groups};
 use super::masks::{Found, Masks};
 use super::{GOOD, beside, folders_of_masks};
-use crate::files::{Listing, Wanted, images_below, name, stem};
+use crate::files::{Listing, leave_out, name, stem};
 use crate::loco::{CONFIG_NAME, DefectsConfig, Region};
 use crate::meaning::{self, Label, Part};
 use crate::{Dataset, DatasetError, GroundTruth, Layout, LeftOut, Reason, TestImage};
@@ -39,10 +39,10 @@ pub(super) fn open(root: &Path, listing: Listing) -> Result<Dataset, DatasetErro
             Some(Part::Validation) => parts.validation(folder)?,
             Some(Part::Test) => parts.test(folder)?,
             Some(Part::Unlabelled) => {
-                leave_out(folder, Reason::Unlabelled, &mut parts.dataset.left_out)?
+                leave_out(folder, Reason::Unlabelled, &mut parts.dataset.left_out)
             }
             None if parts.shared_masks.contains(folder) => {}
-            None => leave_out(folder, Reason::NoKind, &mut parts.dataset.left_out)?,
+            None => leave_out(folder, Reason::NoKind, &mut parts.dataset.left_out),
         }
     }
     Ok(parts.dataset)
@@ -60,7 +60,7 @@ impl Parts {
     fn train(&mut self, folder: &Path) -> Result<(), DatasetError> {
         let listing = Listing::read(folder)?;
         if beside::is_beside(&listing) {
-            let photos = beside::photos(folder, &mut self.dataset.left_out)?;
+            let photos = beside::photos(folder, &mut self.dataset.left_out);
             let defects = photos.iter().filter(|photo| photo.anomalous).count();
             self.dataset.left_out.add_photos(folder, defects, Reason::Defects);
             let good = photos.into_iter().filter(|photo| !photo.anomalous);
@@ -84,7 +84,7 @@ impl Parts {
     fn test(&mut self, folder: &Path) -> Result<(), DatasetError> {
         let listing = Listing::read(folder)?;
         if beside::is_beside(&listing) {
-            let photos = beside::photos(folder, &mut self.dataset.left_out)?;
+            let photos = beside::photos(folder, &mut self.dataset.left_out);
             let root = &self.dataset.root;
             self.dataset.test.extend(photos.into_iter().map(|photo| photo.into_test_image(root)));
             return Ok(());
@@ -172,13 +172,8 @@ fn good_photos(
                 meaning::Meaning { label: Some(Label::Bad), .. } => Reason::Defects,
                 _ => Reason::NoKind,
             };
-            leave_out(folder, reason, left_out)?;
+            leave_out(folder, reason, left_out);
         }
     }
     Ok(photos)
-}
-
-fn leave_out(folder: &Path, reason: Reason, left_out: &mut LeftOut) -> Result<(), DatasetError> {
-    left_out.add_photos(folder, images_below(folder, Wanted::All)?.0.len(), reason);
-    Ok(())
 }

@@ -112,7 +112,7 @@ impl Data {
         };
         decode = samples.apply(decode);
         readable.tell_depth(bits, notify)?;
-        let mut skipped = readable.skipped;
+        let mut skipped = dataset.left_out.not_listed() + readable.skipped;
         let mut split = dataset.split(DEFAULT_FRACTION, seed)?;
         let images = describe(&split, paths, &dataset.root, photos.as_deref())?;
         let description = DataDescription { folders, left_out, samples, ..images };
