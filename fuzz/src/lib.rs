@@ -11,7 +11,8 @@ macro_rules! parser {
     ($name:literal) => {
         libfuzzer_sys::fuzz_target!(|bytes: &[u8]| $crate::try_file($name, bytes));
         libfuzzer_sys::fuzz_mutator!(|bytes: &mut [u8], size: usize, max: usize, _seed: u32| {
-            $crate::repaired($name, bytes, libfuzzer_sys::fuzzer_mutate(bytes, size, max))
+            let size = libfuzzer_sys::fuzzer_mutate(bytes, size, max);
+            $crate::repaired($name, bytes, size)
         });
     };
 }
