@@ -1,6 +1,6 @@
 //! From which image score on a part is anomalous, and what that promises (`docs/decisions.md`).
 
-use crate::calibration::Calibration;
+use crate::calibration::{Calibration, MAX_CALIBRATION_IMAGES};
 use crate::error::Error;
 use efficientad_metrics::rate_upper_bound;
 use serde::{Deserialize, Serialize};
@@ -150,12 +150,19 @@ struct StoredThreshold {
 }
 
 impl TryFrom<StoredThreshold> for Threshold {
-    type Error = &'static str;
+    type Error = String;
 
+    /// Refuses what no calibration gives; what its counts promise would take as good as forever to compute.
     fn try_from(stored: StoredThreshold) -> Result<Self, Self::Error> {
         let StoredThreshold { value, basis, false_reject, images, above } = stored;
         if !value.is_finite() {
-            return Err("a threshold is a finite number");
+            return Err("a threshold is a finite number".to_owned());
+        }
+        if images > MAX_CALIBRATION_IMAGES || above > images {
+            return Err(format!(
+                "a threshold that {above} of {images} calibration images reach; there are at most \
+                 {MAX_CALIBRATION_IMAGES} images"
+            ));
         }
         Ok(Self::new(value, basis, false_reject, (above, images)))
     }
@@ -328,6 +335,24 @@ mod tests {
 
     fn rate(rate: f64) -> FalseRejectRate {
         FalseRejectRate::new(rate).unwrap()
+    }
+
+    #[test]
+    fn a_stored_threshold_counts_no_more_images_than_a_calibration_can_have() {
+        let stored = |above: usize, images: usize| {
+            let text = format!(
+                r#"{{"value":1.0,"basis":"given","false_reject":null,"images":{images},"above":{above}}}"#
+            );
+            serde_json::from_str::<Threshold>(&text).map(|threshold| threshold.bound)
+        };
+        for above in [0, 1, 7, 1_000, 50_000, 99_999, MAX_CALIBRATION_IMAGES] {
+            let bound = stored(above, MAX_CALIBRATION_IMAGES).unwrap();
+            assert!((0.0..=1.0).contains(&bound), "{above}: {bound}");
+        }
+        for (above, images) in [(0, MAX_CALIBRATION_IMAGES + 1), (5, 4), (0, 1 << 32)] {
+            let error = stored(above, images).unwrap_err().to_string();
+            assert!(error.contains("there are at most 100000 images"), "{error}");
+        }
     }
 
     #[test]

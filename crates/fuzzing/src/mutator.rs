@@ -58,7 +58,7 @@ const TEXT_NUMBERS: [&[u8]; 16] = [
 pub struct Mutator {
     seeds: Vec<Vec<u8>>,
     tokens: &'static [&'static [u8]],
-    repair: fn(&mut Vec<u8>),
+    repair: fn(&mut [u8]),
     seed: u64,
 }
 
@@ -76,7 +76,7 @@ const CHANGES: [Change; 13] = [
     },
     set_number,
     set_number,
-    nudge_number,
+    |_, rng, bytes| nudge_number(rng, bytes),
     set_text_number,
     |_, rng, bytes| bytes.truncate(rng.usize(..bytes.len())),
     |_, rng, bytes| drop(bytes.drain(chunk(rng, bytes.len()))),
@@ -183,7 +183,7 @@ fn set_number(_: &Mutator, rng: &mut Rng, bytes: &mut Vec<u8>) {
 }
 
 /// Adds a little to a number of 1, 2 or 4 bytes.
-fn nudge_number(_: &Mutator, rng: &mut Rng, bytes: &mut Vec<u8>) {
+fn nudge_number(rng: &mut Rng, bytes: &mut [u8]) {
     let size = 1 << rng.u32(..3);
     let at = place(rng, bytes.len());
     let Some(part) = bytes.get_mut(at..at + size) else { return };

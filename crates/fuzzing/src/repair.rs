@@ -10,7 +10,7 @@ const CHUNK_HEAD: usize = 8;
 const CHUNK_SUM: usize = 4;
 
 /// The checksums of PNG chunks.
-pub(crate) fn png(bytes: &mut Vec<u8>) {
+pub(crate) fn png(bytes: &mut [u8]) {
     let mut at = PNG_START;
     while let Some(length) = number::<4>(bytes, at).map(u32::from_be_bytes) {
         let data_end = at.saturating_add(CHUNK_HEAD).saturating_add(length as usize);
@@ -27,7 +27,7 @@ const SEAL: std::ops::Range<usize> = 35..99;
 
 /// The checksum of a model, checkpoint or teacher, and the length of its header: of a header that was changed, what
 /// follows begins at the same place as before.
-pub(crate) fn container(bytes: &mut Vec<u8>) {
+pub(crate) fn container(bytes: &mut [u8]) {
     let header_end = bytes.windows(3).rposition(|three| three == b"]}}").map(|at| {
         let end = at + 3;
         end + bytes[end..].iter().take_while(|&&byte| byte == b' ').count()
@@ -60,7 +60,7 @@ const LOCAL_EXTRA: usize = 28;
 const LOCAL_HEAD: usize = 30;
 
 /// The checksums of a zip archive's entries that are stored as they are.
-pub(crate) fn zip(bytes: &mut Vec<u8>) {
+pub(crate) fn zip(bytes: &mut [u8]) {
     let starts: Vec<usize> = (0..bytes.len().saturating_sub(CENTRAL_OFFSET + 4))
         .filter(|&at| bytes[at..].starts_with(CENTRAL))
         .collect();

@@ -11,7 +11,7 @@ pub struct Target {
     /// Files that changes begin with.
     pub seeds: fn() -> Vec<Vec<u8>>,
     /// Makes checksums and the like right again, so that changes get past them.
-    pub repair: fn(&mut Vec<u8>),
+    pub repair: fn(&mut [u8]),
     /// Parts of files of this kind, to be put anywhere.
     pub tokens: &'static [&'static [u8]],
     /// What it may take.
@@ -20,7 +20,7 @@ pub struct Target {
     pub tried_in_tests: u64,
 }
 
-/// How much memory a parser may take for a file, beside the file itself, as `SECURITY.md` states it.
+/// How much memory a parser may take for a file, beside the file itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
     /// Bytes whatever the file.
@@ -37,4 +37,4 @@ impl Memory {
 }
 
 /// For files without checksums.
-pub(crate) fn as_it_is(_: &mut Vec<u8>) {}
+pub(crate) fn as_it_is(_: &mut [u8]) {}

@@ -6,8 +6,6 @@
 //! Results depend on the instruction set (by rounding) and on nothing else: not on the number of
 //! threads and not on their timing.
 
-#![deny(clippy::undocumented_unsafe_blocks)]
-
 /// Lets the tests in here and those in `tests` share a module.
 #[cfg(test)]
 extern crate self as efficientad_kernels;

@@ -183,7 +183,7 @@ pub fn shared() -> &'static Shared {
         let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("program");
         let _ = fs::remove_dir_all(&root);
         let text = |name: &str| root.join(name).to_str().unwrap().to_owned();
-        (0..4).for_each(|seed| save(&part(seed), &text(&format!("cloth/train/good/{seed}.png"))));
+        (0..4).for_each(|n| save(&part(200 + n), &text(&format!("cloth/train/good/{n}.png"))));
         (0..2).for_each(|n| save(&part(50 + n), &text(&format!("cloth/test/good/{n}.png"))));
         for n in 0..2 {
             let (image, mask) = defective_part(60 + n);
