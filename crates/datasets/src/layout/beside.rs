@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use efficientad_images::{Limits, MaskKind, recognise_mask};
 
 use super::{GOOD, reserve};
-use crate::files::{Listing, Wanted, images_below, lower_stem, name, stem};
+use crate::files::{Listing, leave_out, lower_stem, name, stem};
 use crate::meaning::{self, Label};
-use crate::{Dataset, DatasetError, GroundTruth, Layout, LeftOut, Reason, TestImage};
+use crate::{Dataset, GroundTruth, Layout, LeftOut, Reason, TestImage};
 
 /// A photo, and what its mask says of it.
 pub(super) struct Photo {

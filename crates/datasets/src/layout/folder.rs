@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Doubt, Mixed};
-use crate::files::{Listing, Wanted, images_below, name, stem};
+use crate::files::{Listing, Wanted, images_below, leave_out, name, stem};
 use crate::meaning::{self, Label};
 use crate::{Dataset, DatasetError, Layout, Reason};
 

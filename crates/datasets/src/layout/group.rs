@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::files::{Listing, Wanted, images_below, lower_stem, name};
+use crate::files::{Listing, Wanted, images_below, leave_out, lower_stem, name};
 use crate::{DatasetError, LeftOut, Reason, meaning};
 
 /// Where MVTec 3D-AD keeps the photos, beside folders of depth maps (`xyz`) and masks (`gt`).

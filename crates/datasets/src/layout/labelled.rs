@@ -6,7 +6,7 @@ use super::group::groups;
 use super::masks::{Found, Masks};
 use super::reserve;
 use crate::error::Mixed;
-use crate::files::{Listing, Wanted, images_below, name, stem};
+use crate::files::{Listing, Wanted, images_below, leave_out, name, stem};
 use crate::meaning::{self, Label, Part};
 use crate::{Dataset, DatasetError, GroundTruth, Layout, Reason, TestImage};
 
