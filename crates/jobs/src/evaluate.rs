@@ -57,7 +57,7 @@ pub fn evaluate(
 ) -> Result<Evaluated, JobError> {
     let mut notify = Notifier::new(observe);
     let dataset = plan.dataset.open(Purpose::Evaluation)?;
-    notify.tell_taking(&dataset)?;
+    notify.tell_taking(&dataset, Purpose::Evaluation)?;
     let options = Options {
         decode: plan.reading.options_for(detector.info()),
         workers: detector.threads(),

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use efficientad::{DataDescription, EngineId, Error, RSquared};
-use efficientad_datasets::{Dataset, DatasetError, Layout, LeftOut, Taken};
+use efficientad_datasets::{Dataset, DatasetError, Layout, LeftOut, Purpose, Taken, TakenAs};
 use efficientad_evaluation::{DepthRemark, Failure};
 use efficientad_images::{ImageError, MaskKind};
 use efficientad_pretraining::Activity;
@@ -219,9 +219,20 @@ impl<'o, 'f, L> Notifier<'o, 'f, L> {
     ///
     /// # Errors
     /// As [`tell`](Self::tell).
-    pub(crate) fn tell_taking(&mut self, dataset: &Dataset) -> Result<(), JobError> {
+    pub(crate) fn tell_taking(
+        &mut self,
+        dataset: &Dataset,
+        purpose: Purpose,
+    ) -> Result<(), JobError> {
         self.tell_left_out(&dataset.left_out)?;
-        self.tell(Event::Taking { layout: Some(dataset.layout), taken: &dataset.taken() })
+        let mut taken = dataset.taken();
+        if purpose == Purpose::Evaluation {
+            taken.retain(|it| !matches!(it.taken_as, TakenAs::Training | TakenAs::Validation));
+        }
+        if taken.is_empty() {
+            return Ok(());
+        }
+        self.tell(Event::Taking { layout: Some(dataset.layout), taken: &taken })
     }
 
     /// Tells which files are not taken for photos, if there are any.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use efficientad::{Imported, ImportedNetworks, InspectionEngine, Model, Samples, Teacher};
-use efficientad_datasets::{DEFAULT_FRACTION, Dataset};
+use efficientad_datasets::{DEFAULT_FRACTION, Dataset, Purpose};
 
 use crate::error::JobError;
 use crate::event::{Notifier, Observer};
@@ -121,7 +121,7 @@ impl Photos {
         notify: &mut Notifier<'_, '_, MeanLosses>,
     ) -> Result<Self, JobError> {
         let mut dataset = Dataset::open(folder)?.trainable()?;
-        notify.tell_taking(&dataset)?;
+        notify.tell_taking(&dataset, Purpose::Training)?;
         let (decode, threads) = (plan.reading.options(), plan.engine.threads().count());
         let readable = Readable::take(&mut dataset, &decode, threads, notify)?;
         let (samples, bits) = readable.samples(&decode);

@@ -7,7 +7,7 @@ use std::process::Command;
 use efficientad_weights::load;
 use serde_json::{Value, json};
 
-use crate::fixture::{Run, STEPS, Sandbox, command, end, part, run, save, shared};
+use crate::fixture::{Run, STEPS, Sandbox, command, end, first_step, part, run, save, shared};
 use crate::schemas::assert_follows;
 use crate::weights::anomalib_model;
 
@@ -118,7 +118,7 @@ fn the_same_continuation_gives_the_same_bytes_stopped_or_not() {
     let arguments = [with_old(&new, &stopped), vec!["--json"]].concat();
     let mut child = command(&arguments).spawn().unwrap();
     let mut events = BufReader::new(child.stdout.take().unwrap()).lines();
-    let first: Value = serde_json::from_str(&events.next().unwrap().unwrap()).unwrap();
+    let first = first_step(&mut events);
     assert_eq!((&first["step"], &first["steps"]), (&json!(1), &json!(3)));
     assert!(
         Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success()
@@ -210,7 +210,7 @@ fn old_photos_must_be_those_that_the_model_was_trained_on() {
     let (new, out) = (new_photos(&sandbox, "new", 200, 3), sandbox.path("m"));
     let other = sandbox.good_photos("other", 4);
     let arguments = [&continuing(&new, &out)[..], &["--old", &other]].concat();
-    run(&arguments).refused(&format!(
+    run(&arguments).refused_after_notes(&format!(
         "{other}: the model was not trained on these photos as they are now; photos that it learned \
          from would calibrate it. Give the folder as it was at the training (no photo added, \
          removed, renamed or changed, and none held back by --validation), or leave out --old"
@@ -225,7 +225,7 @@ fn old_photos_in_the_new_folder_are_no_news() {
     let new = new_photos(&sandbox, "new", 200, 3);
     let (alone, grown) = (sandbox.path("alone.model"), sandbox.path("grown.model"));
     run(with_old(&new, &alone)).success();
-    (0..4).for_each(|seed| save(&part(seed), &sandbox.path(&format!("new/old{seed}.png"))));
+    (0..4).for_each(|n| save(&part(900 + n), &sandbox.path(&format!("new/old{n}.png"))));
     run(with_old(&new, &grown)).expect(0, &[&format!("{new}: 4 photos are among those of --old")]);
     assert!(fs::read(&alone).unwrap() == fs::read(&grown).unwrap());
     let good = format!("{}/train/good", shared().dataset);

@@ -176,6 +176,14 @@ pub fn training<'a>(dataset: &'a str, out: &'a str) -> Vec<&'a str> {
     vec!["train", dataset, "--out", out, "--steps", STEPS, "--seed", "7"]
 }
 
+/// What `train --json` prints of its first step; before that it says what it takes.
+#[track_caller]
+pub fn first_step(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Value {
+    let mut line = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    assert_eq!(line()["event"], "data");
+    line()
+}
+
 /// What all tests share, made by the first that asks.
 pub fn shared() -> &'static Shared {
     static SHARED: OnceLock<Shared> = OnceLock::new();
@@ -183,7 +191,7 @@ pub fn shared() -> &'static Shared {
         let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("program");
         let _ = fs::remove_dir_all(&root);
         let text = |name: &str| root.join(name).to_str().unwrap().to_owned();
-        (0..4).for_each(|n| save(&part(200 + n), &text(&format!("cloth/train/good/{n}.png"))));
+        (0..4).for_each(|n| save(&part(900 + n), &text(&format!("cloth/train/good/{n}.png"))));
         (0..2).for_each(|n| save(&part(50 + n), &text(&format!("cloth/test/good/{n}.png"))));
         for n in 0..2 {
             let (image, mask) = defective_part(60 + n);

@@ -75,7 +75,8 @@ fn a_dry_run_only_says_what_would_be_taken() {
 
     let own = &shared().model;
     let printed = run(["eval", own, &parts, "--dry-run", "--json"]).json_lines();
-    assert_eq!(printed, [json!({"layout": "labelled", "taken": taken})]);
+    let to_test = &taken.as_array().unwrap()[1..];
+    assert_eq!(printed, [json!({"layout": "labelled", "taken": to_test})]);
     let printed = run(["predict", own, &parts, "--dry-run"]);
     assert_eq!(printed.stdout, "taking:\n  NG: 2 to judge\n  OK: 5 to judge\n");
     printed.expect(0, &["MASK: 2 photos (masks)"]);

@@ -182,6 +182,8 @@ fn files_that_are_no_photos_are_counted_by_kind() {
     let model = sandbox.path("m");
     train(&photos, &model, &[]).expect(0, &[told]);
     assert_eq!(run(["predict", &model, &photos, "--json"]).stderr, told);
+    // The model was not trained on these.
+    (0..3).for_each(|n| save(&part(500 + n), &format!("{photos}/{n}.png")));
     run(["calibrate", &model, &photos, "--out", &sandbox.path("m2")]).expect(0, &[told]);
     let log = sandbox.path("log");
     let watched =

@@ -8,9 +8,9 @@ use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::fixture::{Sandbox, command, end, part, run, save, shared, training};
+use crate::fixture::{Sandbox, command, end, first_step, part, run, save, shared, training};
 use crate::schemas::assert_follows;
 
 #[track_caller]
@@ -41,7 +41,9 @@ pub fn start<S: AsRef<OsStr>>(arguments: &[S]) -> Child {
 #[test]
 fn training_reports_what_it_does() {
     let events = &shared().events;
-    let step = &events[0];
+    let taken = json!({"folder": "train/good", "as": "training", "files": 4});
+    assert_eq!((&events[0]["event"], &events[0]["taken"][0]), (&"data".into(), &taken));
+    let step = &events[1];
     assert_eq!(
         (&step["event"], &step["step"], &step["steps"]),
         (&"step".into(), &1.into(), &3.into())
@@ -104,7 +106,7 @@ fn ctrl_c_saves_and_says_how_to_go_on() {
     arguments.push("--json");
     let mut child = start(&arguments);
     let mut events = BufReader::new(child.stdout.take().unwrap()).lines();
-    let first: Value = serde_json::from_str(&events.next().unwrap().unwrap()).unwrap();
+    let first = first_step(&mut events);
     assert_eq!(first["step"], 1);
     let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(interrupt.unwrap().success());

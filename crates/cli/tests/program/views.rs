@@ -1,11 +1,12 @@
 //! Tiles, letterboxes and regions of interest, from the command line to the verdict.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 
 use image::{GrayImage, Rgb};
 use serde_json::Value;
 
-use crate::fixture::{STEPS, Sandbox, command, end, part, run, save};
+use crate::fixture::{STEPS, Sandbox, command, end, first_step, part, run, save};
 
 /// A polygon over the left half of photos.
 const LEFT: &str = r#"{"unit":"fraction","polygons":[[[0,0],[0.5,0],[0.5,1],[0,1]]]}"#;
@@ -33,9 +34,7 @@ fn tiles_and_region_are_remembered_and_a_stopped_training_goes_on_alike() {
 
     let mut child = command(train(&photos, &stopped, &[&options[..], &["--json"]].concat()));
     let mut child = child.args(["--checkpoint-every", "1step"]).spawn().unwrap();
-    let mut first = String::new();
-    let mut events = std::io::BufReader::new(child.stdout.take().unwrap());
-    std::io::BufRead::read_line(&mut events, &mut first).unwrap();
+    first_step(&mut BufReader::new(child.stdout.take().unwrap()).lines());
     child.kill().unwrap();
     end(child);
     let resumed = ["train", &photos, "--out", &stopped, "--photos", "none", "--resume"];

@@ -98,13 +98,13 @@ impl Data {
     ) -> Result<Self, JobError> {
         let mut decode = paths.decode;
         let (mut dataset, photos) = list(paths, seed, notify)?;
-        let folders = folders(&dataset);
-        let left_out = dataset.left_out.below(&dataset.root).to_string();
         let old = paths.old.as_ref();
         let old = old.map(|old| OldPhotos::open(old, &decode, threads, notify)).transpose()?;
         if let Some(old) = &old {
             leave_out_known(&mut dataset, old, notify)?;
         }
+        let folders = folders(&dataset);
+        let left_out = dataset.left_out.below(&dataset.root).to_string();
         let readable = Readable::take(&mut dataset, &decode, threads, notify)?;
         let (samples, bits) = match paths.recognise_bits {
             true => readable.samples(&decode),
