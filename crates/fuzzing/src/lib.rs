@@ -2,7 +2,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`target`] | a parser: how it is called, with which files it begins, how much memory it may take |
+//! | [`mod@target`] | a parser: how it is called, with which files it begins, how much memory it may take |
 //! | [`targets()`] | all of them |
 //! | [`mutator`] | files with changes, each from its number |
 //! | [`trial`] | one file for one parser: what it does, in which time and memory |
