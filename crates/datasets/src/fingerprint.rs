@@ -1,7 +1,7 @@
 //! Naming the exact data a model was made from.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -68,6 +68,10 @@ pub fn file_fingerprint(path: &Path) -> Result<Fingerprint, DatasetError> {
 }
 
 fn content_hash(path: &Path) -> Result<[u8; 32], DatasetError> {
+    // A pipe would be waited for without end.
+    if !fs::metadata(path).map_err(DatasetError::io(path))?.is_file() {
+        return Err(DatasetError::malformed(path, "it is no file"));
+    }
     let mut file = File::open(path).map_err(DatasetError::io(path))?;
     let mut sum = Sha256::new();
     io::copy(&mut file, &mut sum).map_err(DatasetError::io(path))?;

@@ -152,3 +152,10 @@ fn procedural_photos_have_the_statistics_of_natural_ones() {
         assert!(variance.sqrt() > 0.03, "a photo without contrast: {}", variance.sqrt());
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_has_no_fingerprint_and_is_not_waited_for() {
+    let error = efficientad_datasets::file_fingerprint(std::path::Path::new("/dev/zero"));
+    assert!(error.unwrap_err().to_string().contains("it is no file"));
+}
