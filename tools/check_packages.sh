@@ -8,7 +8,8 @@ cd "$(dirname "$0")/.."
 
 limit=$((10 * 1024 * 1024))
 
-cargo package --workspace --locked --quiet "$@"
+# The crate that fuzzes is for no registry.
+cargo package --workspace --exclude efficientad-fuzzing --locked --quiet "$@"
 for package in target/package/*.crate; do
     size=$(stat -c %s "$package")
     echo "$(basename "$package"): $((size / 1024)) KiB"
