@@ -1,6 +1,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::meaning::{Label, Meaning};
+
 /// What is wrong with a data set, where, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -162,6 +164,19 @@ pub struct Mixed {
     pub masks: Vec<PathBuf>,
     /// Names say nothing of these.
     pub unclear: Vec<PathBuf>,
+}
+
+impl Mixed {
+    /// Adds a folder to those of its kind.
+    pub(crate) fn add(&mut self, meaning: Meaning, folder: PathBuf) {
+        let list = match (meaning.masks, meaning.label) {
+            (true, _) => &mut self.masks,
+            (false, Some(Label::Bad)) => &mut self.defects,
+            (false, Some(Label::Good)) => &mut self.good,
+            (false, None) => &mut self.unclear,
+        };
+        list.push(folder);
+    }
 }
 
 impl fmt::Display for Mixed {

@@ -6,6 +6,8 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use efficientad_files::{NotRegular, open_regular};
+
 use crate::{DatasetError, LeftOut, Reason, is_image, meaning};
 
 /// The most bytes that a data set's table or description may have: ten times VisA's table.
@@ -16,12 +18,8 @@ const MAX_TEXT: u64 = 16 << 20;
 /// # Errors
 /// The file can't be read, is no regular file, is larger than [`MAX_TEXT`], or no UTF-8.
 pub(crate) fn read_text(path: &Path) -> Result<String, DatasetError> {
-    let metadata = fs::metadata(path).map_err(DatasetError::io(path))?;
-    if !metadata.is_file() {
-        return Err(DatasetError::malformed(path, "it is no file".to_owned()));
-    }
     let mut text = String::new();
-    let file = File::open(path).map_err(DatasetError::io(path))?;
+    let file = open_file(path)?;
     file.take(MAX_TEXT + 1).read_to_string(&mut text).map_err(DatasetError::io(path))?;
     if text.len() as u64 > MAX_TEXT {
         let reason =
@@ -29,6 +27,30 @@ pub(crate) fn read_text(path: &Path) -> Result<String, DatasetError> {
         return Err(DatasetError::malformed(path, reason));
     }
     Ok(text)
+}
+
+/// Opens a file to be read; a pipe would be waited for without end.
+///
+/// # Errors
+/// It can't be opened, or is no regular file.
+pub(crate) fn open_file(path: &Path) -> Result<File, DatasetError> {
+    open_regular(path).map_err(|error| {
+        if error.get_ref().is_some_and(|cause| cause.is::<NotRegular>()) {
+            DatasetError::malformed(path, "it is no file")
+        } else {
+            DatasetError::io(path)(error)
+        }
+    })
+}
+
+/// The innermost folder that holds all of `folders`, which have neither links nor `..` in them.
+pub fn common_folder<'a>(folders: impl IntoIterator<Item = &'a PathBuf>) -> PathBuf {
+    let mut folders = folders.into_iter();
+    let first = folders.next().cloned().unwrap_or_default();
+    folders.fold(first, |common, folder| {
+        let shared = common.components().zip(folder.components()).take_while(|(a, b)| a == b);
+        shared.map(|(component, _)| component).collect()
+    })
 }
 
 /// Folders that systems and programs make by themselves: thumbnails, waste, what an archive says of its files.

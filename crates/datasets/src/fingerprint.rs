@@ -1,14 +1,13 @@
 //! Naming the exact data a model was made from.
 
 use std::fmt;
-use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use crate::DatasetError;
-use crate::files::relative_name;
+use crate::files::{open_file, relative_name};
 
 /// A SHA-256 over files; displayed as 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,11 +67,7 @@ pub fn file_fingerprint(path: &Path) -> Result<Fingerprint, DatasetError> {
 }
 
 fn content_hash(path: &Path) -> Result<[u8; 32], DatasetError> {
-    // A pipe would be waited for without end.
-    if !fs::metadata(path).map_err(DatasetError::io(path))?.is_file() {
-        return Err(DatasetError::malformed(path, "it is no file"));
-    }
-    let mut file = File::open(path).map_err(DatasetError::io(path))?;
+    let mut file = open_file(path)?;
     let mut sum = Sha256::new();
     io::copy(&mut file, &mut sum).map_err(DatasetError::io(path))?;
     Ok(sum.finalize().into())

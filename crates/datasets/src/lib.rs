@@ -28,7 +28,7 @@ mod taken;
 pub use dataset::{Dataset, DatasetSource, GroundTruth, Layout, Purpose, Stated, TestImage};
 pub use efficientad_images::{IMAGE_EXTENSIONS, is_image_extension as is_image};
 pub use error::{DatasetError, Doubt, Mixed};
-pub use files::{FoundImages, Wanted, find_images, is_system_folder};
+pub use files::{FoundImages, Wanted, common_folder, find_images, is_system_folder};
 pub use fingerprint::{Fingerprint, file_fingerprint, fingerprint, fingerprint_named};
 pub use left_out::{LeftOut, LeftOutFolder, Reason};
 pub use loco::{DefectSaturation, DefectsConfig, Region};

@@ -1,5 +1,7 @@
 //! What people mean by the names that they give to folders and photos.
 
+use std::path::Path;
+
 /// What a name says; most say nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Meaning {
@@ -100,6 +102,19 @@ pub(crate) fn of(name: &str) -> Meaning {
     };
     let masks = has(MASKS) || words.windows(2).any(|pair| pair == ["ground", "truth"]);
     Meaning { label, part, masks }
+}
+
+/// What the names on a way of folders say together: as in one name, bad outweighs good.
+pub(crate) fn of_way(way: &Path) -> Meaning {
+    let names = way.iter().map(|name| of(&name.to_string_lossy()));
+    names.fold(Meaning::default(), |all, name| Meaning {
+        label: match (all.label, name.label) {
+            (Some(Label::Bad), _) | (_, Some(Label::Bad)) => Some(Label::Bad),
+            (all, name) => all.or(name),
+        },
+        part: all.part.or(name.part),
+        masks: all.masks || name.masks,
+    })
 }
 
 fn label(words: &[String], whole: &str) -> Option<Label> {

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use efficientad_datasets::{DatasetError, FoundImages, LeftOut, Wanted, find_images};
+use efficientad_datasets::{
+    DatasetError, FoundImages, LeftOut, Wanted, common_folder, find_images,
+};
 
 /// A photo to be judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,16 +69,6 @@ fn root_of(path: &Path) -> PathBuf {
         _ => Path::new("."),
     };
     fs::canonicalize(folder).unwrap_or_default()
-}
-
-/// The innermost folder that holds all of `folders`.
-fn common_folder(folders: &[PathBuf]) -> PathBuf {
-    let mut folders = folders.iter();
-    let first = folders.next().cloned().unwrap_or_default();
-    folders.fold(first, |common, folder| {
-        let shared = common.components().zip(folder.components()).take_while(|(a, b)| a == b);
-        shared.map(|(component, _)| component).collect()
-    })
 }
 
 fn is_result(file: &Path, folder: &Path, results: Option<&Path>) -> bool {

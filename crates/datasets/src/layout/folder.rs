@@ -34,17 +34,7 @@ fn refuse_mixed_folders(root: &Path, photos: &[PathBuf]) -> Result<(), DatasetEr
     let folders: BTreeSet<&Path> = photos.iter().filter_map(|photo| photo.parent()).collect();
     for folder in folders {
         let below = folder.strip_prefix(root).unwrap_or(folder);
-        let meanings = || below.iter().map(|name| meaning::of(&name.to_string_lossy()));
-        let list = if meanings().any(|meaning| meaning.masks) {
-            &mut mixed.masks
-        } else if meanings().any(|meaning| meaning.label == Some(Label::Bad)) {
-            &mut mixed.defects
-        } else if meanings().any(|meaning| meaning.label == Some(Label::Good)) {
-            &mut mixed.good
-        } else {
-            &mut mixed.unclear
-        };
-        list.push(folder.to_owned());
+        mixed.add(meaning::of_way(below), folder.to_owned());
     }
     if mixed.defects.is_empty() && mixed.masks.is_empty() {
         return Ok(());

@@ -1,70 +1,56 @@
 //! Folders that say by their names what they hold: `OK` and `NG`, `normal` and `abnormal`, perhaps `MASK`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::group::groups;
 use super::masks::{Found, Masks};
 use super::reserve;
 use crate::error::Mixed;
 use crate::files::{Listing, Wanted, images_below, leave_out, name, stem};
-use crate::meaning::{self, Label, Part};
+use crate::meaning::{self, Part};
 use crate::{Dataset, DatasetError, GroundTruth, Layout, Reason, TestImage};
 
-/// What the folders of a folder hold, by their names.
-#[derive(Default)]
-pub(super) struct Labelled {
-    good: Vec<PathBuf>,
-    bad: Vec<PathBuf>,
-    masks: Vec<PathBuf>,
-    /// Names say nothing of these, but photos are in them.
-    unclear: Vec<PathBuf>,
-}
+/// What the folders of a folder hold, by their names; those with photos in them.
+pub(super) struct Labelled(Mixed);
 
 impl Labelled {
     /// Looks at the names of the folders in a folder.
     pub fn of(root: &Path, listing: &Listing) -> Self {
-        let mut labelled = Self::default();
+        let mut folders = Mixed { root: root.to_owned(), ..Mixed::default() };
         for folder in &listing.folders {
-            let meaning = meaning::of(&name(folder));
-            let list = match (meaning.masks, meaning.label) {
-                (true, _) => &mut labelled.masks,
-                (false, Some(Label::Good)) => &mut labelled.good,
-                (false, Some(Label::Bad)) => &mut labelled.bad,
-                (false, None) => &mut labelled.unclear,
-            };
             // What can't be listed may hold photos.
             if images_below(folder, Wanted::All).map_or(true, |(images, _)| !images.is_empty()) {
-                list.push(folder.clone());
+                folders.add(meaning::of(&name(folder)), folder.clone());
             }
         }
         if !listing.images.is_empty() {
-            labelled.unclear.push(root.to_owned());
+            folders.unclear.push(root.to_owned());
         }
-        labelled
+        Self(folders)
     }
 
     /// Whether names tell some photos from others.
     pub fn tells_apart(&self) -> bool {
-        !self.bad.is_empty()
-            || !self.masks.is_empty()
-            || (!self.good.is_empty() && !self.unclear.is_empty())
+        let Mixed { good, defects, masks, unclear, .. } = &self.0;
+        !defects.is_empty() || !masks.is_empty() || (!good.is_empty() && !unclear.is_empty())
     }
 
     /// # Errors
     /// The names leave open what some of the photos show.
-    pub fn open(mut self, root: &Path, listing: Listing) -> Result<Dataset, DatasetError> {
+    pub fn open(self, root: &Path, listing: Listing) -> Result<Dataset, DatasetError> {
+        let Self(mut folders) = self;
         // Photos beside a folder of defects alone are the good ones.
         let beside_defects =
-            self.good.is_empty() && self.masks.is_empty() && self.unclear == [root];
+            folders.good.is_empty() && folders.masks.is_empty() && folders.unclear == [root];
         if beside_defects {
-            self.good = std::mem::take(&mut self.unclear);
+            folders.good = std::mem::take(&mut folders.unclear);
         }
-        if !self.unclear.is_empty() || self.bad.is_empty() {
-            return Err(DatasetError::Mixed(Box::new(self.mixed(root))));
+        if !folders.unclear.is_empty() || folders.defects.is_empty() {
+            return Err(DatasetError::Mixed(Box::new(folders)));
         }
         let mut dataset = Dataset::empty(root, Layout::Labelled);
         dataset.left_out = listing.left_out;
-        for folder in &self.good {
+        for folder in &folders.good {
             if folder == root {
                 dataset.train.extend_from_slice(&listing.images);
                 continue;
@@ -82,18 +68,13 @@ impl Labelled {
                 }
             }
         }
-        let masks = Masks::read(&self.masks, &mut dataset.left_out)?;
-        for folder in &self.bad {
+        let masks = Masks::read(&folders.masks, &mut dataset.left_out)?;
+        for folder in &folders.defects {
             add_defects(&mut dataset, folder, &masks)?;
         }
         masks.note_unused(&mut dataset);
         reserve(&mut dataset);
         Ok(dataset)
-    }
-
-    fn mixed(self, root: &Path) -> Mixed {
-        let Self { good, bad, masks, unclear } = self;
-        Mixed { root: root.to_owned(), good, defects: bad, masks, unclear }
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::labelled::add_defects;
 use super::masks::Masks;
 use super::{GOOD, sorted};
-use crate::files::{Wanted, images_below};
+use crate::files::{Wanted, common_folder, images_below};
 use crate::{Dataset, DatasetError, GroundTruth, Layout, Purpose, Stated, TestImage};
 
 pub(crate) fn open(stated: &Stated, purpose: Purpose) -> Result<Dataset, DatasetError> {
@@ -43,15 +43,6 @@ fn existing(folders: &[PathBuf]) -> Result<Vec<PathBuf>, DatasetError> {
         found.ok_or_else(|| DatasetError::MissingFolder(folder.clone()))
     };
     folders.iter().map(canonical).collect()
-}
-
-/// The innermost folder that holds all of `folders`.
-fn common_folder<'a>(mut folders: impl Iterator<Item = &'a PathBuf>) -> PathBuf {
-    let first = folders.next().cloned().unwrap_or_default();
-    folders.fold(first, |common, folder| {
-        let shared = common.components().zip(folder.components()).take_while(|(a, b)| a == b);
-        shared.map(|(component, _)| component).collect()
-    })
 }
 
 /// # Errors
