@@ -152,6 +152,22 @@ pub(crate) fn images_below(
     Ok((images, left_out))
 }
 
+/// Whether there is an image in or below a folder; one that can't be listed may hold some.
+pub(crate) fn may_hold_images(folder: &Path) -> bool {
+    let mut open = vec![folder.to_owned()];
+    while let Some(next) = open.pop() {
+        match Listing::read(&next) {
+            Ok(listing) if !listing.images.is_empty() => return true,
+            Ok(listing) => {
+                open.extend(listing.folders.into_iter().filter(|folder| !folder.is_symlink()));
+            }
+            Err(_) if next == folder => return true,
+            Err(_) => {}
+        }
+    }
+    false
+}
+
 /// Notes that the images in and below a folder are not taken.
 pub(crate) fn leave_out(folder: &Path, reason: Reason, left_out: &mut LeftOut) {
     match images_below(folder, Wanted::All) {

@@ -47,15 +47,34 @@ pub fn fingerprint<'a>(
 pub fn fingerprint_named<'a>(
     files: impl IntoIterator<Item = (String, &'a Path)>,
 ) -> Result<Fingerprint, DatasetError> {
-    let mut named: Vec<(String, &Path)> = files.into_iter().collect();
-    named.sort_unstable();
+    let read = |(name, path)| Ok((name, path, file_fingerprint(path)?));
+    Ok(of_contents(files.into_iter().map(read).collect::<Result<_, DatasetError>>()?))
+}
+
+/// The [`fingerprint`] of files, and the [`file_fingerprint`] of each, in their order: each is read once.
+///
+/// # Errors
+/// A file can't be read.
+pub fn fingerprints(
+    root: &Path,
+    files: &[PathBuf],
+) -> Result<(Fingerprint, Vec<Fingerprint>), DatasetError> {
+    let of_each = files.iter().map(|path| file_fingerprint(path)).collect::<Result<Vec<_>, _>>()?;
+    let named = files.iter().zip(&of_each);
+    let named = named.map(|(path, &content)| (relative_name(root, path), path.as_path(), content));
+    Ok((of_contents(named.collect()), of_each))
+}
+
+/// Of files, each with its name, its path and the fingerprint of its content.
+fn of_contents(mut files: Vec<(String, &Path, Fingerprint)>) -> Fingerprint {
+    files.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
     let mut sum = Sha256::new();
-    for (name, path) in named {
+    for (name, _, Fingerprint(content)) in files {
         sum.update((name.len() as u64).to_le_bytes());
         sum.update(name.as_bytes());
-        sum.update(content_hash(path)?);
+        sum.update(content);
     }
-    Ok(Fingerprint(sum.finalize().into()))
+    Fingerprint(sum.finalize().into())
 }
 
 /// The SHA-256 of one file's content, as `sha256sum` prints it.
@@ -63,12 +82,8 @@ pub fn fingerprint_named<'a>(
 /// # Errors
 /// The file can't be read.
 pub fn file_fingerprint(path: &Path) -> Result<Fingerprint, DatasetError> {
-    content_hash(path).map(Fingerprint)
-}
-
-fn content_hash(path: &Path) -> Result<[u8; 32], DatasetError> {
     let mut file = open_file(path)?;
     let mut sum = Sha256::new();
     io::copy(&mut file, &mut sum).map_err(DatasetError::io(path))?;
-    Ok(sum.finalize().into())
+    Ok(Fingerprint(sum.finalize().into()))
 }

@@ -29,7 +29,9 @@ pub use dataset::{Dataset, DatasetSource, GroundTruth, Layout, Purpose, Stated, 
 pub use efficientad_images::{IMAGE_EXTENSIONS, is_image_extension as is_image};
 pub use error::{DatasetError, Doubt, Mixed};
 pub use files::{FoundImages, Wanted, common_folder, find_images, is_system_folder};
-pub use fingerprint::{Fingerprint, file_fingerprint, fingerprint, fingerprint_named};
+pub use fingerprint::{
+    Fingerprint, file_fingerprint, fingerprint, fingerprint_named, fingerprints,
+};
 pub use left_out::{LeftOut, LeftOutFolder, Reason};
 pub use loco::{DefectSaturation, DefectsConfig, Region};
 pub use random::SplitMix64;

@@ -6,7 +6,7 @@ use super::group::groups;
 use super::masks::{Found, Masks};
 use super::reserve;
 use crate::error::Mixed;
-use crate::files::{Listing, Wanted, images_below, leave_out, name, stem};
+use crate::files::{Listing, leave_out, may_hold_images, name, stem};
 use crate::meaning::{self, Part};
 use crate::{Dataset, DatasetError, GroundTruth, Layout, Reason, TestImage};
 
@@ -18,8 +18,7 @@ impl Labelled {
     pub fn of(root: &Path, listing: &Listing) -> Self {
         let mut folders = Mixed { root: root.to_owned(), ..Mixed::default() };
         for folder in &listing.folders {
-            // What can't be listed may hold photos.
-            if images_below(folder, Wanted::All).map_or(true, |(images, _)| !images.is_empty()) {
+            if may_hold_images(folder) {
                 folders.add(meaning::of(&name(folder)), folder.clone());
             }
         }

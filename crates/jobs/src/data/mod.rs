@@ -12,7 +12,8 @@ use std::sync::Arc;
 use efficientad::{DataDescription, OldImages, PhotoFolder, PhotoSource, Samples, TrainingData};
 use efficientad_datasets::photos::Photos;
 use efficientad_datasets::{
-    DEFAULT_FRACTION, Dataset, DatasetSource, Purpose, Split, Taken, file_fingerprint, fingerprint,
+    DEFAULT_FRACTION, Dataset, DatasetSource, Fingerprint, Purpose, Split, Taken, fingerprint,
+    fingerprints,
 };
 use efficientad_images::DecodeOptions;
 
@@ -189,13 +190,17 @@ fn describe(
     photos: Option<&PenaltyPhotos>,
 ) -> Result<DataDescription, JobError> {
     let validation_root = paths.validation.as_deref().unwrap_or(root);
+    let (fingerprint, of_each) = split_fingerprints(split, root, validation_root)?;
+    let mut train_files: Vec<String> = of_each.iter().map(Fingerprint::short).collect();
+    // In an order that tells nothing of the files'.
+    train_files.sort_unstable();
     Ok(DataDescription {
-        fingerprint: split_fingerprint(split, root, validation_root)?,
+        fingerprint,
         train_images: split.train.len(),
         validation_images: split.validation.len(),
         photos: photos.map_or_else(|| "none".to_owned(), PenaltyPhotos::description),
         orientation: paths.decode.orientation,
-        train_files: short_fingerprints(&split.train)?,
+        train_files,
         ..DataDescription::default()
     })
 }
@@ -210,28 +215,17 @@ fn folders(dataset: &Dataset) -> Vec<PhotoFolder> {
     dataset.taken().into_iter().map(folder).collect()
 }
 
-/// What tells each of these files from others, in an order that tells nothing of theirs.
-///
-/// # Errors
-/// When a file can't be read.
-fn short_fingerprints(files: &[PathBuf]) -> Result<Vec<String>, JobError> {
-    let short = |file: &PathBuf| Ok(file_fingerprint(file)?.short());
-    let mut fingerprints = files.iter().map(short).collect::<Result<Vec<_>, JobError>>()?;
-    fingerprints.sort_unstable();
-    Ok(fingerprints)
-}
-
 /// The fingerprint has two parts, for the training images and for those held back: the same images
-/// split otherwise are other data.
+/// split otherwise are other data. Beside it, those of the training images' files.
 ///
 /// # Errors
 /// When a file can't be read.
-fn split_fingerprint(
+fn split_fingerprints(
     split: &Split,
     root: &Path,
     validation_root: &Path,
-) -> Result<String, JobError> {
-    let train = fingerprint(root, &split.train)?;
+) -> Result<(String, Vec<Fingerprint>), JobError> {
+    let (train, of_each) = fingerprints(root, &split.train)?;
     let validation = fingerprint(validation_root, &split.validation)?;
-    Ok(format!("{train}-{validation}"))
+    Ok((format!("{train}-{validation}"), of_each))
 }

@@ -7,7 +7,7 @@ use efficientad::{ModelInfo, OldImages};
 use efficientad_datasets::{DEFAULT_FRACTION, Dataset, Split, file_fingerprint};
 use efficientad_images::DecodeOptions;
 
-use super::split_fingerprint;
+use super::split_fingerprints;
 use crate::error::JobError;
 use crate::event::{Event, Notifier};
 use crate::meter::MeanLosses;
@@ -98,7 +98,7 @@ pub(crate) fn was_trained_on(dataset: &Dataset, model: &ModelInfo) -> Result<boo
 fn split_as_trained(dataset: &Dataset, model: &ModelInfo) -> Result<(Split, String), JobError> {
     for (seed, data) in model.trainings() {
         let split = dataset.split(DEFAULT_FRACTION, seed)?;
-        let fingerprint = split_fingerprint(&split, &dataset.root, &dataset.root)?;
+        let (fingerprint, _) = split_fingerprints(&split, &dataset.root, &dataset.root)?;
         if fingerprint == data.fingerprint {
             return Ok((split, fingerprint));
         }
