@@ -79,16 +79,26 @@ const UNLABELLED: &str = "private";
 const NOT: &[&str] = &["no", "non", "not", "without", "ohne", "kein", "keine", "nicht"];
 const FREE: &[&str] = &["free", "frei"];
 
-/// What `name` (without an extension) says.
+/// What a folder's name, or a word of a table, says.
 ///
-/// Words end at whatever is no letter and where a capital follows a small letter; case tells nothing
-/// else. A good and a bad word in one name make it bad: nothing is trained on that may be.
+/// Words end at whatever is neither letter nor digit, and where a capital follows a small letter; digits
+/// around a word, and case otherwise, tell nothing. A good and a bad word in one name make it bad: nothing
+/// is trained on that may be.
 pub(crate) fn of(name: &str) -> Meaning {
-    let words = words(name);
+    of_words(&separate_words(name).flat_map(split_at_capitals).collect::<Vec<_>>())
+}
+
+/// What a name says that a machine may have given, as those of photos and of a data set's own folder: as
+/// [`of`], but capitals end no word. `tmp4NGx` and `aBcNgX` say nothing.
+pub(crate) fn of_machine_name(name: &str) -> Meaning {
+    of_words(&separate_words(name).map(str::to_lowercase).collect::<Vec<_>>())
+}
+
+fn of_words(words: &[String]) -> Meaning {
     let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
     let whole = words.concat();
     let is_whole = |list: &[&str]| list.contains(&whole.as_str());
-    let label = label(&words, &whole);
+    let label = label(words, &whole);
     let part = if has(TEST) && words.iter().any(|word| word == UNLABELLED) {
         Some(Part::Unlabelled)
     } else if has(TRAIN) {
@@ -135,20 +145,25 @@ fn label(words: &[String], whole: &str) -> Option<Label> {
     said.reduce(|all, good| all && good).map(|good| if good { Label::Good } else { Label::Bad })
 }
 
-fn words(name: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
+/// The words of a name, without digits around them. What has digits within is no word.
+fn separate_words(name: &str) -> impl Iterator<Item = &str> {
+    let words = name.split(|letter: char| !letter.is_alphanumeric());
+    let words = words.map(|word| word.trim_matches(|letter: char| letter.is_numeric()));
+    words.filter(|word| !word.is_empty() && word.chars().all(char::is_alphabetic))
+}
+
+/// The parts of a word that begin with a capital after a small letter, in lower case.
+fn split_at_capitals(word: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
     let mut was_small = false;
-    for letter in name.chars() {
-        if !letter.is_alphabetic() || (was_small && letter.is_uppercase()) {
-            words.push(String::new());
+    for letter in word.chars() {
+        if was_small && letter.is_uppercase() {
+            parts.push(String::new());
         }
-        if letter.is_alphabetic() {
-            words.last_mut().into_iter().for_each(|word| word.extend(letter.to_lowercase()));
-        }
+        parts.last_mut().into_iter().for_each(|part| part.extend(letter.to_lowercase()));
         was_small = letter.is_lowercase();
     }
-    words.retain(|word| !word.is_empty());
-    words
+    parts
 }
 
 /// What follows a photo's name in the name of its mask.
@@ -219,6 +234,17 @@ mod tests {
             "okra",
         ] {
             assert_eq!(of(name), Meaning::default(), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_machines_gave_say_nothing_by_accident() {
+        for name in [".tmp4NGx", "aB3NG7x", "aBcNgX", "tmpabNG", "3ok9z", "kO7gt1"] {
+            assert_eq!(of_machine_name(name), Meaning::default(), "{name}");
+        }
+        assert_eq!(of("x3NG7").label, None);
+        for name in ["ng_01", "IMG NG12", "7-defect", "NG"] {
+            assert_eq!(of_machine_name(name).label, Some(Label::Bad), "{name}");
         }
     }
 

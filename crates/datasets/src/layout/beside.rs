@@ -57,7 +57,7 @@ pub(super) fn photos(folder: &Path, left_out: &mut LeftOut) -> Vec<Photo> {
             let mask = masks.get(&lower_stem(&path)).cloned();
             let anomalous = match &mask {
                 Some(mask) => !is_blank(mask),
-                None => meaning::of(&stem(&path)).label == Some(Label::Bad),
+                None => meaning::of_machine_name(&stem(&path)).label == Some(Label::Bad),
             };
             photos.push(Photo { path, anomalous, mask });
         }

@@ -44,13 +44,16 @@ fn refuse_mixed_folders(root: &Path, photos: &[PathBuf]) -> Result<(), DatasetEr
 
 /// The folder's own name, and those of the photos.
 fn refuse_doubtful_names(root: &Path, photos: &[PathBuf]) -> Result<(), DatasetError> {
-    let own = meaning::of(&name(root));
+    let own = meaning::of_machine_name(&name(root));
     if own.masks || own.label == Some(Label::Bad) {
         let doubt = if own.masks { Doubt::Masks } else { Doubt::Defects };
         return Err(DatasetError::DoubtfulFolder { folder: root.to_owned(), doubt });
     }
     for (doubt, is_doubtful) in [
-        (Doubt::Defects, (|stem| meaning::of(stem).label == Some(Label::Bad)) as fn(&str) -> bool),
+        (
+            Doubt::Defects,
+            (|stem| meaning::of_machine_name(stem).label == Some(Label::Bad)) as fn(&str) -> bool,
+        ),
         (Doubt::Masks, |stem| meaning::masked_photo(stem).is_some()),
     ] {
         let doubtful = || photos.iter().filter(|photo| is_doubtful(&stem(photo)));
