@@ -89,7 +89,9 @@ fn is_pending(path: &Path) -> bool {
 
 fn ranked_name(rank: usize, digits: usize, image: &JudgedImage) -> String {
     let stem = image.path.file_stem().unwrap_or_default().to_string_lossy();
-    let mut name = format!("{rank:0digits$}_{:.DECIMALS$}_{}_{stem}", image.score, image.kind);
+    // Kinds are paths of folders, or whatever a table says: none may lead to another folder.
+    let kind = image.kind.replace(['/', '\\', '\0'], "-");
+    let mut name = format!("{rank:0digits$}_{:.DECIMALS$}_{kind}_{stem}", image.score);
     name.truncate(name.floor_char_boundary(MAX_NAME - ".png".len()));
     name + ".png"
 }
@@ -154,6 +156,17 @@ mod tests {
         let expected = ["1_12.5000_crack_1.png", "2_0.2500_big_dent_2.png", "3_-0.0200_good_0.png"];
         assert_eq!(names(&folder), expected);
         assert_eq!(fs::read(folder.join(expected[0])).unwrap(), b"crack");
+    }
+
+    #[test]
+    fn no_kind_leads_out_of_the_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("overlays");
+        let images = [image("a.png", "Bad/scratch", 2.0), image("b.png", "x/../../..\\y\0", 1.0)];
+        rank(&folder, &images);
+        let expected = ["1_2.0000_Bad-scratch_a.png", "2_1.0000_x-..-..-..-y-_b.png"];
+        assert_eq!(names(&folder), expected);
+        assert_eq!(names(root.path()), ["overlays"]);
     }
 
     #[test]
