@@ -14,6 +14,13 @@ use efficientad_images::{Limits, Orientation};
 use efficientad_jobs::{Interval, PhotosFrom, Reading};
 use efficientad_pretraining::{Augmentation, Preprocessing, Preset};
 
+// Headings of options. Each option names its own: `next_help_heading` would also stand above what follows.
+const READING: &str = "How photos are read (docs/photos.md)";
+const STATED: &str = "Folders whose names don't tell (instead of DATASET)";
+const BACKBONE: &str = "What the backbone reads (give --preset, or --mean and --std)";
+const SEEN: &str = "What the networks see";
+const REGION: &str = "Region of interest";
+
 /// Longest settle time of `watch`.
 const MAX_SETTLE: Duration = Duration::from_secs(3600);
 
@@ -163,18 +170,17 @@ pub struct TrainingEngineArgs {
 
 /// How images are decoded.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "How photos are read (docs/photos.md)")]
 pub struct DecodeArgs {
     /// Which way up photos stand [default: stored; with a model: as it was trained].
-    #[arg(long, value_name = "WAY")]
+    #[arg(help_heading = READING, long, value_name = "WAY")]
     pub orientation: Option<OrientationArg>,
     /// How many of their 16 bits photos use, whose camera delivers 10, 12 or 14; 16 for all
     /// [default: as `train` and `import` find out from the photos; with a model: as it was trained].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    #[arg(help_heading = READING, long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     pub bits: Option<u8>,
     /// The values of floating point TIFF that are black and white, as 0..1 or 0,1; photos with others
     /// are refused [default: such photos are refused; with a model: as it was trained].
-    #[arg(long, value_name = "LOW..HIGH", value_parser = parse_range, allow_hyphen_values = true)]
+    #[arg(help_heading = READING, long, value_name = "LOW..HIGH", value_parser = parse_range, allow_hyphen_values = true)]
     pub range: Option<(f32, f32)>,
     #[command(flatten)]
     pub limits: LimitArgs,
@@ -184,10 +190,10 @@ pub struct DecodeArgs {
 #[derive(Debug, Clone, Copy, Args)]
 pub struct LimitArgs {
     /// Most megapixels of a photo; memory grows with it [default: 134.2].
-    #[arg(long, value_name = "MEGAPIXELS", value_parser = parse_megapixels)]
+    #[arg(help_heading = READING, long, value_name = "MEGAPIXELS", value_parser = parse_megapixels)]
     pub max_pixels: Option<u64>,
     /// Most pixels along a side of a photo [default: 65535].
-    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(help_heading = READING, long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_side: Option<u32>,
 }
 
@@ -250,16 +256,15 @@ pub struct DatasetArgs {
 
 /// Folders whose meaning is told, instead of a data set.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Folders whose names don't tell (instead of DATASET)")]
 pub struct StatedArgs {
     /// Folder of photos of good parts, with all below it; as often as needed.
-    #[arg(long, value_name = "DIR", conflicts_with = "dataset")]
+    #[arg(help_heading = STATED, long, value_name = "DIR", conflicts_with = "dataset")]
     pub good: Vec<PathBuf>,
     /// Folder of photos of defects; its subfolders are kinds of them. They are never trained on.
-    #[arg(long, value_name = "DIR", conflicts_with = "dataset")]
+    #[arg(help_heading = STATED, long, value_name = "DIR", conflicts_with = "dataset")]
     pub defects: Vec<PathBuf>,
     /// Folder of masks of the defects, named like the photos.
-    #[arg(long, value_name = "DIR", requires = "defects")]
+    #[arg(help_heading = STATED, long, value_name = "DIR", requires = "defects")]
     pub masks: Vec<PathBuf>,
 }
 
@@ -438,22 +443,21 @@ pub struct PretrainArgs {
 
 /// How pixels become the backbone's input.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "What the backbone reads (give --preset, or --mean and --std)")]
 pub struct PreprocessingArgs {
     /// What networks of a family were trained with: `torchvision` (0 to 1, less ImageNet's mean, by
     /// its deviation), `tf-slim` (−1 to 1), `efficientnet-lite` ((x − 127) / 128), or `none` (0 to 1,
     /// for networks that normalise their input themselves). The wrong one spoils the teacher.
-    #[arg(long, value_name = "NAME", required_unless_present_all = ["mean", "std"],
+    #[arg(help_heading = BACKBONE, long, value_name = "NAME", required_unless_present_all = ["mean", "std"],
         conflicts_with_all = ["mean", "std", "range"])]
     pub preset: Option<Preset>,
     /// Subtracted from red, green and blue.
-    #[arg(long, value_name = "R,G,B", value_parser = parse_three, requires = "std")]
+    #[arg(help_heading = BACKBONE, long, value_name = "R,G,B", value_parser = parse_three, requires = "std")]
     pub mean: Option<[f32; 3]>,
     /// What red, green and blue are divided by after that.
-    #[arg(long, value_name = "R,G,B", value_parser = parse_deviations, requires = "mean")]
+    #[arg(help_heading = BACKBONE, long, value_name = "R,G,B", value_parser = parse_deviations, requires = "mean")]
     pub std: Option<[f32; 3]>,
     /// White before the mean is subtracted: 1 or 255 [default: 1].
-    #[arg(long, value_name = "WHITE", value_parser = parse_positive, requires = "mean")]
+    #[arg(help_heading = BACKBONE, long, value_name = "WHITE", value_parser = parse_positive, requires = "mean")]
     pub range: Option<f32>,
 }
 
@@ -536,33 +540,31 @@ impl RecipeName {
 
 /// How photos are shown to the networks.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "What the networks see")]
 pub struct ViewArgs {
     /// Keep the proportions of photos and pad them, instead of stretching them to the input.
-    #[arg(long, conflicts_with = "tile")]
+    #[arg(help_heading = SEEN, long, conflicts_with = "tile")]
     pub letterbox: bool,
     /// Look at photos in overlapping tiles of N×N pixels, for defects too small to survive the
     /// resizing of whole photos. The time of an inspection grows with the number of tiles.
-    #[arg(long, value_name = "N")]
+    #[arg(help_heading = SEEN, long, value_name = "N")]
     pub tile: Option<u32>,
     /// Pixels of the photo that neighbouring tiles share [default: what is 64 pixels of the input].
-    #[arg(long, value_name = "N", requires = "tile")]
+    #[arg(help_heading = SEEN, long, value_name = "N", requires = "tile")]
     pub overlap: Option<u32>,
 }
 
 /// Which part of photos is inspected.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Region of interest")]
 pub struct RegionArgs {
     /// Inspect only this part of photos: an image of the photos' shape, white where to inspect, or
     /// JSON: {"unit": "pixels", "polygons": [[[x, y], [x, y], [x, y]]]}, unit pixels or fraction.
     ///
     /// Nothing outside has any influence on training, scores or verdicts. All photos must have the
     /// same shape. The region is kept in the model.
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = REGION, long, value_name = "FILE")]
     pub region: Option<PathBuf>,
     /// Don't inspect this part of photos: a file as for --region.
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = REGION, long, value_name = "FILE")]
     pub exclude: Option<PathBuf>,
 }
 
@@ -958,6 +960,25 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_heading_stands_above_its_own_options_alone() {
+        for command in Cli::command().get_subcommands() {
+            for arg in command.get_arguments() {
+                let name = arg.get_id().as_str();
+                let expected = match name {
+                    "orientation" | "bits" | "max_pixels" | "max_side" => Some(READING),
+                    "letterbox" | "tile" | "overlap" => Some(SEEN),
+                    "region" | "exclude" => Some(REGION),
+                    "preset" | "mean" | "std" => Some(BACKBONE),
+                    "masks" => Some(STATED),
+                    "out" | "dry_run" | "steps" | "validation" | "json" | "quiet" => None,
+                    _ => continue,
+                };
+                assert_eq!(arg.get_help_heading(), expected, "{} {name}", command.get_name());
+            }
+        }
     }
 
     #[test]
