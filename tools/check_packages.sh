@@ -8,6 +8,12 @@ cd "$(dirname "$0")/.."
 
 limit=$((10 * 1024 * 1024))
 
+# To build each package from the others, cargo makes a registry of them, and keeps what it unpacks from there in its home by
+# name and version alone: a second run would build against the packages of the first.
+forget_unpacked() { rm -rf "${CARGO_HOME:-$HOME/.cargo}"/registry/{src,cache}/-*/efficientad*-[0-9]*; }
+forget_unpacked
+trap forget_unpacked EXIT
+
 # The crate that fuzzes is for no registry.
 cargo package --workspace --exclude efficientad-fuzzing --locked --quiet "$@"
 for package in target/package/*.crate; do
