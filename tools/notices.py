@@ -22,7 +22,9 @@ CHOICE = ["MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "Apache-2.0", "M
 # How files with the text of a licence are called; the first that is there is taken.
 FILES = {
     "MIT": ["LICENSE-MIT*", "LICENSE_MIT*", "license-mit*", "LICENSE.MIT*", "*.MIT"],
-    "Apache-2.0": ["LICENSE-APACHE*", "LICENSE_APACHE*", "license-apache*"],
+    "Apache-2.0": ["LICENSE-APACHE*", "LICENSE_APACHE*", "license-apache*", "LICENSE-BoringSSL"],
+    "BSD-3-Clause": ["LICENSE-WHATWG"],
+    "ISC": ["LICENSE-other-bits"],
     "Zlib": ["LICENSE-ZLIB*", "LICENSE-Zlib*"],
     "Unicode-3.0": ["LICENSE-UNICODE*"],
 }

@@ -1,5 +1,7 @@
 //! What is typed: commands, options and their help.
 
+#[cfg(feature = "server")]
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,6 +22,10 @@ const STATED: &str = "Folders whose names don't tell (instead of DATASET)";
 const BACKBONE: &str = "What the backbone reads (give --preset, or --mean and --std)";
 const SEEN: &str = "What the networks see";
 const REGION: &str = "Region of interest";
+#[cfg(feature = "server")]
+const GUARD: &str = "Who is let in (anybody of this machine, unless more is said)";
+#[cfg(feature = "server")]
+const MOST: &str = "What is taken at most";
 
 /// Longest settle time of `watch`.
 const MAX_SETTLE: Duration = Duration::from_secs(3600);
@@ -59,6 +65,9 @@ pub enum Command {
     Predict(PredictArgs),
     /// Judge photos as they arrive in a folder, each exactly once, and log the verdicts.
     Watch(WatchArgs),
+    /// Judge photos that programs send over HTTP.
+    #[cfg(feature = "server")]
+    Serve(ServeArgs),
     /// Judge a data set's test images and measure how well that works.
     Eval(EvalArgs),
     /// Take a model's threshold from other photos of good parts, without training it again.
@@ -677,6 +686,91 @@ pub struct WatchArgs {
     pub engine: EngineArgs,
 }
 
+/// Options of `serve`.
+#[cfg(feature = "server")]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Photos come in as `curl --data-binary @part.jpg http://127.0.0.1:8080/api/models/NAME/inspect` sends them, or \
+by the Open Inference Protocol, as clients of Triton and KServe do. docs/server.md tells all; the server \
+describes itself at /openapi.json.
+
+Only this machine is listened to by default. To be reached by others, the server needs tokens or \
+certificates of clients. A token file has a line NAME ROLE TOKEN for each client; an operator has photos \
+judged, an engineer loads and unloads models, too, and an auditor reads.
+
+Ctrl-C and SIGTERM end the program once requests in progress are answered, with exit code 0.
+
+Examples:
+  efficientad serve --models /srv/models
+  efficientad serve --models /srv/models --listen 0.0.0.0:8443 --token tokens --tls-cert cert.pem --tls-key key.pem")]
+pub struct ServeArgs {
+    /// Folder of models: the file part.model is called part. A file that changes is taken at once.
+    #[arg(long, value_name = "DIR")]
+    pub models: PathBuf,
+    /// Address and port to listen to; port 0 is any that is free.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    #[command(flatten)]
+    pub guard: GuardArgs,
+    #[command(flatten)]
+    pub limits: ServeLimitArgs,
+    /// Write the log as lines of JSON.
+    #[arg(long)]
+    pub log_json: bool,
+    #[command(flatten)]
+    pub decode: DecodeArgs,
+    #[command(flatten)]
+    pub engine: EngineArgs,
+}
+
+/// Who is let in.
+#[cfg(feature = "server")]
+#[derive(Debug, Args)]
+pub struct GuardArgs {
+    /// File of tokens, one of which every request must have (Authorization: Bearer TOKEN).
+    #[arg(help_heading = GUARD, long, value_name = "FILE")]
+    pub token: Option<PathBuf>,
+    /// Certificate of the server, with those that vouch for it (PEM): connections are encrypted.
+    #[arg(help_heading = GUARD, long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of the certificate (PEM).
+    #[arg(help_heading = GUARD, long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Certificates that vouch for clients (PEM): only clients with such a certificate are let in.
+    #[arg(help_heading = GUARD, long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_client_ca: Option<PathBuf>,
+    /// Let in anybody who can reach the address.
+    #[arg(help_heading = GUARD, long)]
+    pub insecure: bool,
+}
+
+/// What the server takes at most.
+#[cfg(feature = "server")]
+#[derive(Debug, Args)]
+pub struct ServeLimitArgs {
+    /// Models in memory; the one that was not used for longest makes room for another.
+    #[arg(help_heading = MOST, long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_models: u16,
+    /// Photos that wait for a thread; requests beyond are answered by 503.
+    #[arg(help_heading = MOST, long, value_name = "N", default_value_t = 64)]
+    pub queue: u16,
+    /// Size of a request's body, in MiB.
+    #[arg(help_heading = MOST, long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_body: u16,
+    /// Memory of all bodies together, and of the pictures and maps that are asked for, in MiB.
+    #[arg(help_heading = MOST, long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..1 << 20))]
+    pub memory: u32,
+    /// Connections at once; others wait.
+    #[arg(help_heading = MOST, long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_connections: u16,
+    /// Seconds in which the body of a request must have come.
+    #[arg(help_heading = MOST, long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..))]
+    pub body_time: u16,
+    /// Seconds in which the head of a request must have come, and for which a connection may be idle.
+    #[arg(help_heading = MOST, long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
+    pub idle_time: u16,
+}
+
 /// The threshold of the verdicts.
 #[derive(Debug, Args)]
 pub struct ThresholdArgs {
@@ -973,6 +1067,8 @@ mod tests {
                     "region" | "exclude" => Some(REGION),
                     "preset" | "mean" | "std" => Some(BACKBONE),
                     "masks" => Some(STATED),
+                    "token" | "insecure" => Some(GUARD),
+                    "queue" | "memory" => Some(MOST),
                     "out" | "dry_run" | "steps" | "validation" | "json" | "quiet" => None,
                     _ => continue,
                 };

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `args` | commands, options and their help |
 //! | `train`, `pretrain` | options as plans of a job; what is shown of it |
-//! | `predict`, `watch`, `eval`, `calibrate`, `info`, `import`, `export`, `bench` | one command each |
+//! | `predict`, `watch`, `serve`, `eval`, `calibrate`, `info`, `import`, `export`, `bench` | one command each |
 //! | `interrupt`, `resuming` | Ctrl-C; how to go on from a checkpoint |
 //! | `taking`, `progress`, `output`, `remarks`, `wording`, `table` | what is shown, errors by their options, exit codes |
 //! | `detector`, `engine`, `machine` | the model to judge with; what runs it; threads, instructions and memory |
@@ -26,6 +26,8 @@ mod pretrain;
 mod progress;
 mod remarks;
 mod resuming;
+#[cfg(feature = "server")]
+mod serve;
 mod table;
 mod taking;
 mod train;
@@ -59,6 +61,8 @@ fn run(command: Command) -> Result<Status> {
         Command::Pretrain(args) => pretrain::run(args),
         Command::Predict(args) => predict::run(args),
         Command::Watch(args) => watch::run(args),
+        #[cfg(feature = "server")]
+        Command::Serve(args) => serve::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Calibrate(args) => calibrate::run(args),
         Command::Info(args) => info::run(&args),

@@ -1,6 +1,7 @@
 //! Anomaly maps out, as 32-bit float TIFF: the form that the evaluation scripts of MVTec AD and
 //! MVTec LOCO read.
 
+use std::io::Cursor;
 use std::path::Path;
 
 use tiff::TiffError;
@@ -27,4 +28,17 @@ pub fn save_float_tiff(path: impl AsRef<Path>, map: MapView<'_>) -> Result<(), P
         TiffError::IoError(source) => PictureError::Write { path: path.to_owned(), source },
         error => PictureError::Encode { path: path.to_owned(), reason: error.to_string() },
     })
+}
+
+/// The map as the bytes of such a file: those that [`save_float_tiff`] writes.
+///
+/// # Errors
+/// [`PictureError::Unencodable`]: there are no pixels, or the map takes more than 4 GiB.
+pub fn encode_float_tiff(map: MapView<'_>) -> Result<Vec<u8>, PictureError> {
+    let (width, height) = map.dimensions();
+    let mut bytes = Cursor::new(Vec::new());
+    TiffEncoder::new(&mut bytes)
+        .and_then(|mut tiff| tiff.write_image::<Gray32Float>(width, height, map.values()))
+        .map_err(|error| PictureError::Unencodable { reason: error.to_string() })?;
+    Ok(bytes.into_inner())
 }

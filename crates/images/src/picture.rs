@@ -1,4 +1,4 @@
-//! PNG files out, and small JPEGs to be put into other files.
+//! PNG files out, and PNGs and JPEGs in memory.
 
 use std::path::Path;
 
@@ -24,6 +24,19 @@ pub fn save_png(path: impl AsRef<Path>, picture: &RgbImage) -> Result<(), Pictur
         image::ImageError::IoError(source) => PictureError::Write { path: path.to_owned(), source },
         error => PictureError::Encode { path: path.to_owned(), reason: error.to_string() },
     })
+}
+
+/// A picture as the bytes of an 8-bit RGB PNG file: those that [`save_png`] writes.
+///
+/// # Errors
+/// [`PictureError::Unencodable`]: there are no pixels.
+pub fn encode_png(picture: &RgbImage) -> Result<Vec<u8>, PictureError> {
+    let mut bytes = Vec::new();
+    let (width, height) = picture.dimensions();
+    PngEncoder::new(&mut bytes)
+        .write_image(picture, width, height, ExtendedColorType::Rgb8)
+        .map_err(|error| PictureError::Unencodable { reason: error.to_string() })?;
+    Ok(bytes)
 }
 
 /// A picture as the bytes of a JPEG file; `quality` is 1 to 100.

@@ -1,0 +1,48 @@
+//! Judging photos over HTTP.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `serving` | connections: limits, time limits, encryption, a graceful end |
+//! | `routes` | the one table of all that can be asked, and who may |
+//! | `call`, `answer`, [`refusal`](self) | a request, its answer, and why it may have none |
+//! | `api` | plain requests: photos in, verdicts out |
+//! | `v2` | the Open Inference Protocol |
+//! | `openapi`, `page` | what describes the server to programs and to people |
+//! | `models` | models of a folder, in memory as long as they are used |
+//! | `pool`, `inspecting` | a bounded queue of photos, and the threads that inspect them |
+//! | `verdicts` | the one place that every verdict passes |
+//! | `access`, `tls` | tokens with roles, names, certificates |
+//! | `budget`, `shares` | how much memory requests take together, and how much one client may take |
+//! | `metrics` | what is measured |
+//!
+//! A server is bounded in all that clients can make large: connections, heads, bodies, photos in the
+//! queue, and the memory for all of these. What is beyond is refused by a status and a text that says
+//! what helps.
+
+mod access;
+mod answer;
+mod api;
+mod budget;
+mod call;
+mod inspecting;
+#[cfg(test)]
+mod malformed;
+mod metrics;
+mod models;
+mod openapi;
+mod options;
+mod page;
+mod pool;
+mod refusal;
+mod routes;
+mod server;
+mod serving;
+mod shares;
+mod tls;
+mod v2;
+mod verdicts;
+
+pub use access::TokenError;
+pub use options::{ServeOptions, ServerLimits};
+pub use server::{ServeError, Server};
+pub use tls::{TlsError, TlsFiles};

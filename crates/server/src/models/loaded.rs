@@ -1,0 +1,57 @@
+//! A model in memory.
+
+use std::sync::{Mutex, PoisonError};
+
+use efficientad::Detector;
+use efficientad_evaluation::{DepthCheck, heat_range};
+use efficientad_images::DecodeOptions;
+use efficientad_images::heatmap::ValueRange;
+
+use super::Stamp;
+use crate::refusal::with_options;
+
+/// Digits of a version.
+const VERSION_DIGITS: usize = 16;
+
+/// A model in memory, ready to inspect.
+pub(crate) struct Loaded {
+    pub name: String,
+    /// SHA-256 of its file, as `sha256sum` prints it.
+    pub sha256: String,
+    pub stamp: Stamp,
+    pub detector: Detector,
+    pub decode: DecodeOptions,
+    /// The colours of its overlays.
+    pub range: ValueRange,
+    /// What is to be said of its verdicts.
+    pub remark: Option<String>,
+    depth: Mutex<DepthCheck>,
+}
+
+impl Loaded {
+    pub(super) fn new(
+        name: String,
+        sha256: String,
+        stamp: Stamp,
+        detector: Detector,
+        decode: DecodeOptions,
+        remark: Option<String>,
+    ) -> Self {
+        let depth = Mutex::new(DepthCheck::new(decode.bits));
+        let range = heat_range(detector.threshold());
+        Self { name, sha256, stamp, detector, decode, range, remark, depth }
+    }
+
+    /// Names its content: the first digits of the hash.
+    pub(crate) fn version(&self) -> &str {
+        &self.sha256[..VERSION_DIGITS]
+    }
+
+    /// Tells in the log, once, if photos seem to have another depth than they are read as.
+    pub(crate) fn observe_depth(&self, used_bits: Option<u8>) {
+        let remark = self.depth.lock().unwrap_or_else(PoisonError::into_inner).observe(used_bits);
+        if let Some(remark) = remark {
+            tracing::warn!(model = self.name, "{}", with_options(&remark.to_string()));
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! A bounded queue of photos, and the threads that decode and inspect them.
+//!
+//! There is one queue for all models, and as many threads as the engine has: each takes a photo of
+//! its own and waits for no other, as in `predict`. A photo takes a *place* from being queued until
+//! its verdict is there; where there is none left, requests are refused at once instead of waiting.
+
+use std::collections::VecDeque;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::inspecting::{Inspected, Order, Photo};
+use crate::refusal::Refusal;
+use crate::shares::{Share, Shares};
+use crate::verdicts::Verdicts;
+
+/// Retry-After is no longer than this.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// The queue and its threads.
+pub(crate) struct Pool {
+    places: Arc<Semaphore>,
+    queue: Sender<Job>,
+    threads: usize,
+    capacity: usize,
+    shares: Shares,
+    mean: Arc<MeanTime>,
+}
+
+/// What came of a photo.
+pub(crate) type Outcome = Result<Inspected, Refusal>;
+
+struct Job {
+    photo: Photo,
+    order: Order,
+    answer: oneshot::Sender<Outcome>,
+    /// Given back when the photo has its verdict.
+    _place: OwnedSemaphorePermit,
+}
+
+impl Pool {
+    /// Starts `threads` threads behind a queue of `waiting` photos.
+    pub(crate) fn start(
+        threads: usize,
+        waiting: usize,
+        verdicts: &Arc<Verdicts>,
+    ) -> io::Result<Self> {
+        let (queue, jobs) = channel();
+        let jobs = Arc::new(Mutex::new(jobs));
+        let mean = Arc::new(MeanTime::default());
+        let threads = threads.max(1);
+        for number in 0..threads {
+            let (jobs, verdicts, mean) =
+                (Arc::clone(&jobs), Arc::clone(verdicts), Arc::clone(&mean));
+            thread::Builder::new()
+                .name(format!("inspect-{number}"))
+                .spawn(move || work(&jobs, &verdicts, &mean))?;
+        }
+        let capacity = threads + waiting;
+        let (places, shares) = (Arc::new(Semaphore::new(capacity)), Shares::new(capacity));
+        Ok(Self { places, queue, threads, capacity, shares, mean })
+    }
+
+    /// Photos that may be queued and inspected at once.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Photos that are queued or being inspected.
+    pub(crate) fn taken(&self) -> usize {
+        self.capacity - self.places.available_permits()
+    }
+
+    /// Inspects the photos of one request, and gives what came of each, in order.
+    ///
+    /// If there is no place for the first, the request is refused as a whole; the others wait for
+    /// one. Of a request at most twice as many photos as there are threads have a place at once.
+    pub(crate) async fn inspect(
+        &self,
+        photos: Vec<Photo>,
+        order: &Order,
+    ) -> Result<Vec<Outcome>, Refusal> {
+        let _share = self.share(order)?;
+        let mut outcomes = Vec::with_capacity(photos.len());
+        let mut pending = VecDeque::new();
+        for (index, photo) in photos.into_iter().enumerate() {
+            let place = if index == 0 { self.place_at_once()? } else { self.next_place().await? };
+            let (answer, outcome) = oneshot::channel();
+            let job = Job { photo, order: order.clone(), answer, _place: place };
+            self.queue.send(job).map_err(|_| Refusal::internal("no thread inspects any more"))?;
+            pending.push_back(outcome);
+            if pending.len() >= 2 * self.threads
+                && let Some(outcome) = pending.pop_front()
+            {
+                outcomes.push(received(outcome).await);
+            }
+        }
+        for outcome in pending {
+            outcomes.push(received(outcome).await);
+        }
+        Ok(outcomes)
+    }
+
+    /// One client among several leaves places to the others.
+    fn share(&self, order: &Order) -> Result<Option<Share>, Refusal> {
+        let Some(client) = &order.share_of else { return Ok(None) };
+        self.shares.take(client).map(Some).ok_or_else(|| Refusal {
+            retry_after: Some(self.wait()),
+            ..Refusal::new(
+                axum::http::StatusCode::TOO_MANY_REQUESTS,
+                "too_many_requests",
+                format!(
+                    "{client:?} has {} requests in progress, and the other clients are left the rest: \
+                     wait for answers before sending more",
+                    self.shares.most()
+                ),
+            )
+        })
+    }
+
+    fn place_at_once(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+            let message = format!(
+                "{} photos are queued or being inspected, which is all that the server takes: try again \
+                 later, or start it with a larger --queue",
+                self.capacity
+            );
+            Refusal::busy("queue_full", message, self.wait())
+        })
+    }
+
+    async fn next_place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        place.map_err(|_| Refusal::internal("the queue is closed"))
+    }
+
+    /// When about half of the photos that are queued now will have their verdicts.
+    fn wait(&self) -> Duration {
+        let photos = self.taken().div_ceil(2 * self.threads).max(1);
+        let wait = self.mean.get().saturating_mul(u32::try_from(photos).unwrap_or(u32::MAX));
+        wait.clamp(Duration::from_secs(1), LONGEST_WAIT)
+    }
+}
+
+async fn received(outcome: oneshot::Receiver<Outcome>) -> Outcome {
+    outcome.await.unwrap_or_else(|_| {
+        Err(Refusal::internal("the photo's inspection failed in a way that tells no cause"))
+    })
+}
+
+/// A thread's life: until the queue is dropped.
+fn work(jobs: &Mutex<Receiver<Job>>, verdicts: &Verdicts, mean: &MeanTime) {
+    loop {
+        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Job { photo, order, answer, _place }) = next else { return };
+        if answer.is_closed() {
+            // Nobody waits for it any more.
+            continue;
+        }
+        let begun = Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| order.inspect(photo, verdicts)));
+        mean.observe(begun.elapsed());
+        let outcome = outcome.unwrap_or_else(|_| {
+            tracing::error!(
+                model = order.model.name,
+                request = order.origin.request,
+                "a panic while inspecting"
+            );
+            Err(Refusal::internal("the inspection panicked: report it, with the photo if you may"))
+        });
+        drop(_place);
+        let _ = answer.send(outcome);
+    }
+}
+
+/// A running mean of what a photo takes a thread.
+#[derive(Default)]
+struct MeanTime(AtomicU64);
+
+impl MeanTime {
+    fn observe(&self, time: Duration) {
+        let now = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let step = |mean: u64| if mean == 0 { now } else { mean - mean / 8 + now / 8 };
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |mean| Some(step(mean)));
+    }
+
+    fn get(&self) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::Relaxed))
+    }
+}

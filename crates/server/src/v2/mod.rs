@@ -1,0 +1,78 @@
+//! The Open Inference Protocol, version 2, over HTTP: what clients of Triton and KServe speak.
+
+pub(crate) mod infer;
+mod outputs;
+pub(crate) mod repository;
+mod tensors;
+
+use axum::http::StatusCode;
+use serde_json::json;
+
+use crate::answer::{self, Answer, empty};
+use crate::call::Call;
+
+/// The server's name in its metadata.
+const NAME: &str = "efficientad";
+/// What models are run by, as clients may know it.
+pub(crate) const PLATFORM: &str = "efficientad";
+
+/// What the server is.
+pub(crate) async fn server(_: Call) -> Answer {
+    answer::json(&json!({
+        "name": NAME,
+        "version": env!("CARGO_PKG_VERSION"),
+        "extensions": ["binary_tensor_data", "model_repository"],
+    }))
+}
+
+/// Whether the server answers at all.
+pub(crate) async fn live(_: Call) -> Answer {
+    Ok(empty(StatusCode::OK))
+}
+
+/// Whether more requests are welcome.
+pub(crate) async fn ready(call: Call) -> Answer {
+    let is_ready = call.shared.is_ready();
+    Ok(empty(if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }))
+}
+
+/// What a model takes and gives. It is read if it is not in memory.
+pub(crate) async fn model(call: Call) -> Answer {
+    let model = call.model().await?;
+    let detector = &model.detector;
+    let mut outputs = vec![outputs::SCORE.metadata()];
+    if detector.threshold().is_some() {
+        outputs.push(outputs::ANOMALOUS.metadata());
+    }
+    if detector.calibration().is_some() {
+        outputs.push(outputs::P_VALUE.metadata());
+    }
+    outputs.extend([outputs::VERDICT.metadata(), outputs::MAP.metadata()]);
+    let failure = call.shared.models.describe(&model.name)?.failure;
+    answer::json(&json!({
+        "name": model.name,
+        "versions": [model.version()],
+        "platform": PLATFORM,
+        "inputs": [
+            { "name": tensors::IMAGE, "datatype": "BYTES", "shape": [-1] },
+            { "name": tensors::PIXELS, "datatype": "UINT8", "shape": [-1, -1, -1, 3] },
+        ],
+        "outputs": outputs,
+        "parameters": {
+            "sha256": model.sha256,
+            "threshold": detector.threshold(),
+            "engine": detector.engine().to_string(),
+            "remark": model.remark,
+            "failure": failure,
+        },
+    }))
+}
+
+/// Whether requests for a model are answered.
+pub(crate) async fn model_ready(call: Call) -> Answer {
+    let model = call.shared.models.describe(call.parameter("model"))?;
+    if let Some(loaded) = &model.loaded {
+        call.check_version(loaded.version())?;
+    }
+    Ok(empty(if model.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }))
+}
