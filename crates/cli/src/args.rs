@@ -707,6 +707,9 @@ pub struct ServeArgs {
     /// Folder of models: the file part.model is called part. A file that changes is taken at once.
     #[arg(long, value_name = "DIR")]
     pub models: PathBuf,
+    /// Folder for what people bring and make: photos, reports, the record of changes. The page at / works at it.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// Address and port to listen to; port 0 is any that is free.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,

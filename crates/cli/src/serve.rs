@@ -49,6 +49,7 @@ fn options(args: &ServeArgs) -> ServeOptions {
     let tls = tls_cert.clone().zip(tls_key.clone());
     ServeOptions {
         models: args.models.clone(),
+        data: args.data.clone(),
         listen: args.listen,
         tokens: token.clone(),
         tls: tls.map(|(certificate, key)| TlsFiles {

@@ -25,6 +25,7 @@ pub mod benchmark;
 mod calibration;
 mod channels;
 mod continuation;
+mod describer;
 mod detector;
 mod error;
 mod import;
@@ -48,6 +49,7 @@ pub use anomaly_map::AnomalyMap;
 pub use calibration::{Calibration, MAX_CALIBRATION_IMAGES, MapQuantiles, Quantiles};
 pub use channels::ChannelSums;
 pub use continuation::{Continuation, ContinuationRecipe, OldImages};
+pub use describer::Describer;
 pub use detector::{Arithmetic, Detector, Inspection};
 pub use efficientad_engine as engine;
 pub use efficientad_engine::{

@@ -55,7 +55,7 @@ impl Role {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Operator => "operator",
             Self::Engineer => "engineer",
@@ -136,6 +136,8 @@ pub(crate) struct Caller {
     pub name: Option<String>,
     /// Whether there are other names.
     pub is_one_of_several: bool,
+    /// What it may do; all if there are no tokens.
+    pub role: Option<Role>,
 }
 
 impl Access {
@@ -188,7 +190,11 @@ impl Access {
                 ),
             ));
         }
-        Ok(Caller { name: Some(client.name.clone()), is_one_of_several: clients.len() > 1 })
+        Ok(Caller {
+            name: Some(client.name.clone()),
+            is_one_of_several: clients.len() > 1,
+            role: Some(client.role),
+        })
     }
 
     /// A page of another site that has its name resolved to this machine sends its own name.

@@ -83,7 +83,7 @@ impl Call {
 
     /// What is asked of a model for this request's photos.
     pub(crate) fn order(&self, model: Arc<Loaded>, wanted: Wanted) -> Order {
-        let Caller { name, is_one_of_several } = self.caller.clone();
+        let Caller { name, is_one_of_several, .. } = self.caller.clone();
         Order {
             model,
             wanted,

@@ -7,7 +7,10 @@
 //! | `call`, `answer`, [`refusal`](self) | a request, its answer, and why it may have none |
 //! | `api` | plain requests: photos in, verdicts out |
 //! | `v2` | the Open Inference Protocol |
-//! | `openapi`, `page` | what describes the server to programs and to people |
+//! | `openapi` | what describes the server to programs |
+//! | `page` | the page for people: its files |
+//! | `desk`, `parts`, `jobs`, `decide`, `reports` | what the page works at: photos, jobs, thresholds, reports |
+//! | `feed` | what happens, as a stream of events |
 //! | `models` | models of a folder, in memory as long as they are used |
 //! | `pool`, `inspecting` | a bounded queue of photos, and the threads that inspect them |
 //! | `verdicts` | the one place that every verdict passes |
@@ -24,7 +27,11 @@ mod answer;
 mod api;
 mod budget;
 mod call;
+mod decide;
+mod desk;
+mod feed;
 mod inspecting;
+mod jobs;
 #[cfg(test)]
 mod malformed;
 mod metrics;
@@ -32,8 +39,10 @@ mod models;
 mod openapi;
 mod options;
 mod page;
+mod parts;
 mod pool;
 mod refusal;
+mod reports;
 mod routes;
 mod server;
 mod serving;

@@ -13,6 +13,9 @@ use crate::tls::TlsFiles;
 pub struct ServeOptions {
     /// The folder of models: each is a file `NAME.model`.
     pub models: PathBuf,
+    /// The folder of data that the page works at: photos, reports, the record of changes; `None` if
+    /// photos are judged and nothing else.
+    pub data: Option<PathBuf>,
     /// Where to listen; port 0 is any that is free.
     pub listen: SocketAddr,
     /// The file of tokens; `None` if none are asked for.

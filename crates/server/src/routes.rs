@@ -21,7 +21,7 @@ use crate::call::{Call, discard};
 use crate::openapi::Operation;
 use crate::refusal::Refusal;
 use crate::server::Shared;
-use crate::{api, openapi, page, v2};
+use crate::{api, decide, feed, jobs, openapi, page, parts, reports, v2};
 
 /// Most characters of an id that a client gives a request.
 const LONGEST_ID: usize = 64;
@@ -83,6 +83,29 @@ pub(crate) static ROUTES: &[Route] = &[
     route!(Get "/api/models", Read, api::models::list, openapi::models),
     route!(Get "/api/models/{model}", Read, api::models::show, openapi::model),
     route!(Post "/api/models/{model}/inspect", Inspect, api::inspect::inspect, openapi::inspect),
+    route!(Get "/page/{file}", Nothing, page::show, page::describe),
+    route!(Get "/api/session", Read, decide::session, page::describe),
+    route!(Get "/api/events", Read, feed::events, page::describe),
+    route!(Get "/api/line", Read, feed::line, page::describe),
+    route!(Get "/api/models/{model}/decision", Read, decide::show, page::describe),
+    route!(Post "/api/models/{model}/threshold", Manage, decide::set, page::describe),
+    route!(Get "/api/changes", Read, decide::changes, page::describe),
+    route!(Get "/api/parts", Read, parts::api::list, page::describe),
+    route!(Get "/api/parts/{part}", Read, parts::api::show, page::describe),
+    route!(Post "/api/parts/{part}/photos", Manage, parts::api::add, page::describe),
+    route!(Post "/api/parts/{part}/photos/{photo}/remove", Manage, parts::api::remove, page::describe),
+    route!(Post "/api/parts/{part}/marks/{mark}", Inspect, parts::api::mark, page::describe),
+    route!(Post "/api/parts/{part}/give-up", Manage, jobs::api::give_up, page::describe),
+    route!(Get "/api/data/folders", Read, parts::api::folders, page::describe),
+    route!(Get "/api/data/taking", Read, parts::api::taking, page::describe),
+    route!(Get "/api/data/picture", Read, parts::api::picture, page::describe),
+    route!(Get "/api/jobs", Read, jobs::api::list, page::describe),
+    route!(Post "/api/jobs", Manage, jobs::api::start, page::describe),
+    route!(Get "/api/jobs/{job}", Read, jobs::api::show, page::describe),
+    route!(Post "/api/jobs/{job}/stop", Manage, jobs::api::stop, page::describe),
+    route!(Get "/api/reports", Read, reports::list, page::describe),
+    route!(Post "/api/reports/{report}/open", Read, reports::open, page::describe),
+    route!(Get "/reports/{secret}", Nothing, reports::show, page::describe),
     route!(Get "/v2", Read, v2::server, openapi::v2_server),
     route!(Get "/v2/health/live", Nothing, v2::live, openapi::v2_live),
     route!(Get "/v2/health/ready", Nothing, v2::ready, openapi::v2_ready),

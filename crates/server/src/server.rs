@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use efficientad::InspectionEngine;
+use efficientad_record::RecordError;
 use rustls::ServerConfig;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -16,6 +17,8 @@ use tokio::time::sleep;
 
 use crate::access::{Access, TokenError};
 use crate::budget::Budget;
+use crate::desk::Desk;
+use crate::feed::Feed;
 use crate::metrics::{Metrics, Snapshot};
 use crate::models::{Models, Preparing};
 use crate::options::{ServeOptions, ServerLimits};
@@ -52,6 +55,17 @@ pub enum ServeError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// The folder of data can't be used.
+    #[error("{}: the folder of data cannot be used ({source}); check the path and its permissions", path.display())]
+    Data {
+        /// The folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The record of changes can't be used.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// The token file can't be used.
     #[error(transparent)]
     Tokens(#[from] TokenError),
@@ -82,6 +96,9 @@ pub(crate) struct Shared {
     pub budget: Budget,
     pub access: Access,
     pub metrics: Metrics,
+    pub feed: Feed,
+    /// What the page works at.
+    pub desk: Option<Desk>,
     pub limits: ServerLimits,
     /// Whether models are read that the server starts with.
     is_ready: AtomicBool,
@@ -93,6 +110,11 @@ impl Shared {
     /// Whether more requests are welcome.
     pub(crate) fn is_ready(&self) -> bool {
         self.is_ready.load(Ordering::Relaxed) && !self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    /// Whether the server ends.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
     }
 
     /// What is looked up when somebody asks for metrics.
@@ -133,11 +155,17 @@ impl Server {
         let tls = options.tls.as_ref().map(configure).transpose()?;
         let access = Access::new(options.tokens.as_deref(), listen)?;
         let threads = engine.threads().count();
+        let feed = Feed::default();
+        let desk = options.data.map(|data| {
+            let (models, engine) = (options.models.clone(), Arc::clone(&engine));
+            Desk::open(data, models, options.reading, engine, feed.clone())
+        });
+        let desk = desk.transpose()?;
         let preparing = Preparing { engine, reading: options.reading };
         let models = Models::new(options.models.clone(), limits.models, preparing)
             .map_err(|source| ServeError::Models { path: options.models, source })?;
         let metrics = Metrics::default();
-        let verdicts = Arc::new(Verdicts::new(metrics.clone()));
+        let verdicts = Arc::new(Verdicts::new(metrics.clone(), feed.clone()));
         let pool = Pool::start(threads, limits.queue, &verdicts).map_err(ServeError::Threads)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(CONNECTION_THREADS)
@@ -155,6 +183,8 @@ impl Server {
             budget: Budget::new(limits.memory),
             access,
             metrics,
+            feed,
+            desk,
             limits,
             is_ready: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
@@ -193,6 +223,7 @@ impl Server {
             let limits = &shared.limits;
             serve(listener, tls, router(Arc::clone(&shared)), limits, stop).await;
         });
+        shared.desk.iter().for_each(|desk| desk.jobs.end());
         // Nothing is left that would be worth to wait for.
         runtime.shutdown_background();
     }

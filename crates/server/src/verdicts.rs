@@ -2,6 +2,7 @@
 
 use efficientad_evaluation::Verdict;
 
+use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::models::Loaded;
 
@@ -29,17 +30,19 @@ pub(crate) struct Passing<'a> {
 /// before the client has its answer.
 pub(crate) struct Verdicts {
     metrics: Metrics,
+    feed: Feed,
 }
 
 impl Verdicts {
-    pub(crate) fn new(metrics: Metrics) -> Self {
-        Self { metrics }
+    pub(crate) fn new(metrics: Metrics, feed: Feed) -> Self {
+        Self { metrics, feed }
     }
 
     /// Takes a verdict, in the thread that inspected.
     pub(crate) fn pass(&self, passing: &Passing<'_>) {
         let Passing { origin, model, name, verdict, seconds } = passing;
         self.metrics.judged(&model.name, verdict, *seconds);
+        self.feed.judged(passing);
         tracing::debug!(
             request = origin.request,
             client = origin.client,

@@ -233,6 +233,12 @@ impl Model {
         Ok(())
     }
 
+    /// Takes a threshold that was chosen by other means than the calibration scores, which tell what it
+    /// promises.
+    pub fn set_threshold(&mut self, value: f32) {
+        self.info.threshold = Some(Threshold::given(value, self.calibration.as_ref()));
+    }
+
     /// Its networks, layer by layer: copies of all weights.
     pub fn networks(&self) -> ExportedNetworks {
         ExportedNetworks::of(&self.networks.networks())

@@ -1,0 +1,204 @@
+//! What happens, for those who watch: verdicts and jobs, as events of a stream (server-sent events).
+
+use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, Response};
+use bytes::Bytes;
+use efficientad_stream::drift::{Alarm, DriftTest};
+use futures_util::stream::unfold;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::sync::broadcast::{Receiver, Sender, channel, error::RecvError};
+use tokio::time::timeout;
+
+use crate::answer::{self, Answer};
+use crate::call::Call;
+use crate::desk::lock;
+use crate::models::Loaded;
+use crate::server::Shared;
+use crate::verdicts::Passing;
+
+/// Events that wait for a slow watcher; it is told when it missed some.
+const WAITING: usize = 256;
+/// Verdicts and rejects that are remembered.
+const LAST: usize = 50;
+/// How often a watcher hears something, and how soon it is told that the server ends.
+const BEAT: Duration = Duration::from_secs(1);
+/// Share of defective parts that is no drift.
+const DEFECT_RATE: f64 = 0.05;
+
+/// What happens. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Feed {
+    sender: Sender<Bytes>,
+    line: Arc<Mutex<Line>>,
+}
+
+/// What was judged since the server started.
+struct Line {
+    since: Timestamp,
+    models: HashMap<String, OfModel>,
+    last: VecDeque<Value>,
+    rejects: VecDeque<Value>,
+}
+
+/// What a model judged.
+#[derive(Serialize)]
+struct OfModel {
+    #[serde(skip)]
+    version: String,
+    judged: u64,
+    rejected: u64,
+    /// The last alarm of drift.
+    drift: Option<Alarm>,
+    /// Whether there is a test for drift.
+    watched: bool,
+    #[serde(skip)]
+    test: Option<DriftTest>,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        let line = Line {
+            since: Timestamp::now(),
+            models: HashMap::new(),
+            last: VecDeque::new(),
+            rejects: VecDeque::new(),
+        };
+        Self { sender: channel(WAITING).0, line: Arc::new(Mutex::new(line)) }
+    }
+}
+
+impl Feed {
+    /// Tells all watchers.
+    pub(crate) fn tell(&self, event: &str, data: &impl Serialize) {
+        // Nobody need watch.
+        if self.sender.receiver_count() > 0
+            && let Ok(data) = serde_json::to_string(data)
+        {
+            let _ = self.sender.send(format!("event: {event}\ndata: {data}\n\n").into());
+        }
+    }
+
+    /// Takes a verdict.
+    pub(crate) fn judged(&self, passing: &Passing<'_>) {
+        let Passing { origin, model, name, verdict, seconds } = passing;
+        let document = json!({
+            "time": Timestamp::now(),
+            "model": model.name,
+            "version": model.version(),
+            "name": name,
+            "client": origin.client,
+            "score": verdict.score,
+            "anomalous": verdict.anomalous,
+            "p_value": verdict.p_value,
+            "threshold": model.detector.threshold(),
+            "regions": verdict.region_count,
+            "seconds": seconds,
+        });
+        let mut line = lock(&self.line);
+        let of_model = line.of(model);
+        of_model.judged += 1;
+        of_model.rejected += u64::from(verdict.anomalous == Some(true));
+        if let Some(alarm) = of_model.test.as_mut().and_then(|test| test.observe(verdict.score)) {
+            tracing::warn!(model = model.name, ?alarm, "the scores are not those of calibration");
+            of_model.drift = Some(alarm);
+        }
+        let counts = json!(of_model);
+        if verdict.anomalous == Some(true) {
+            push(&mut line.rejects, document.clone());
+        }
+        push(&mut line.last, document.clone());
+        drop(line);
+        self.tell("verdict", &json!({ "verdict": document, "counts": counts }));
+    }
+
+    fn snapshot(&self) -> Value {
+        let line = lock(&self.line);
+        json!({
+            "since": line.since, "models": line.models, "last": line.last, "rejects": line.rejects,
+        })
+    }
+}
+
+impl Line {
+    fn of(&mut self, model: &Loaded) -> &mut OfModel {
+        let of_model = self.models.entry(model.name.clone()).or_insert_with(|| OfModel {
+            version: String::new(),
+            judged: 0,
+            rejected: 0,
+            drift: None,
+            watched: false,
+            test: None,
+        });
+        if of_model.version != model.version() {
+            // Another model, or another calibration: another test.
+            let scores = model.detector.calibration().map(|it| it.scores());
+            of_model.test = scores.and_then(|scores| DriftTest::new(scores, DEFECT_RATE));
+            of_model.watched = of_model.test.is_some();
+            of_model.drift = None;
+            model.version().clone_into(&mut of_model.version);
+        }
+        of_model
+    }
+}
+
+/// The last ones first.
+fn push(all: &mut VecDeque<Value>, one: Value) {
+    all.truncate(LAST - 1);
+    all.push_front(one);
+}
+
+/// What was judged since the server started.
+pub(crate) async fn line(call: Call) -> Answer {
+    answer::json(&call.shared.feed.snapshot())
+}
+
+/// All that happens from now on, until the client goes or the server ends.
+pub(crate) async fn events(call: Call) -> Answer {
+    let begin = Bytes::from_static(b"event: begun\ndata: {}\n\n");
+    let watcher = Watcher {
+        events: call.shared.feed.sender.subscribe(),
+        shared: Arc::clone(&call.shared),
+        first: Some(begin),
+    };
+    let stream = unfold(watcher, |mut watcher| async move {
+        Some((Ok::<_, Infallible>(watcher.next().await?), watcher))
+    });
+    let mut response = Response::new(Body::from_stream(stream));
+    let kind = HeaderValue::from_static("text/event-stream");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    Ok(response)
+}
+
+struct Watcher {
+    events: Receiver<Bytes>,
+    shared: Arc<Shared>,
+    first: Option<Bytes>,
+}
+
+impl Watcher {
+    /// The next event, or a sign of life; `None` once the server ends.
+    async fn next(&mut self) -> Option<Bytes> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        if self.shared.is_stopping() {
+            return None;
+        }
+        match timeout(BEAT, self.events.recv()).await {
+            Ok(Ok(event)) => Some(event),
+            Ok(Err(RecvError::Lagged(_))) => {
+                Some(Bytes::from_static(b"event: missed\ndata: {}\n\n"))
+            }
+            Ok(Err(RecvError::Closed)) => None,
+            Err(_) => Some(Bytes::from_static(b": alive\n\n")),
+        }
+    }
+}
