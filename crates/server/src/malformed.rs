@@ -78,6 +78,7 @@ fn server(folder: &Path) -> Server {
         tls: None,
         is_insecure: false,
         reading: Reading::default(),
+        defect_rate: 0.1,
         limits: ServerLimits {
             body: 1 << 16,
             memory: 1 << 20,

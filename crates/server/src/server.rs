@@ -133,7 +133,8 @@ impl Server {
         let tls = options.tls.as_ref().map(configure).transpose()?;
         let access = Access::new(options.tokens.as_deref(), listen)?;
         let threads = engine.threads().count();
-        let preparing = Preparing { engine, reading: options.reading };
+        let preparing =
+            Preparing { engine, reading: options.reading, defect_rate: options.defect_rate };
         let models = Models::new(options.models.clone(), limits.models, preparing)
             .map_err(|source| ServeError::Models { path: options.models, source })?;
         let metrics = Metrics::default();

@@ -40,6 +40,19 @@ impl Verdicts {
     pub(crate) fn pass(&self, passing: &Passing<'_>) {
         let Passing { origin, model, name, verdict, seconds } = passing;
         self.metrics.judged(&model.name, verdict, *seconds);
+        if let Some(alarm) = model.observe_score(verdict.score) {
+            self.metrics.drifted(&model.name, alarm.direction);
+            tracing::warn!(
+                model = model.name,
+                direction = ?alarm.direction,
+                level = alarm.level,
+                parts = alarm.parts,
+                beyond = alarm.beyond,
+                explained = alarm.explained,
+                "drift: scores are no longer those of calibration; look at the lamp, the camera and the \
+                 parts, or calibrate again"
+            );
+        }
         tracing::debug!(
             request = origin.request,
             client = origin.client,
