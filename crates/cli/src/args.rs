@@ -717,6 +717,9 @@ pub struct ServeArgs {
     pub guard: GuardArgs,
     #[command(flatten)]
     pub limits: ServeLimitArgs,
+    /// Largest share of defective parts that is no drift, from 0 to 1.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = parse_defect_rate)]
+    pub defect_rate: f64,
     /// Write the log as lines of JSON.
     #[arg(long)]
     pub log_json: bool,

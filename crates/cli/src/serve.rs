@@ -59,6 +59,7 @@ fn options(args: &ServeArgs) -> ServeOptions {
         }),
         is_insecure: *insecure,
         reading: args.decode.reading(),
+        defect_rate: args.defect_rate,
         limits: limits(&args.limits),
     }
 }

@@ -30,6 +30,13 @@ pub fn with_options(text: &str) -> String {
 }
 
 fn by_kind(error: &(dyn Error + 'static)) -> String {
+    #[cfg(feature = "server")]
+    if let Some(error @ efficientad_server::ServeError::Open(_)) = error.downcast_ref() {
+        let remedy = "give a token file or certificates of clients, listen to 127.0.0.1, or say that it is \
+                      to be insecure";
+        let options = "give --token or --tls-client-ca, listen to 127.0.0.1, or give --insecure";
+        return replaced(error, remedy, options);
+    }
     if let Some(error) = error.downcast_ref::<JobError>() {
         of_job(error)
     } else if let Some(error) = error.downcast_ref::<Box<JobError>>() {

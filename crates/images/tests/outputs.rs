@@ -4,11 +4,11 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use efficientad_images::float_tiff::save_float_tiff;
+use efficientad_images::float_tiff::{encode_float_tiff, save_float_tiff};
 use efficientad_images::heatmap::{
     ValueRange, color, mask_picture, outline, overlay, side_by_side,
 };
-use efficientad_images::picture::save_png;
+use efficientad_images::picture::{encode_png, save_png};
 use efficientad_images::{DecodeOptions, MapView, Mask, PictureError, RgbImage, load};
 use image::Rgb;
 
@@ -138,6 +138,8 @@ fn png_files_come_back_unchanged() {
     let back = load(&path, &DecodeOptions::default()).expect("readable");
     assert_eq!(back, picture);
     assert_eq!(names_in(folder.path()), ["picture.png"]);
+    assert!(encode_png(&picture).expect("encoded") == fs::read(&path).expect("a file"));
+    assert!(encode_png(&RgbImage::new(0, 3)).is_err());
 }
 
 #[test]
@@ -155,6 +157,7 @@ fn float_tiff_files_come_back_unchanged() {
         panic!("not 32-bit float");
     };
     assert_eq!(back, values);
+    assert!(encode_float_tiff(map).expect("encoded") == fs::read(&path).expect("a file"));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, Response};
 use bytes::Bytes;
-use efficientad_stream::drift::{Alarm, DriftTest};
+use efficientad_stream::drift::{Alarm, MIN_SCORES};
 use futures_util::stream::unfold;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -30,8 +30,6 @@ const WAITING: usize = 256;
 const LAST: usize = 50;
 /// How often a watcher hears something, and how soon it is told that the server ends.
 const BEAT: Duration = Duration::from_secs(1);
-/// Share of defective parts that is no drift.
-const DEFECT_RATE: f64 = 0.05;
 
 /// What happens. Clones share it.
 #[derive(Clone)]
@@ -59,8 +57,6 @@ struct OfModel {
     drift: Option<Alarm>,
     /// Whether there is a test for drift.
     watched: bool,
-    #[serde(skip)]
-    test: Option<DriftTest>,
 }
 
 impl Default for Feed {
@@ -86,8 +82,8 @@ impl Feed {
         }
     }
 
-    /// Takes a verdict.
-    pub(crate) fn judged(&self, passing: &Passing<'_>) {
+    /// Takes a verdict, and what the test for drift says of it.
+    pub(crate) fn judged(&self, passing: &Passing<'_>, alarm: Option<Alarm>) {
         let Passing { origin, model, name, verdict, seconds } = passing;
         let document = json!({
             "time": Timestamp::now(),
@@ -106,10 +102,7 @@ impl Feed {
         let of_model = line.of(model);
         of_model.judged += 1;
         of_model.rejected += u64::from(verdict.anomalous == Some(true));
-        if let Some(alarm) = of_model.test.as_mut().and_then(|test| test.observe(verdict.score)) {
-            tracing::warn!(model = model.name, ?alarm, "the scores are not those of calibration");
-            of_model.drift = Some(alarm);
-        }
+        of_model.drift = alarm.or(of_model.drift);
         let counts = json!(of_model);
         if verdict.anomalous == Some(true) {
             push(&mut line.rejects, document.clone());
@@ -135,13 +128,11 @@ impl Line {
             rejected: 0,
             drift: None,
             watched: false,
-            test: None,
         });
         if of_model.version != model.version() {
             // Another model, or another calibration: another test.
-            let scores = model.detector.calibration().map(|it| it.scores());
-            of_model.test = scores.and_then(|scores| DriftTest::new(scores, DEFECT_RATE));
-            of_model.watched = of_model.test.is_some();
+            let scores = model.detector.calibration().map(|it| it.scores().len());
+            of_model.watched = scores.is_some_and(|scores| scores >= MIN_SCORES);
             of_model.drift = None;
             model.version().clone_into(&mut of_model.version);
         }

@@ -73,11 +73,13 @@ fn server(folder: &Path) -> Server {
     std::fs::write(folder.join("broken.model"), b"no model").unwrap();
     let options = ServeOptions {
         models: folder.to_owned(),
+        data: Some(folder.to_owned()),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         tokens: None,
         tls: None,
         is_insecure: false,
         reading: Reading::default(),
+        defect_rate: 0.1,
         limits: ServerLimits {
             body: 1 << 16,
             memory: 1 << 20,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use efficientad_evaluation::Verdict;
+use efficientad_stream::drift::Direction;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -24,6 +25,7 @@ pub(crate) struct Metrics {
     photos: Family<Labels, Counter>,
     photo_seconds: Histograms,
     scores: Histograms,
+    alarms: Family<Labels, Counter>,
 }
 
 /// What is looked up when somebody asks.
@@ -44,6 +46,7 @@ impl Default for Metrics {
             photos: Family::default(),
             photo_seconds: Family::new_with_constructor(seconds),
             scores: Family::new_with_constructor(scores),
+            alarms: Family::default(),
         }
     }
 }
@@ -80,6 +83,16 @@ impl Metrics {
         self.scores.get_or_create(&labels).observe(verdict.score.into());
     }
 
+    /// Scores are no longer those of calibration.
+    pub(crate) fn drifted(&self, model: &str, direction: Direction) {
+        let direction = match direction {
+            Direction::Higher => "higher",
+            Direction::Lower => "lower",
+        };
+        let labels = vec![("model", model.to_owned()), ("direction", direction.to_owned())];
+        self.alarms.get_or_create(&labels).inc();
+    }
+
     /// A photo has none.
     pub(crate) fn failed(&self, model: &str) {
         self.count(model, "failed");
@@ -108,6 +121,7 @@ impl Metrics {
             self.photo_seconds.clone(),
         );
         registry.register("score", "Scores of photos", self.scores.clone());
+        registry.register("drift_alarms", "Alarms of drift", self.alarms.clone());
         let (taken, places) = snapshot.queue;
         let gauges = [
             ("queue_photos", "Photos queued or being inspected", taken),

@@ -26,6 +26,8 @@ pub struct ServeOptions {
     pub is_insecure: bool,
     /// What is said of how photos are read.
     pub reading: Reading,
+    /// Largest share of defective parts that is no drift, from 0 to below 1.
+    pub defect_rate: f64,
     /// What is refused as too much.
     pub limits: ServerLimits,
 }

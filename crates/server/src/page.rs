@@ -6,7 +6,6 @@ use bytes::Bytes;
 
 use crate::answer::{Answer, file};
 use crate::call::Call;
-use crate::openapi::{Operation, page};
 use crate::refusal::Refusal;
 
 /// What the page may do: run what this server gives it, show photos that it was given as bytes.
@@ -74,10 +73,6 @@ fn answer(name: &str) -> Answer {
         headers.insert(name, HeaderValue::from_static(value));
     }
     Ok(response)
-}
-
-pub(crate) fn describe() -> Operation {
-    page()
 }
 
 #[cfg(test)]

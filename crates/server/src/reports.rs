@@ -98,7 +98,7 @@ pub(crate) async fn list(call: Call) -> Answer {
 /// Gives a report an address.
 pub(crate) async fn open(call: Call) -> Answer {
     let address = call.desk()?.reports.address(call.parameter("report"))?;
-    answer::json_as(StatusCode::CREATED, &json!({ "address": address }))
+    answer::json(&json!({ "address": address }))
 }
 
 /// A report at its address.

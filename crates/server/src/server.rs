@@ -161,7 +161,8 @@ impl Server {
             Desk::open(data, models, options.reading, engine, feed.clone())
         });
         let desk = desk.transpose()?;
-        let preparing = Preparing { engine, reading: options.reading };
+        let preparing =
+            Preparing { engine, reading: options.reading, defect_rate: options.defect_rate };
         let models = Models::new(options.models.clone(), limits.models, preparing)
             .map_err(|source| ServeError::Models { path: options.models, source })?;
         let metrics = Metrics::default();

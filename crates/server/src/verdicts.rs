@@ -42,7 +42,21 @@ impl Verdicts {
     pub(crate) fn pass(&self, passing: &Passing<'_>) {
         let Passing { origin, model, name, verdict, seconds } = passing;
         self.metrics.judged(&model.name, verdict, *seconds);
-        self.feed.judged(passing);
+        let alarm = model.observe_score(verdict.score);
+        if let Some(alarm) = &alarm {
+            self.metrics.drifted(&model.name, alarm.direction);
+            tracing::warn!(
+                model = model.name,
+                direction = ?alarm.direction,
+                level = alarm.level,
+                parts = alarm.parts,
+                beyond = alarm.beyond,
+                explained = alarm.explained,
+                "drift: scores are no longer those of calibration; look at the lamp, the camera and the \
+                 parts, or calibrate again"
+            );
+        }
+        self.feed.judged(passing, alarm);
         tracing::debug!(
             request = origin.request,
             client = origin.client,

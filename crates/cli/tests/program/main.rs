@@ -19,6 +19,8 @@ mod pretraining;
 mod reading;
 mod report;
 mod schemas;
+#[cfg(feature = "server")]
+mod serving;
 mod training;
 mod unusual_files;
 mod views;

@@ -36,7 +36,7 @@ pub(crate) async fn start(mut call: Call) -> Answer {
         client = call.caller.name,
         "job taken"
     );
-    answer::json_as(StatusCode::ACCEPTED, &job.document(false))
+    answer::json(&job.document(false))
 }
 
 /// Has a job end as soon as what it did can be kept.

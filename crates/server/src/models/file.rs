@@ -102,7 +102,8 @@ fn prepare(
         .map_err(|error| unusable(error.to_string()))?;
     let remark = remark(&detector).map_err(|refusal| unusable(format!("{name}: {refusal}")))?;
     let decode = preparing.reading.options_for(detector.info());
-    Ok(Loaded::new(name, sha256, stamp, detector, decode, remark))
+    let said = (remark, preparing.defect_rate);
+    Ok(Loaded::new(name, sha256, stamp, detector, decode, said))
 }
 
 /// What is to be said of scores that are not the model's calibration scores' kind; an error if

@@ -2,10 +2,11 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use efficientad::Detector;
+use efficientad::{Calibration, Detector};
 use efficientad_evaluation::{DepthCheck, heat_range};
 use efficientad_images::DecodeOptions;
 use efficientad_images::heatmap::ValueRange;
+use efficientad_stream::drift::{Alarm, DriftTest};
 
 use super::Stamp;
 use crate::refusal::with_options;
@@ -26,6 +27,8 @@ pub(crate) struct Loaded {
     /// What is to be said of its verdicts.
     pub remark: Option<String>,
     depth: Mutex<DepthCheck>,
+    /// Whether scores still are those of calibration; `None` if there are too few of these.
+    drift: Mutex<Option<DriftTest>>,
 }
 
 impl Loaded {
@@ -35,16 +38,23 @@ impl Loaded {
         stamp: Stamp,
         detector: Detector,
         decode: DecodeOptions,
-        remark: Option<String>,
+        (remark, defect_rate): (Option<String>, f64),
     ) -> Self {
         let depth = Mutex::new(DepthCheck::new(decode.bits));
         let range = heat_range(detector.threshold());
-        Self { name, sha256, stamp, detector, decode, range, remark, depth }
+        let scores = detector.calibration().map_or(&[][..], Calibration::scores);
+        let drift = Mutex::new(DriftTest::new(scores, defect_rate));
+        Self { name, sha256, stamp, detector, decode, range, remark, depth, drift }
     }
 
     /// Names its content: the first digits of the hash.
     pub(crate) fn version(&self) -> &str {
         &self.sha256[..VERSION_DIGITS]
+    }
+
+    /// Takes the score of the next part, and tells if scores are no longer those of calibration.
+    pub(crate) fn observe_score(&self, score: f32) -> Option<Alarm> {
+        self.drift.lock().unwrap_or_else(PoisonError::into_inner).as_mut()?.observe(score)
     }
 
     /// Tells in the log, once, if photos seem to have another depth than they are read as.

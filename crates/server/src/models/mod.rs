@@ -25,6 +25,8 @@ use crate::refusal::Refusal;
 pub(crate) struct Preparing {
     pub engine: Arc<dyn InspectionEngine>,
     pub reading: Reading,
+    /// Largest share of defective parts that is no drift.
+    pub defect_rate: f64,
 }
 
 /// The models of a folder.

@@ -1,5 +1,6 @@
 //! The document that describes the server to programs (OpenAPI 3.1), made from the table of routes.
 
+pub(crate) mod desk;
 mod operations;
 mod schemas;
 
@@ -93,6 +94,10 @@ fn names(path: &str) -> impl Iterator<Item = &str> {
 fn path_parameter(name: &str) -> Value {
     let description = match name {
         "model" => "The name of a model: its file's, without the ending.",
+        "part" => "The name of a part, which is that of its model.",
+        "mark" => "good or defect.",
+        "photo" | "file" | "report" | "job" => "The name or number, as it is listed.",
+        "secret" => "What stands in the address of an opened report.",
         _ => "The first 16 digits of the SHA-256 of the model's file.",
     };
     json!({
@@ -117,6 +122,7 @@ fn refusal(status: u16, is_v2: bool) -> Value {
         406 => "The answer can't have this type.",
         408 => "The body took too long.",
         409 => "The model can't be used as it is.",
+        507 => "There is no room on the disk, or it can't be written to.",
         413 => "The body, the photo or the result is too large.",
         415 => "The photo has a format that is not read.",
         422 => "The photo is damaged, or has a shape that the model does not take.",

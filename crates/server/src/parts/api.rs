@@ -87,7 +87,7 @@ async fn keep(mut call: Call, shelf: Shelf) -> Answer {
         shelf = shelf.folder(),
         "photo taken"
     );
-    answer::json_as(StatusCode::CREATED, &kept)
+    answer::json(&kept)
 }
 
 /// Removes a photo that was to be trained on.

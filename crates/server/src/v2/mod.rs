@@ -5,16 +5,22 @@ mod outputs;
 pub(crate) mod repository;
 mod tensors;
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use serde_json::json;
 
 use crate::answer::{self, Answer, empty};
 use crate::call::Call;
+use crate::refusal::Refusal;
 
 /// The server's name in its metadata.
 const NAME: &str = "efficientad";
 /// What models are run by, as clients may know it.
 pub(crate) const PLATFORM: &str = "efficientad";
+
+/// When it is worth to ask again for what is not ready.
+const NOT_READY: Duration = Duration::from_secs(1);
 
 /// What the server is.
 pub(crate) async fn server(_: Call) -> Answer {
@@ -32,8 +38,11 @@ pub(crate) async fn live(_: Call) -> Answer {
 
 /// Whether more requests are welcome.
 pub(crate) async fn ready(call: Call) -> Answer {
-    let is_ready = call.shared.is_ready();
-    Ok(empty(if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }))
+    if call.shared.is_ready() {
+        return Ok(empty(StatusCode::OK));
+    }
+    let message = "the server reads its models, or ends: wait, or ask another one";
+    Err(Refusal::busy("not_ready", message, NOT_READY))
 }
 
 /// What a model takes and gives. It is read if it is not in memory.
@@ -74,5 +83,9 @@ pub(crate) async fn model_ready(call: Call) -> Answer {
     if let Some(loaded) = &model.loaded {
         call.check_version(loaded.version())?;
     }
-    Ok(empty(if model.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }))
+    if model.is_ready() {
+        return Ok(empty(StatusCode::OK));
+    }
+    let reason = model.failure.unwrap_or_else(|| "it was unloaded: load it".to_owned());
+    Err(Refusal::busy("model_not_ready", format!("{}: {reason}", model.name), NOT_READY))
 }
