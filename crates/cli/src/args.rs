@@ -772,7 +772,8 @@ pub struct ServeLimitArgs {
     /// Seconds in which the body of a request must have come.
     #[arg(help_heading = MOST, long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..))]
     pub body_time: u16,
-    /// Seconds in which the head of a request must have come, and for which a connection may be idle.
+    /// Seconds in which the head of a request must have come, for which a connection may be idle, and
+    /// for which a client may take nothing of an answer.
     #[arg(help_heading = MOST, long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
     pub idle_time: u16,
 }

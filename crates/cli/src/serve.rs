@@ -72,7 +72,7 @@ fn limits(args: &ServeLimitArgs) -> ServerLimits {
         memory: (args.memory as usize) << 20,
         connections: args.max_connections.into(),
         body_time: Duration::from_secs(args.body_time.into()),
-        head_time: Duration::from_secs(args.idle_time.into()),
+        idle_time: Duration::from_secs(args.idle_time.into()),
         ..ServerLimits::default()
     }
 }

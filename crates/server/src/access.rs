@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::uri::Authority;
@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq;
 use thiserror::Error;
 
 use crate::refusal::Refusal;
+use crate::stamp::Stamp;
 
 /// Most bytes of a token file.
 const MOST_BYTES: u64 = 1 << 20;
@@ -120,6 +121,8 @@ pub(crate) struct Access {
 struct TokenFile {
     path: PathBuf,
     clients: RwLock<Vec<Client>>,
+    /// Of the file that was read last, whether it could be used or not.
+    stamp: Mutex<Option<Stamp>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,21 +147,26 @@ impl Access {
     /// For a server that listens to `address`.
     pub(crate) fn new(tokens: Option<&Path>, address: SocketAddr) -> Result<Self, TokenError> {
         let read = |path: &Path| -> Result<_, TokenError> {
-            Ok(TokenFile { path: path.to_owned(), clients: RwLock::new(read_tokens(path)?) })
+            let stamp = Mutex::new(Stamp::of(path).ok());
+            let clients = RwLock::new(read_tokens(path)?);
+            Ok(TokenFile { path: path.to_owned(), clients, stamp })
         };
         Ok(Self { tokens: tokens.map(read).transpose()?, is_local: address.ip().is_loopback() })
     }
 
-    /// Reads the tokens anew; what was read before stays if that fails.
+    /// Reads the tokens anew if their file has changed; what was read before stays if that fails.
     pub(crate) fn refresh(&self) {
         let Some(file) = &self.tokens else { return };
+        let stamp = Stamp::of(&file.path).ok();
+        let mut last = file.stamp.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last == stamp {
+            return;
+        }
+        *last = stamp;
         match read_tokens(&file.path) {
             Ok(read) => {
-                let mut clients = file.clients.write().unwrap_or_else(PoisonError::into_inner);
-                if *clients != read {
-                    tracing::info!(clients = read.len(), "tokens read anew");
-                    *clients = read;
-                }
+                tracing::info!(clients = read.len(), "tokens read anew");
+                *file.clients.write().unwrap_or_else(PoisonError::into_inner) = read;
             }
             Err(error) => tracing::error!("{error}; the tokens that were read before stay in use"),
         }
@@ -327,7 +335,8 @@ mod tests {
         let text =
             format!("# clients\n\nline-1 operator {OPERATOR}\n office auditor sha256:{hash}\n");
         let clients = RwLock::new(parse_tokens(&text).unwrap());
-        Access { tokens: Some(TokenFile { path: PathBuf::new(), clients }), is_local }
+        let file = TokenFile { path: PathBuf::new(), clients, stamp: Mutex::default() };
+        Access { tokens: Some(file), is_local }
     }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {

@@ -127,16 +127,32 @@ impl Order {
         Ok(Some(Map { bytes: room.hold(bytes), width: map.width, height: map.height }))
     }
 
+    /// Memory for a picture or map.
     fn room(&self, bytes: usize) -> Result<Reservation, Refusal> {
-        self.budget.reserve(bytes).ok_or_else(|| {
-            Refusal::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "result_too_large",
-                "there is no memory for the pictures and maps of so many or so large photos: ask for \
-                 them one photo at a time, or start the server with a larger --memory",
-            )
-        })
+        self.budget.reserve(bytes).ok_or_else(result_too_large)
     }
+
+    /// Memory for an answer that holds the pictures and maps of photos as text, or one behind the
+    /// other: three times what they take.
+    pub(crate) fn room_for_answer<'a>(
+        &self,
+        photos: impl Iterator<Item = &'a Inspected>,
+    ) -> Result<Reservation, Refusal> {
+        let bytes = |photo: &Inspected| {
+            let map = photo.map.as_ref().map_or(0, |map| map.bytes.len());
+            map + photo.overlay.as_ref().map_or(0, Bytes::len)
+        };
+        self.room(3 * photos.map(bytes).sum::<usize>())
+    }
+}
+
+fn result_too_large() -> Refusal {
+    Refusal::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "result_too_large",
+        "there is no memory for the pictures and maps of so many or so large photos: ask for them one \
+         photo at a time, or start the server with a larger --memory",
+    )
 }
 
 fn not_drawn(error: &PictureError) -> Refusal {
@@ -144,6 +160,18 @@ fn not_drawn(error: &PictureError) -> Refusal {
 }
 
 impl Photo {
+    /// The same, which holds a reservation for its bytes as long as it lives.
+    pub(crate) fn holding(self, reservation: &Arc<Reservation>) -> Self {
+        let hold = |bytes| reservation.hold_part(bytes);
+        let content = match self.content {
+            Content::File(bytes) => Content::File(hold(bytes)),
+            Content::Rgb { bytes, width, height } => {
+                Content::Rgb { bytes: hold(bytes), width, height }
+            }
+        };
+        Self { content, ..self }
+    }
+
     fn frame(&self) -> Frame<'_> {
         let name = self.name.as_str().into();
         match &self.content {

@@ -15,6 +15,7 @@
 //! | `pool`, `inspecting` | a bounded queue of photos, and the threads that inspect them |
 //! | `verdicts` | the one place that every verdict passes |
 //! | `access`, `tls` | tokens with roles, names, certificates |
+//! | `stamp` | telling that a file has changed |
 //! | `budget`, `shares` | how much memory requests take together, and how much one client may take |
 //! | `metrics` | what is measured |
 //!
@@ -47,6 +48,9 @@ mod routes;
 mod server;
 mod serving;
 mod shares;
+mod stamp;
+#[cfg(test)]
+mod testing;
 mod tls;
 mod v2;
 mod verdicts;

@@ -3,17 +3,13 @@
 //! `EFFICIENTAD_MALFORMED_REQUESTS` says how many.
 
 use std::net::SocketAddr;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use bytes::Bytes;
-use efficientad::{
-    CpuEngine, DataDescription, ImageSource, InstructionSet, Model, Recipe, RgbImage, SourceError,
-    Teacher, TrainOptions, Trainer, TrainingData,
-};
+use efficientad::{CpuEngine, InstructionSet};
 use efficientad_images::picture::encode_png;
 use efficientad_jobs::Reading;
 use fastrand::Rng;
@@ -24,48 +20,9 @@ use crate::openapi::document;
 use crate::options::{ServeOptions, ServerLimits};
 use crate::routes::router;
 use crate::server::Server;
+use crate::testing::{model, photo};
 
 const DEFAULT_REQUESTS: usize = 1000;
-
-struct Flat;
-
-impl ImageSource for Flat {
-    fn len(&self) -> usize {
-        2
-    }
-    fn name(&self, index: usize) -> String {
-        format!("image {index}")
-    }
-    fn load(&self, index: usize) -> Result<RgbImage, SourceError> {
-        Ok(photo(index as u64))
-    }
-}
-
-/// A small photo of noise.
-fn photo(seed: u64) -> RgbImage {
-    let mut random = Rng::with_seed(seed);
-    let mut image = RgbImage::new(20, 12);
-    random.fill(&mut image);
-    image
-}
-
-fn model(engine: Arc<CpuEngine>) -> Model {
-    let recipe = Recipe { steps: 1, ..Recipe::default() };
-    let description = DataDescription {
-        train_images: 2,
-        validation_images: 2,
-        photos: "none".to_owned(),
-        ..DataDescription::default()
-    };
-    let (train, validation) = (Arc::new(Flat), Arc::new(Flat));
-    let data = TrainingData { train, validation, photos: None, description, old: None };
-    let mut quiet = |_| ControlFlow::Continue(());
-    let teacher = Teacher::embedded(recipe.size).unwrap();
-    let options = TrainOptions::default();
-    let mut trainer = Trainer::new(engine, teacher, recipe, data, options, &mut quiet).unwrap();
-    trainer.step().unwrap();
-    trainer.finish(&mut quiet).unwrap()
-}
 
 fn server(folder: &Path) -> Server {
     let engine = Arc::new(CpuEngine::new(2, InstructionSet::best()).unwrap());

@@ -47,12 +47,11 @@ pub struct ServerLimits {
     pub photos: usize,
     /// Connections at once.
     pub connections: usize,
-    /// How long a client may take to send the head of a request, or to send nothing between two.
-    pub head_time: Duration,
+    /// How long a client may take to send the head of a request, send nothing between two, or take
+    /// nothing of an answer.
+    pub idle_time: Duration,
     /// How long a client may take to send the body of a request.
     pub body_time: Duration,
-    /// How long a client may take nothing of an answer.
-    pub write_time: Duration,
     /// How long requests in progress are waited for at the end.
     pub stop_time: Duration,
 }
@@ -66,9 +65,8 @@ impl Default for ServerLimits {
             memory: 256 << 20,
             photos: 256,
             connections: 512,
-            head_time: Duration::from_secs(30),
+            idle_time: Duration::from_secs(30),
             body_time: Duration::from_secs(60),
-            write_time: Duration::from_secs(30),
             stop_time: Duration::from_secs(60),
         }
     }

@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::sleep;
 
 use crate::inspecting::{Inspected, Order, Photo};
 use crate::refusal::Refusal;
@@ -22,6 +23,9 @@ use crate::verdicts::Verdicts;
 
 /// Retry-After is no longer than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How long a request waits for its refusal, without taking memory: clients that try again at once
+/// would take time from the photos that are being inspected.
+const REFUSAL_PAUSE: Duration = Duration::from_millis(200);
 
 /// The queue and its threads.
 pub(crate) struct Pool {
@@ -86,11 +90,22 @@ impl Pool {
         photos: Vec<Photo>,
         order: &Order,
     ) -> Result<Vec<Outcome>, Refusal> {
-        let _share = self.share(order)?;
+        let (_share, first) = match self.admit(order) {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                drop(photos);
+                sleep(REFUSAL_PAUSE).await;
+                return Err(refusal);
+            }
+        };
+        let mut first = Some(first);
         let mut outcomes = Vec::with_capacity(photos.len());
         let mut pending = VecDeque::new();
-        for (index, photo) in photos.into_iter().enumerate() {
-            let place = if index == 0 { self.place_at_once()? } else { self.next_place().await? };
+        for photo in photos {
+            let place = match first.take() {
+                Some(place) => place,
+                None => self.next_place().await?,
+            };
             let (answer, outcome) = oneshot::channel();
             let job = Job { photo, order: order.clone(), answer, _place: place };
             self.queue.send(job).map_err(|_| Refusal::internal("no thread inspects any more"))?;
@@ -105,6 +120,11 @@ impl Pool {
             outcomes.push(received(outcome).await);
         }
         Ok(outcomes)
+    }
+
+    /// A place for the first photo of a request, if the client may have one more.
+    fn admit(&self, order: &Order) -> Result<(Option<Share>, OwnedSemaphorePermit), Refusal> {
+        Ok((self.share(order)?, self.place_at_once()?))
     }
 
     /// One client among several leaves places to the others.

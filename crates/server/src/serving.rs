@@ -82,16 +82,16 @@ impl Connections {
         // Answers are written whole.
         let _ = stream.set_nodelay(true);
         let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(self.limits.write_time));
+        stream.set_write_timeout(Some(self.limits.idle_time));
         let stream = Box::pin(stream);
         let (router, end, tls) = (self.router.clone(), self.end.subscribe(), self.tls.clone());
-        let head_time = self.limits.head_time;
+        let idle_time = self.limits.idle_time;
         tokio::spawn(async move {
             let _place = place;
             let ended = match tls {
-                None => converse(stream, router, head_time, end).await,
-                Some(tls) => match timeout(head_time, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => converse(stream, router, head_time, end).await,
+                None => converse(stream, router, idle_time, end).await,
+                Some(tls) => match timeout(idle_time, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => converse(stream, router, idle_time, end).await,
                     Ok(Err(error)) => Err(error),
                     Err(_) => Err(io::ErrorKind::TimedOut.into()),
                 },
@@ -107,7 +107,7 @@ impl Connections {
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     router: Router,
-    head_time: Duration,
+    idle_time: Duration,
     mut end: watch::Receiver<()>,
 ) -> io::Result<()> {
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
@@ -115,8 +115,8 @@ async fn converse(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        // Also what a client may be silent between two requests.
-        .header_read_timeout(head_time)
+        // Begins anew between two requests.
+        .header_read_timeout(idle_time)
         .max_buf_size(READ_AHEAD)
         .max_headers(MOST_HEADERS)
         .serve_connection(TokioIo::new(stream), service);

@@ -10,9 +10,9 @@ use serde_json::value::RawValue;
 use tokio::task::spawn_blocking;
 
 use super::parts;
-use crate::answer::{self, Answer, error_document, file};
+use crate::answer::{Answer, JSON, error_document, file};
 use crate::call::Call;
-use crate::inspecting::{Content, Inspected, Map, MapForm, Photo, Wanted};
+use crate::inspecting::{Content, Inspected, Map, MapForm, Order, Photo, Wanted};
 use crate::pool::Outcome;
 use crate::refusal::Refusal;
 
@@ -78,7 +78,7 @@ pub(crate) async fn inspect(mut call: Call) -> Answer {
     let version = HeaderValue::from_str(order.model.version());
     let outcomes = call.shared.pool.inspect(photos, &order).await?;
     let mut response = match question.form {
-        Form::Json => spawn_blocking(move || documents(outcomes, is_form))
+        Form::Json => spawn_blocking(move || documents(outcomes, is_form, &order))
             .await
             .unwrap_or_else(|error| Err(Refusal::internal(error.to_string())))?,
         form => picture(outcomes, form)?,
@@ -90,11 +90,16 @@ pub(crate) async fn inspect(mut call: Call) -> Answer {
 }
 
 /// All verdicts of a form, or that on one photo.
-fn documents(outcomes: Vec<Outcome>, is_form: bool) -> Answer {
-    if !is_form {
-        let inspected = only(outcomes)?;
-        return answer::json(&Verdict::from(inspected));
-    }
+fn documents(outcomes: Vec<Outcome>, is_form: bool, order: &Order) -> Answer {
+    let room = order.room_for_answer(outcomes.iter().flatten())?;
+    let text =
+        if is_form { all(outcomes) } else { serde_json::to_vec(&Verdict::from(only(outcomes)?)) };
+    let text = text.map_err(|error| Refusal::internal(error.to_string()))?;
+    Ok(file(StatusCode::OK, JSON, room.hold(text)))
+}
+
+/// What came of the photos of a form, as JSON.
+fn all(outcomes: Vec<Outcome>) -> serde_json::Result<Vec<u8>> {
     // A photo without a verdict stands in its place.
     let of = |outcome: Outcome| match outcome {
         Ok(inspected) => serde_json::value::to_raw_value(&Verdict::from(inspected)),
@@ -102,9 +107,8 @@ fn documents(outcomes: Vec<Outcome>, is_form: bool) -> Answer {
             serde_json::value::to_raw_value(&error_document(code, &message))
         }
     };
-    let verdicts: Result<Vec<Box<RawValue>>, _> = outcomes.into_iter().map(of).collect();
-    let verdicts = verdicts.map_err(|error| Refusal::internal(error.to_string()))?;
-    answer::json(&Verdicts { verdicts })
+    let verdicts = outcomes.into_iter().map(of).collect::<Result<_, _>>()?;
+    serde_json::to_vec(&Verdicts { verdicts })
 }
 
 /// The overlay or map alone, the verdict in a header.

@@ -43,7 +43,7 @@ pub(super) async fn photos(
         }
         let name = part.file_name().or(part.name()).unwrap_or(super::inspect::UNNAMED).to_owned();
         let bytes = part.bytes().await.map_err(|error| not_a_form(&error))?;
-        photos.push(Photo { name, content: Content::File(copies.hold_part(bytes)) });
+        photos.push(Photo { name, content: Content::File(bytes) }.holding(&copies));
     }
     if photos.is_empty() {
         return Err(Refusal::bad_request(

@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use axum::http::StatusCode;
 use efficientad::{Arithmetic, Detector, Model};
@@ -11,35 +10,12 @@ use sha2::{Digest, Sha256};
 
 use super::{Loaded, Preparing};
 use crate::refusal::Refusal;
+use crate::stamp::Stamp;
 
 /// How the name of a model's file ends.
 const EXTENSION: &str = "model";
 /// Most bytes of a model's file: what the format allows.
 const MOST_BYTES: u64 = 1 << 30;
-
-/// What tells that a file is not the one that it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
-    length: u64,
-    modified: Option<SystemTime>,
-    number: u64,
-}
-
-impl Stamp {
-    pub(super) fn of(path: &Path) -> io::Result<Self> {
-        fs::metadata(path).map(|metadata| Self::from(&metadata))
-    }
-}
-
-impl From<&fs::Metadata> for Stamp {
-    fn from(metadata: &fs::Metadata) -> Self {
-        #[cfg(unix)]
-        let number = std::os::unix::fs::MetadataExt::ino(metadata);
-        #[cfg(not(unix))]
-        let number = 0;
-        Self { length: metadata.len(), modified: metadata.modified().ok(), number }
-    }
-}
 
 /// The names of all models, sorted.
 pub(super) fn names(folder: &Path) -> Vec<String> {
@@ -71,7 +47,7 @@ pub(super) fn load(
 ) -> (Option<Stamp>, Result<Loaded, Refusal>) {
     match read(path, &name) {
         Ok((stamp, bytes)) => (Some(stamp), prepare(stamp, &bytes, name, preparing)),
-        Err(refusal) => (None, Err(refusal)),
+        Err(refusal) => (Stamp::of(path).ok(), Err(refusal)),
     }
 }
 
@@ -134,7 +110,57 @@ fn unusable(message: String) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use efficientad::engine::{
+        EngineError, Networks, PreparedNetworks, PreparedTeacher, Threads, Weights,
+    };
+    use efficientad::{CpuEngine, EngineId, InspectionEngine, InstructionSet, PdnSize, Precision};
+
     use super::*;
+    use crate::testing::model;
+
+    /// A CPU that says of itself that it is less precise.
+    struct Coarse(Arc<CpuEngine>);
+
+    impl InspectionEngine for Coarse {
+        fn id(&self) -> EngineId {
+            EngineId { precision: Precision::Bf16, ..self.0.id() }
+        }
+        fn threads(&self) -> &Threads {
+            self.0.threads()
+        }
+        fn prepare(&self, networks: &Networks) -> Result<Box<dyn PreparedNetworks>, EngineError> {
+            self.0.prepare(networks)
+        }
+        fn prepare_teacher(
+            &self,
+            size: PdnSize,
+            weights: &Weights,
+        ) -> Result<Box<dyn PreparedTeacher>, EngineError> {
+            self.0.prepare_teacher(size, weights)
+        }
+    }
+
+    #[test]
+    fn a_model_of_higher_precision_is_refused_as_by_predict() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("part.model");
+        let cpu = Arc::new(CpuEngine::new(1, InstructionSet::best()).unwrap());
+        model(Arc::clone(&cpu)).save(&path).unwrap();
+        let load = |engine: Arc<dyn InspectionEngine>| {
+            let reading = efficientad_jobs::Reading::default();
+            load(&path, "part".to_owned(), &Preparing { engine, reading, defect_rate: 0.1 }).1
+        };
+        assert_eq!(load(cpu.clone()).unwrap().remark, None);
+        let refusal = load(Arc::new(Coarse(cpu))).err().unwrap();
+        assert_eq!((refusal.status.as_u16(), refusal.code), (409, "model_unusable"));
+        for text in
+            ["part: the model was calibrated by cpu", "is less precise", "`efficientad calibrate`"]
+        {
+            assert!(refusal.message.contains(text), "{}", refusal.message);
+        }
+    }
 
     #[test]
     fn models_are_files_of_that_ending_by_their_stems() {

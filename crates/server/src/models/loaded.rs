@@ -8,8 +8,8 @@ use efficientad_images::DecodeOptions;
 use efficientad_images::heatmap::ValueRange;
 use efficientad_stream::drift::{Alarm, DriftTest};
 
-use super::Stamp;
 use crate::refusal::with_options;
+use crate::stamp::Stamp;
 
 /// Digits of a version.
 const VERSION_DIGITS: usize = 16;

@@ -16,10 +16,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::http::StatusCode;
 use efficientad::InspectionEngine;
 use efficientad_jobs::Reading;
-use file::{Stamp, find, names};
+use file::{find, names};
 use tokio::task::spawn_blocking;
 
 use crate::refusal::Refusal;
+use crate::stamp::Stamp;
 
 /// How models are prepared.
 pub(crate) struct Preparing {

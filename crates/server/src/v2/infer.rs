@@ -10,7 +10,8 @@ use super::outputs::Asked;
 use super::tensors::{Request, TensorHead, split};
 use crate::answer::{Answer, JSON, file};
 use crate::api::inspect::MODEL_VERSION;
-use crate::call::Call;
+use crate::budget::Reservation;
+use crate::call::{Call, memory_full};
 use crate::inspecting::{Inspected, Photo};
 use crate::models::Loaded;
 use crate::refusal::Refusal;
@@ -40,18 +41,27 @@ pub(crate) async fn infer(mut call: Call) -> Answer {
     let model = call.model().await?;
     let body = call.read_body().await?;
     let head = call.header(&HEAD_LENGTH).map(str::to_owned);
-    let (most, taken) = (call.shared.limits.photos, Arc::clone(&model));
+    let (shared, taken) = (Arc::clone(&call.shared), Arc::clone(&model));
     let question = blocking(move || {
         let (json, binary) = split(&body, head.as_deref())?;
         let request = Request::parse(&json)?;
         let asked = Asked::of(&request.outputs, &request.parameters, &taken)?;
-        Ok(Question { photos: request.photos(&binary, most)?, id: request.id, asked })
+        // What stands in the JSON is copied.
+        let copied = if binary.is_empty() { json.len() } else { 0 };
+        let copies = Arc::new(shared.budget.reserve(copied).ok_or_else(memory_full)?);
+        let photos = request.photos(&binary, shared.limits.photos)?;
+        let photos = photos.into_iter().map(|photo| photo.holding(&copies)).collect();
+        Ok(Question { photos, id: request.id, asked })
     });
     let Question { id, photos, asked } = question.await?;
     let order = call.order(Arc::clone(&model), asked.wanted());
     let outcomes = call.shared.pool.inspect(photos, &order).await?;
     let inspected = outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
-    blocking(move || respond(id.as_deref(), &model, &asked, &inspected)).await
+    blocking(move || {
+        let room = order.room_for_answer(inspected.iter())?;
+        respond(id.as_deref(), &model, &asked, &inspected, room)
+    })
+    .await
 }
 
 /// Does what may take long off the threads of connections.
@@ -62,7 +72,13 @@ async fn blocking<T: Send + 'static>(
     done.unwrap_or_else(|error| Err(Refusal::internal(error.to_string())))
 }
 
-fn respond(id: Option<&str>, model: &Loaded, asked: &Asked, photos: &[Inspected]) -> Answer {
+fn respond(
+    id: Option<&str>,
+    model: &Loaded,
+    asked: &Asked,
+    photos: &[Inspected],
+    room: Reservation,
+) -> Answer {
     let (outputs, binary) = asked.tensors(photos)?;
     let response =
         Response { id, model_name: &model.name, model_version: model.version(), outputs };
@@ -70,7 +86,7 @@ fn respond(id: Option<&str>, model: &Loaded, asked: &Asked, photos: &[Inspected]
     let (head, has_binary) = (body.len(), !binary.is_empty());
     body.extend(binary);
     let kind = if has_binary { BINARY } else { JSON };
-    let mut response = file(StatusCode::OK, kind, body.into());
+    let mut response = file(StatusCode::OK, kind, room.hold(body));
     let headers = response.headers_mut();
     if has_binary {
         headers.insert(HEAD_LENGTH, HeaderValue::from(head));

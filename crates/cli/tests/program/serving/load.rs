@@ -122,6 +122,20 @@ fn slow_and_idle_clients_are_not_waited_for() {
     stream.write_all(&request("GET", "/v2", &[], b"")).unwrap();
     assert_eq!(read(&mut stream).unwrap().status, 200);
     assert!(read(&mut stream).is_none(), "the connection is closed");
+    // An answer that is not read.
+    let path = server.sandbox.path("large.png");
+    crate::fixture::save(&image::RgbImage::new(3000, 2000), &path);
+    let mut stream = connect(&server.address);
+    let large = request("POST", INSPECT, &[("Accept", "image/tiff")], &fs::read(path).unwrap());
+    stream.write_all(&large).unwrap();
+    let held = || {
+        let metrics = String::from_utf8(server.get("/metrics").body).unwrap();
+        let line =
+            metrics.lines().find(|line| line.starts_with("efficientad_held_bytes ")).unwrap();
+        line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    until("the answer", || held() > 20_000_000);
+    until("the end of waiting for its reader", || held() == 0);
     // A body that breaks off.
     let mut stream = connect(&server.address);
     stream.write_all(&request("POST", INSPECT, &[("Content-Length", "1000")], b"half")).unwrap();
