@@ -109,7 +109,7 @@ export async function view(body, session) {
 
   const steps = h("input", { type: "number", name: "steps", min: 1, max: 1000000, placeholder: "2000" });
   const size = h("select", { name: "size" }, h("option", { value: "small" }, t("size.small")), h("option", { value: "medium" }, t("size.medium")));
-  const rate = h("input", { type: "number", name: "false_reject", min: .0001, max: 99, step: "any", value: 1 });
+  const rate = h("input", { type: "number", name: "false_reject", min: .0001, max: 99, step: "any" });
   const replace = h("input", { type: "checkbox", name: "replace" });
 
   const train = action(async () => {
@@ -119,7 +119,8 @@ export async function view(body, session) {
     const polygon = editor?.points();
     const request = {
       kind: "train", part: part(), ...source(), surely_good: surely.checked, size: size.value, replace: replace.checked,
-      false_reject: Number(rate.value) / 100, ...because,
+      ...because,
+      ...(rate.value ? { false_reject: Number(rate.value) / 100 } : {}),
       ...(steps.value ? { steps: Number(steps.value) } : {}),
       ...(polygon ? { region: { unit: "fraction", polygons: [polygon] } } : {}),
     };

@@ -27,6 +27,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 pub(crate) use board::Board;
 use board::{Ending, Job};
@@ -38,6 +39,9 @@ use crate::refusal::{Refusal, with_options};
 
 /// Jobs that wait or are done at once.
 const MOST_JOBS: usize = 32;
+/// How long jobs may take to end with the server: a training, a step and a checkpoint.
+const END_TIME: Duration = Duration::from_secs(60);
+const END_POLL: Duration = Duration::from_millis(20);
 /// How much less urgent a job is than an inspection: as little as can be.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 19;
@@ -61,6 +65,11 @@ type Outcome = Result<Ending, String>;
 
 impl Jobs {
     pub(crate) fn start(shop: &Arc<Shop>) -> io::Result<Self> {
+        for part in shop.parts.names().iter().filter_map(|name| shop.parts.part(name).ok()) {
+            if let Err(reason) = train::recover(shop, &part) {
+                tracing::error!(part = part.name, reason, "a training that was broken off");
+            }
+        }
         let board = Arc::new(Board::new(shop.feed.clone()));
         let mut threads = Vec::new();
         let mut lane = |name: &str| -> io::Result<Sender<Arc<Job>>> {
@@ -91,12 +100,15 @@ impl Jobs {
         Ok(job)
     }
 
-    /// Stops all jobs, and waits until what they did is kept.
+    /// Stops all jobs, and waits a while until what they did is kept.
     pub(crate) fn end(&self) {
         drop(lock(&self.lanes).take());
         self.board.stop_all();
-        let threads = std::mem::take(&mut *lock(&self.threads));
-        threads.into_iter().for_each(|thread| drop(thread.join()));
+        let deadline = Instant::now() + END_TIME;
+        let threads = lock(&self.threads);
+        while threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < deadline {
+            thread::sleep(END_POLL);
+        }
     }
 }
 

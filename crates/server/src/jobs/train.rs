@@ -10,7 +10,8 @@ use efficientad::{ContinuationRecipe, FalseRejectRate, Recipe};
 use efficientad_datasets::file_fingerprint;
 use efficientad_files::write_atomically;
 use efficientad_jobs::{
-    DataPaths, Parent, PhotosFrom, RegionFiles, Start, TrainOutcome, TrainPlan, Trained, train,
+    DataPaths, JobError, Parent, PhotosFrom, RegionFiles, Start, TrainOutcome, TrainPlan, Trained,
+    checkpoint_of, train,
 };
 use efficientad_record::ChangeKind;
 use serde::{Deserialize, Serialize};
@@ -21,10 +22,9 @@ use super::request::{Continue, Train};
 use super::telling::Telling;
 use super::{Outcome, Work, refused, told};
 use crate::decide::promise;
-use crate::desk::Because;
-use crate::parts::Part;
-use crate::parts::Shelf;
+use crate::desk::{Because, Shop};
 use crate::parts::api::source;
+use crate::parts::{Part, Shelf, photos_in};
 
 /// How often it is told how a training stands.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
@@ -45,6 +45,8 @@ struct Begun {
     old: Option<Vec<PathBuf>>,
     has_region: bool,
     false_reject: Option<FalseRejectRate>,
+    /// SHA-256 of the model's file before, if there was one.
+    before: Option<String>,
     who: String,
     why: String,
 }
@@ -73,6 +75,7 @@ pub(super) fn anew(work: &Work<'_>, request: &Train) -> Outcome {
         old: None,
         has_region: request.region.is_some(),
         false_reject,
+        before: fingerprint(&work.shop.model_file(&part.name)),
         who: because.who,
         why: because.why,
     };
@@ -106,6 +109,7 @@ pub(super) fn with_marks(work: &Work<'_>, request: &Continue) -> Outcome {
         old: Some(if request.forget { Vec::new() } else { known }),
         has_region: false,
         false_reject: None,
+        before: fingerprint(&work.shop.model_file(&part.name)),
         who: because.who,
         why: because.why,
     };
@@ -117,7 +121,8 @@ pub(super) fn with_marks(work: &Work<'_>, request: &Continue) -> Outcome {
         Ok(Start::Continue { parent: Box::new(parent), recipe })
     };
     let outcome = run(work, &part, &begun, start, true);
-    if !has_learned(&part, &folder) && !part.file(BEGUN).is_file() {
+    let can_go_on = read_json(&part.file(BEGUN)).is_some_and(|it: Begun| it.folder == folder);
+    if !can_go_on && !has_learned(&part, &folder) {
         give_marks_back(&part, &folder)?;
     }
     outcome
@@ -140,9 +145,7 @@ fn run(
     start: impl FnOnce(Option<Parent>) -> Result<Start, String>,
     is_new: bool,
 ) -> Outcome {
-    let shop = work.shop;
-    let out = shop.model_file(&part.name);
-    let before = fingerprint(&out);
+    let out = work.shop.model_file(&part.name);
     let plan = plan(work, part, begun, start, &out)?;
     if is_new {
         plan.check().map_err(told)?;
@@ -150,26 +153,44 @@ fn run(
     }
     let mut telling = Telling::new(work);
     let outcome = train(plan, &mut |event| telling.take(&event));
-    let can_go_on = efficientad_jobs::checkpoint_of(&out).is_file();
-    if !can_go_on {
+    if !matches!(outcome, Ok(TrainOutcome::Done(_))) && !checkpoint_of(&out).is_file() {
         let _ = fs::remove_file(part.file(BEGUN));
     }
     match outcome {
-        Ok(TrainOutcome::Stopped(_)) | Err(efficientad_jobs::JobError::Cancelled) => {
-            Ok(Ending::Stopped)
-        }
+        Ok(TrainOutcome::Stopped(_)) | Err(JobError::Cancelled) => Ok(Ending::Stopped),
         Err(error) => Err(told(error)),
         Ok(TrainOutcome::Done(trained)) => {
-            let _ = fs::remove_file(part.file(BEGUN));
-            let mut learned = begun.old.clone().unwrap_or_default();
-            learned.push(begun.folder.clone());
-            write_json(&part.file(LEARNED), &learned)?;
-            let because = Because { who: begun.who.clone(), why: begun.why.clone() };
-            let change = (before, fingerprint(&out));
-            shop.record(&because, &part.name, ChangeKind::Model, change)?;
+            settle(work.shop, part, begun)?;
             Ok(Ending::Done(result(&trained)))
         }
     }
+}
+
+/// Keeps what a later training has to know of one that is finished, and records the change.
+fn settle(shop: &Shop, part: &Part, begun: &Begun) -> Result<(), String> {
+    let mut learned = begun.old.clone().unwrap_or_default();
+    learned.push(begun.folder.clone());
+    write_json(&part.file(LEARNED), &learned)?;
+    let because = Because { who: begun.who.clone(), why: begun.why.clone() };
+    let change = (begun.before.clone(), fingerprint(&shop.model_file(&part.name)));
+    shop.record(&because, &part.name, ChangeKind::Model, change)?;
+    let _ = fs::remove_file(part.file(BEGUN));
+    Ok(())
+}
+
+/// Brings a part in order whose training ended with its process, and left no checkpoint: either the
+/// model was saved, or nothing came of it.
+pub(super) fn recover(shop: &Shop, part: &Part) -> Result<(), String> {
+    let out = shop.model_file(&part.name);
+    let Some(begun) = read_json::<Begun>(&part.file(BEGUN)) else { return Ok(()) };
+    if checkpoint_of(&out).is_file() {
+        return Ok(());
+    }
+    if fingerprint(&out) != begun.before {
+        return settle(shop, part, &begun);
+    }
+    let _ = fs::remove_file(part.file(BEGUN));
+    if begun.old.is_some() { give_marks_back(part, &begun.folder) } else { Ok(()) }
 }
 
 fn plan(
@@ -233,7 +254,7 @@ fn take_marks(part: &Part, folder: &Path) -> Result<(), String> {
 fn give_marks_back(part: &Part, folder: &Path) -> Result<(), String> {
     let marks = part.file(Shelf::Good.folder());
     fs::create_dir_all(&marks).map_err(|error| failed(&marks, &error))?;
-    for photo in crate::parts::photos_in(folder) {
+    for photo in photos_in(folder) {
         let name = photo.file_name().unwrap_or_default().to_string_lossy();
         let place = marks.join(format!("photo-{name}"));
         fs::rename(&photo, &place).map_err(|error| failed(&photo, &error))?;
@@ -248,8 +269,8 @@ fn has_learned(part: &Part, folder: &Path) -> bool {
 }
 
 /// A training that was stopped is given up: its checkpoint goes, and marked photos are marked again.
-pub(super) fn give_up(shop: &crate::desk::Shop, part: &Part) -> Result<(), String> {
-    let checkpoint = efficientad_jobs::checkpoint_of(&shop.model_file(&part.name));
+pub(super) fn give_up(shop: &Shop, part: &Part) -> Result<(), String> {
+    let checkpoint = checkpoint_of(&shop.model_file(&part.name));
     let begun: Option<Begun> = read_json(&part.file(BEGUN));
     fs::remove_file(&checkpoint).map_err(|error| failed(&checkpoint, &error))?;
     let _ = fs::remove_file(part.file(BEGUN));

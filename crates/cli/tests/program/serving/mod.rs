@@ -5,5 +5,6 @@ mod client;
 mod inspecting;
 mod load;
 mod models;
+mod page;
 mod protocol;
 mod running;

@@ -96,6 +96,13 @@ impl Running {
         Ended { code, log: self.log.take().unwrap().join().unwrap() }
     }
 
+    /// Asks it to end, waits for that, and gives its folder to another one.
+    pub fn leave(mut self) -> Sandbox {
+        self.terminate();
+        assert!(self.child.take().unwrap().wait().unwrap().success());
+        std::mem::replace(&mut self.sandbox, Sandbox::new())
+    }
+
     /// Asks it to end, and waits for that.
     pub fn stop(self) -> Ended {
         self.terminate();
