@@ -24,8 +24,8 @@ from report_check import FACTS, MIN_CONTRAST, MIN_PLOT_LETTERS, SCHEMES, WIDTHS
 VIEWS = ("part", "judge", "decide", "line", "report")
 HEADINGS = {"en": "Decide", "de": "Entscheiden", "zh": "判定"}
 STEPS = 4
-# A training on a busy machine.
-PATIENCE_MS = 300_000
+# Jobs have the lowest priority: on a busy machine they take long.
+PATIENCE_MS = 900_000
 
 
 def say_who_and_why(page, why):

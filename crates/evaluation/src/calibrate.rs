@@ -67,8 +67,8 @@ pub struct MissedDefect {
     pub p_value: f64,
 }
 
-/// Takes the threshold of `model` for `rate` from photos of good parts, as many at once as `cpu` has
-/// threads. An image that cannot be judged is left out and named in the report.
+/// Takes the threshold of `model` for `rate` (for the usual one if it is `None`) from photos of good parts, as
+/// many at once as `engine` has threads. An image that cannot be judged is left out and named in the report.
 ///
 /// # Errors
 /// No good photo could be judged, there are too many, no number is a threshold for their scores, or
@@ -77,7 +77,7 @@ pub fn calibrate(
     model: Model,
     engine: Arc<dyn InspectionEngine>,
     photos: &CalibrationPhotos,
-    rate: FalseRejectRate,
+    rate: Option<FalseRejectRate>,
     observe: &mut dyn FnMut(Event<'_>),
 ) -> Result<(Model, CalibrationReport), EvaluationError> {
     let CalibrationPhotos { good, defects, decode } = photos;
@@ -99,7 +99,7 @@ pub fn calibrate(
     let scores = Calibration::new(good_scores.iter().map(|&(_, score)| score).collect())?;
     let defect_scores = defects.map(|defects| scoring.scores(defects));
     scoring.depth.end().into_iter().for_each(|remark| (scoring.observe)(Event::Depth(remark)));
-    let threshold = scores.threshold(rate)?;
+    let threshold = scores.threshold(rate.unwrap_or_else(|| scores.usual_rate()))?;
     let named = good_scores
         .iter()
         .map(|(photo, _)| (photo.relative.display().to_string(), photo.path.as_path()));

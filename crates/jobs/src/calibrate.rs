@@ -31,8 +31,8 @@ pub struct CalibratePlan {
     pub defects: Option<PathBuf>,
     /// How photos are read. What is stated of their samples is kept in the model.
     pub reading: Reading,
-    /// Share of good parts that the threshold may reject; that of the model's threshold, or the
-    /// default, if it is `None`.
+    /// Share of good parts that the threshold may reject; if it is `None`, the one that was wished for the
+    /// model, else the lowest that the photos can show, but 1 % at least.
     pub false_reject: Option<FalseRejectRate>,
     /// What to compute with.
     pub engine: Arc<dyn InspectionEngine>,
@@ -67,8 +67,7 @@ pub fn calibrate(plan: &CalibratePlan, observe: &mut Observer<'_>) -> Result<Cal
     let mut not_listed = 0;
     let photos = plan.photos(&model, &mut not_listed, &mut notify)?;
     let before = model.info().threshold.clone();
-    let rate = before.as_ref().and_then(|threshold| threshold.false_reject);
-    let rate = plan.false_reject.or(rate).unwrap_or_default();
+    let rate = plan.false_reject.or_else(|| model.wished_rate());
     let samples = plan.reading.samples_for(model.info());
     let engine = Arc::clone(&plan.engine);
     let now = engine.id();

@@ -43,12 +43,42 @@ fn origin(threshold: &Threshold, model: &ModelInfo) -> Vec<String> {
         Some(_) => format!("{images} that the model was calibrated on after its training"),
         None => format!("{images} that were held back from training"),
     };
+    let trained = match threshold.trained_images {
+        0 => String::new(),
+        images => format!(
+            ", and of {}, which do not score lower than the others",
+            text::counted(images, "image that was trained on", "images that were trained on")
+        ),
+    };
     match threshold.basis {
         Basis::DistributionFree => vec![
             format!("The threshold {value} comes from the scores of {source}."),
             format!(
                 "It is the lowest one for which these images show that at most {rate} of good \
                  images are rejected; {needed} images are the fewest that can show this."
+            ),
+        ],
+        Basis::OnAverage => {
+            let reaching = threshold.above + threshold.trained_above;
+            vec![
+                format!("The threshold {value} comes from the scores of {source}{trained}."),
+                format!(
+                    "It is the lowest one that {reaching} of these images reach, so that a further good image \
+                     is rejected with a probability of at most {rate}, on average over all such choices. \
+                     {needed} images that were not trained on could show that with 95 % confidence."
+                ),
+            ]
+        }
+        Basis::Tail => vec![
+            format!("The threshold {value} comes from the scores of {source}{trained}."),
+            format!(
+                "The wish was that at most {rate} of good images are rejected. These images are too \
+                 few to show that; {needed} would do."
+            ),
+            format!(
+                "The threshold is therefore where a further good image would be rejected with a probability of \
+                 {rate} if scores fell off beyond the highest of these as they do below. Whether they do is \
+                 not known."
             ),
         ],
         Basis::Normal => vec![

@@ -40,9 +40,7 @@ pub fn of(args: TrainArgs, report_every: Duration) -> Result<TrainPlan> {
     plan.region = region;
     plan.checkpoint_every = args.checkpoint_every;
     plan.report_every = report_every;
-    if let Some(rate) = args.false_reject {
-        plan.false_reject = rate;
-    }
+    plan.false_reject = args.false_reject.or(plan.false_reject);
     Ok(plan)
 }
 

@@ -3,7 +3,7 @@
 mod calibrating;
 mod file;
 
-pub(crate) use calibrating::calibrate;
+pub(crate) use calibrating::{GoodImages, calibrate};
 pub(crate) use file::read_networks;
 
 use crate::calibration::{Calibration, Quantiles};
@@ -195,20 +195,22 @@ impl Model {
     }
 
     /// The same model with its threshold taken from other good images: `scores` are what a
-    /// [`Detector`](crate::Detector) with this model gives them on `engine`. The maps' normalisation stays as it
-    /// was trained, so that scores keep their meaning.
+    /// [`Detector`](crate::Detector) with this model gives them on `engine`; `rate` is `None` for their
+    /// [`Calibration::usual_rate`]. The maps' normalisation stays as it was trained, so that scores keep
+    /// their meaning.
     ///
     /// # Errors
-    /// [`Error::EndlessThreshold`] when no number is a threshold for `rate`.
+    /// [`Error::EndlessThreshold`] when no number is a threshold for the rate.
     pub fn with_calibration(
         mut self,
         scores: Calibration,
         images: CalibrationImages,
-        rate: FalseRejectRate,
+        rate: Option<FalseRejectRate>,
         engine: EngineId,
     ) -> Result<Self, Error> {
         self.info.engine = Some(engine);
         self.info.calibration = Some(images);
+        let rate = rate.unwrap_or_else(|| scores.usual_rate());
         self.info.threshold = Some(scores.threshold(rate)?);
         self.calibration = Some(scores);
         Ok(self)
@@ -237,6 +239,14 @@ impl Model {
     /// promises.
     pub fn set_threshold(&mut self, value: f32) {
         self.info.threshold = Some(Threshold::given(value, self.calibration.as_ref()));
+    }
+
+    /// The false-reject rate that its threshold was wished for; `None` if that is its images'
+    /// [`Calibration::usual_rate`], or the threshold was given.
+    pub fn wished_rate(&self) -> Option<FalseRejectRate> {
+        let rate = self.info.threshold.as_ref()?.false_reject?;
+        let usual = self.calibration.as_ref().map(Calibration::usual_rate);
+        (usual != Some(rate)).then_some(rate)
     }
 
     /// Its networks, layer by layer: copies of all weights.

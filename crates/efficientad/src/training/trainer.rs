@@ -10,7 +10,7 @@ use crate::channels::ChannelSums;
 use crate::continuation::{Continuation, ContinuationRecipe, OldImages};
 use crate::error::Error;
 use crate::inspection::{Inspector, NetworkWeights};
-use crate::model::{DataDescription, Model, calibrate};
+use crate::model::{DataDescription, GoodImages, Model, calibrate};
 use crate::position::{DifferenceSums, PositionWeights};
 use crate::progress::{ProgressFn, Stage};
 use crate::recipe::{Recipe, StudentStart};
@@ -290,7 +290,7 @@ impl Trainer {
     }
 
     /// Takes the position weights from the training images, if the recipe has them, and calibrates the
-    /// networks on the validation images.
+    /// networks on the validation images, with the scores of the training images beside theirs.
     ///
     /// # Errors
     /// When an image can't be read, or the validation images give no spread of values.
@@ -305,7 +305,8 @@ impl Trainer {
             let usual = position_weights(Arc::clone(&engine), &weights, &*train, progress)?;
             weights.position_weights = Some(usual);
         }
-        calibrate(engine, weights, provenance, &*validation, progress)
+        let images = GoodImages { held_back: &*validation, trained: Some(&*train) };
+        calibrate(engine, weights, provenance, &images, progress)
     }
 }
 

@@ -163,7 +163,9 @@ impl Training {
     ) -> Result<Trained, JobError> {
         let (steps, skipped) = (self.steps(), self.skipped);
         let mut model = self.trainer.finish(&mut |at| notify.method(at))?;
-        model.set_false_reject(plan.false_reject)?;
+        if let Some(rate) = plan.false_reject {
+            model.set_false_reject(rate)?;
+        }
         let model = model.with_samples(data.description.samples);
         let effect = plan.start.parent().map(|parent| {
             let mut done = |done, total| notify.progress(Stage::Effect, done, total);

@@ -30,8 +30,9 @@ pub struct TrainPlan {
     /// Which part of photos is inspected; all if there are no files. A continuation keeps the
     /// model's region.
     pub region: RegionFiles,
-    /// Share of good images that the threshold may reject.
-    pub false_reject: FalseRejectRate,
+    /// Share of good images that the threshold may reject; the lowest that the images can show, but 1 % at
+    /// least, if it is `None`.
+    pub false_reject: Option<FalseRejectRate>,
     /// How often to write a checkpoint.
     pub checkpoint_every: Interval,
     /// How often to send [`Event::Step`](crate::Event::Step).
@@ -114,24 +115,22 @@ impl Start {
 }
 
 impl TrainPlan {
-    /// Trains `out` on a data set, with defaults for all else: a threshold that promises to reject
-    /// at most the default share of good images (that of the model that is continued, if one is), a
-    /// checkpoint a minute, and a report every ten seconds.
+    /// Trains `out` on a data set, with defaults for all else: a threshold for the share of good images that was
+    /// wished for the model that is continued, if one was; a checkpoint a minute, and a report every ten
+    /// seconds.
     pub fn new(
         data: DataPaths,
         out: impl Into<PathBuf>,
         start: Start,
         engine: Arc<dyn TrainingEngine>,
     ) -> Self {
-        let rate = start.parent().and_then(|parent| {
-            parent.model().info().threshold.as_ref().and_then(|threshold| threshold.false_reject)
-        });
+        let false_reject = start.parent().and_then(|parent| parent.model().wished_rate());
         Self {
             data,
             out: out.into(),
             start,
             region: RegionFiles::default(),
-            false_reject: rate.unwrap_or_default(),
+            false_reject,
             checkpoint_every: Interval::default(),
             report_every: Duration::from_secs(10),
             memory: TrainOptions::default(),

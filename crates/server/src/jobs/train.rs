@@ -223,9 +223,7 @@ fn plan(
     let region = begun.has_region.then(|| part.file(REGION));
     plan.region = RegionFiles::open(region.as_deref(), None).map_err(told)?;
     plan.report_every = REPORT_EVERY;
-    if let Some(rate) = begun.false_reject {
-        plan.false_reject = rate;
-    }
+    plan.false_reject = begun.false_reject.or(plan.false_reject);
     Ok(plan)
 }
 

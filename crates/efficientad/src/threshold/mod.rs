@@ -1,100 +1,20 @@
 //! From which image score on a part is anomalous, and what that promises (`docs/decisions.md`).
 
+mod choice;
+mod rate;
+
+pub(crate) use choice::usual_rate;
+pub use rate::FalseRejectRate;
+
 use crate::calibration::{Calibration, MAX_CALIBRATION_IMAGES};
 use crate::error::Error;
+use choice::Choice;
 use efficientad_metrics::rate_upper_bound;
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF, StudentsT};
 use std::fmt;
-use std::str::FromStr;
 
 /// Confidence of all that a threshold promises without an assumption.
 pub const CONFIDENCE: f64 = 0.95;
-
-/// The lowest rate that can be asked for, one in a million: at that rate a line that makes a part a second
-/// rejects a good one every eleven days, and no calibration tells it from a lower one, for it takes
-/// 2,995,731 images to promise it.
-const LOWEST_RATE: f64 = 1e-6;
-
-/// A share of good images that may be called anomalous: one in a million at least, below 1.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "StoredRate", into = "f64")]
-pub struct FalseRejectRate(f64);
-
-/// Models of earlier programs hold lower rates, too.
-#[derive(Deserialize)]
-struct StoredRate(f64);
-
-impl TryFrom<StoredRate> for FalseRejectRate {
-    type Error = &'static str;
-
-    fn try_from(StoredRate(rate): StoredRate) -> Result<Self, Self::Error> {
-        let is_share = rate > 0.0 && rate < 1.0;
-        is_share.then_some(Self(rate)).ok_or("a false-reject rate lies between 0 and 1")
-    }
-}
-
-impl FalseRejectRate {
-    /// The rate, unless it is below one in a million, 1, or no share at all.
-    pub fn new(rate: f64) -> Option<Self> {
-        (LOWEST_RATE..1.0).contains(&rate).then_some(Self(rate))
-    }
-
-    /// As a share of 1.
-    pub fn get(self) -> f64 {
-        self.0
-    }
-
-    /// The smallest number of calibration images that can promise this rate, whatever the scores'
-    /// distribution: ln(1 − 0.95) / ln(1 − rate), rounded up.
-    pub fn images_needed(self) -> usize {
-        ((1.0 - CONFIDENCE).ln() / (-self.0).ln_1p()).ceil() as usize
-    }
-}
-
-impl Default for FalseRejectRate {
-    /// One good image in a hundred.
-    fn default() -> Self {
-        Self(0.01)
-    }
-}
-
-impl From<FalseRejectRate> for f64 {
-    fn from(rate: FalseRejectRate) -> Self {
-        rate.0
-    }
-}
-
-impl TryFrom<f64> for FalseRejectRate {
-    type Error = &'static str;
-
-    fn try_from(rate: f64) -> Result<Self, Self::Error> {
-        Self::new(rate).ok_or(
-            "must be from 0.000001 to below 1 (or 0.0001% to below 100%): to promise less than one in \
-             a million takes more than 3 million photos",
-        )
-    }
-}
-
-impl FromStr for FalseRejectRate {
-    type Err = &'static str;
-
-    /// A share (`0.01`) or a percentage (`1%`).
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (number, unit) = match text.strip_suffix('%') {
-            Some(number) => (number.trim_end(), 100.0),
-            None => (text, 1.0),
-        };
-        let number: f64 = number.parse().map_err(|_| "write a share as 0.01 or 1%")?;
-        Self::try_from(number / unit)
-    }
-}
-
-impl fmt::Display for FalseRejectRate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&percent(self.0))
-    }
-}
 
 /// Why a threshold is where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,10 +23,17 @@ pub enum Basis {
     /// An order statistic of the calibration scores: it keeps the wished rate with the stated
     /// confidence, whatever the scores' distribution.
     DistributionFree,
-    /// There are too few calibration images for that: the prediction bound that keeps the wished
+    /// There are too few calibration images for that: an order statistic of the scores of all good images,
+    /// which keeps the wished rate on average, whatever the scores' distribution. Images trained on
+    /// count if their scores look like those of the calibration images.
+    OnAverage,
+    /// There are too few images for that, too: beyond the highest scores, where they would be if they went
+    /// on to fall off as they do below (a Pareto tail), and never below the largest score.
+    Tail,
+    /// There are too few images to see how scores fall off: the prediction bound that keeps the wished
     /// rate if scores of good images are normally distributed, and never below the largest score.
     Normal,
-    /// There is one calibration image, so no spread to go by: twice its score.
+    /// There is one good image, so no spread to go by: twice its score.
     SingleImage,
     /// Chosen by the user.
     Given,
@@ -128,6 +55,10 @@ pub struct Threshold {
     pub images: usize,
     /// So many of them reach the threshold at most.
     pub above: usize,
+    /// Images trained on whose scores had a say, too; 0 if none had.
+    pub trained_images: usize,
+    /// So many of them reach the threshold at most.
+    pub trained_above: usize,
     /// Confidence of `bound`.
     pub confidence: f64,
     /// At most this share of good images reaches the threshold, with the stated confidence,
@@ -135,7 +66,8 @@ pub struct Threshold {
     /// if the value was not chosen by the calibration images.
     pub bound: f64,
     /// One further good image reaches the threshold with this probability at most, on average over
-    /// all calibrations that could have been; `None` if the value was given.
+    /// all calibrations that could have been: by all images that had a say, for an order statistic of their
+    /// scores, else by the calibration images. `None` if the value was given.
     pub expected: Option<f64>,
 }
 
@@ -147,6 +79,10 @@ struct StoredThreshold {
     false_reject: Option<FalseRejectRate>,
     images: usize,
     above: usize,
+    #[serde(default)]
+    trained_images: usize,
+    #[serde(default)]
+    trained_above: usize,
 }
 
 impl TryFrom<StoredThreshold> for Threshold {
@@ -154,27 +90,39 @@ impl TryFrom<StoredThreshold> for Threshold {
 
     /// Refuses what no calibration gives; what its counts promise would take as good as forever to compute.
     fn try_from(stored: StoredThreshold) -> Result<Self, Self::Error> {
-        let StoredThreshold { value, basis, false_reject, images, above } = stored;
+        let StoredThreshold { value, basis, false_reject, .. } = stored;
         if !value.is_finite() {
             return Err("a threshold is a finite number".to_owned());
         }
-        if images > MAX_CALIBRATION_IMAGES || above > images {
-            return Err(format!(
-                "a threshold that {above} of {images} calibration images reach; there are at most \
-                 {MAX_CALIBRATION_IMAGES} images"
-            ));
+        let held_back = Count { above: stored.above, images: stored.images };
+        let trained = Count { above: stored.trained_above, images: stored.trained_images };
+        for (Count { above, images }, kind) in
+            [(held_back, "calibration images"), (trained, "images trained on")]
+        {
+            if images > MAX_CALIBRATION_IMAGES || above > images {
+                return Err(format!(
+                    "a threshold that {above} of {images} {kind} reach; there are at most \
+                     {MAX_CALIBRATION_IMAGES} images"
+                ));
+            }
         }
-        Ok(Self::new(value, basis, false_reject, (above, images)))
+        Ok(Self::new(Choice { value, basis, held_back, trained }, false_reject))
     }
 }
 
+/// How many images there are, and how many of them reach a threshold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    above: usize,
+    images: usize,
+}
+
 impl Threshold {
-    fn new(
-        value: f32,
-        basis: Basis,
-        false_reject: Option<FalseRejectRate>,
-        (above, images): (usize, usize),
-    ) -> Self {
+    fn new(choice: Choice, false_reject: Option<FalseRejectRate>) -> Self {
+        let Choice { value, basis, held_back, trained } = choice;
+        let Count { above, images } = held_back;
+        let of_all = Count { above: above + trained.above, images: images + trained.images };
+        let by = if basis == Basis::OnAverage { of_all } else { held_back };
         Self {
             value,
             basis,
@@ -182,22 +130,25 @@ impl Threshold {
             images_needed: false_reject.map(FalseRejectRate::images_needed),
             images,
             above,
+            trained_images: trained.images,
+            trained_above: trained.above,
             confidence: CONFIDENCE,
             bound: bound(above, images),
-            expected: false_reject.map(|_| (above + 1) as f64 / (images + 1) as f64),
+            expected: false_reject.map(|_| (by.above + 1) as f64 / (by.images + 1) as f64),
         }
     }
 
     /// A value that was chosen by other means than `calibration`, which tells what it promises.
     pub fn given(value: f32, calibration: Option<&Calibration>) -> Self {
-        let counts = calibration.map_or((0, 0), |calibration| {
-            (calibration.count_at_or_above(value), calibration.scores().len())
+        let held_back = calibration.map_or_else(Count::default, |calibration| Count {
+            above: calibration.count_at_or_above(value),
+            images: calibration.scores().len(),
         });
-        Self::new(value, Basis::Given, None, counts)
+        Self::new(Choice { value, basis: Basis::Given, held_back, trained: Count::default() }, None)
     }
 
     /// The lowest threshold whose bound is `rate` at most; where even the largest score is too low
-    /// for that, the bound for normally distributed scores.
+    /// for that, the one that all good images show or suggest ([`Basis`]).
     ///
     /// # Errors
     /// [`Error::EndlessThreshold`] when no number is high enough.
@@ -205,25 +156,12 @@ impl Threshold {
         rate: FalseRejectRate,
         calibration: &Calibration,
     ) -> Result<Self, Error> {
-        let scores = calibration.scores();
-        let images = scores.len();
-        let (value, basis, above) = match rejectable(images, rate) {
-            Some(above) => (at(scores[images - 1 - above]), Basis::DistributionFree, above),
-            None if images == 1 => (at(scores[0] + scores[0].abs()), Basis::SingleImage, 0),
-            None => (normal_bound(scores, rate), Basis::Normal, 0),
-        };
-        // A single score of 0 doubled is still 0: no calibration score may reach a fallback.
-        let value = if above == 0 { value.max(at(scores[images - 1])) } else { value };
-        if !value.is_finite() {
+        let choice = Choice::for_rate(rate, calibration);
+        if !choice.value.is_finite() {
             return Err(Error::EndlessThreshold { rate });
         }
-        Ok(Self::new(value, basis, Some(rate), (above, images)))
+        Ok(Self::new(choice, Some(rate)))
     }
-}
-
-/// The lowest threshold that `score` does not reach.
-fn at(score: f32) -> f32 {
-    score.next_up()
 }
 
 /// The largest share of good images that can lie above the threshold that `above` of `images`
@@ -233,33 +171,6 @@ fn at(score: f32) -> f32 {
 /// parameters k and n + 1 − k, if scores are never equal; where they are, it is smaller.
 fn bound(above: usize, images: usize) -> f64 {
     rate_upper_bound(above as u64, images as u64, CONFIDENCE)
-}
-
-/// How many of the calibration images may reach the threshold so that its bound is still `rate` at
-/// most; `None` if not even 0 may.
-fn rejectable(images: usize, rate: FalseRejectRate) -> Option<usize> {
-    let (mut possible, mut impossible) = (None, images);
-    while impossible > possible.map_or(0, |above: usize| above + 1) {
-        let middle = possible.map_or(0, |above| (above + impossible) / 2);
-        if bound(middle, images) <= rate.get() {
-            possible = Some(middle);
-        } else {
-            impossible = middle;
-        }
-    }
-    possible
-}
-
-/// The bound that a further good image stays below with probability 1 − `rate`, if scores are
-/// normally distributed: mean + t·std·√(1 + 1/n) with t the 1 − `rate` quantile of Student's
-/// distribution with n − 1 degrees of freedom.
-fn normal_bound(scores: &[f32], rate: FalseRejectRate) -> f32 {
-    let n = scores.len() as f64;
-    let mean = scores.iter().map(|&score| f64::from(score)).sum::<f64>() / n;
-    let squares: f64 = scores.iter().map(|&score| (f64::from(score) - mean).powi(2)).sum();
-    let std = (squares / (n - 1.0)).sqrt();
-    let t = StudentsT::new(0.0, 1.0, n - 1.0).map_or(0.0, |t| t.inverse_cdf(1.0 - rate.get()));
-    (mean + t * std * (1.0 + 1.0 / n).sqrt()) as f32
 }
 
 impl fmt::Display for Threshold {
@@ -272,10 +183,23 @@ impl fmt::Display for Threshold {
             Basis::DistributionFree => {
                 write!(f, ", for a false-reject rate of at most {rate}: {}", Promise(self))
             }
+            Basis::OnAverage => {
+                write!(f, ", for a false-reject rate of {rate} on average{}: ", ByAll(self))?;
+                Promise(self).fmt(f)
+            }
+            Basis::Tail => write!(
+                f,
+                ", for a false-reject rate of {rate} ASSUMING that scores fall off beyond the highest of \
+                 {} good images as they do below{} ({needed} calibration images would promise it): {}",
+                images + self.trained_images,
+                ByAll(self),
+                Promise(self)
+            ),
             Basis::Normal => write!(
                 f,
                 ", for a false-reject rate of {rate} ASSUMING normally distributed scores, as \
-                 {images} calibration images are too few to promise it ({needed} would do): {}",
+                 {images} calibration images are too few to promise it ({needed} would do){}: {}",
+                ByAll(self),
                 Promise(self)
             ),
             Basis::SingleImage => write!(
@@ -297,22 +221,42 @@ impl fmt::Display for Threshold {
     }
 }
 
+/// That images trained on had a say, and what that assumes.
+struct ByAll<'a>(&'a Threshold);
+
+impl fmt::Display for ByAll<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.trained_images {
+            0 => Ok(()),
+            1 => f.write_str(", ASSUMING that the image trained on scores like others"),
+            trained => {
+                write!(f, ", ASSUMING that the {trained} images trained on score like others")
+            }
+        }
+    }
+}
+
 /// What holds without an assumption on the distribution.
 struct Promise<'a>(&'a Threshold);
 
 impl fmt::Display for Promise<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Threshold { images, above, bound, expected, .. } = self.0;
-        let (bound, expected) = (percent_up(*bound), percent_up(expected.unwrap_or(1.0)));
+        let Threshold { images, above, bound, expected, trained_images, .. } = self.0;
         let reach = match above {
             0 => "none of".to_owned(),
             above => format!("at most {above} of"),
         };
+        let bound = percent_up(*bound);
         write!(
             f,
             "{reach} {images} calibration images reach it, so at most {bound} of good images do, \
-             with 95 % confidence whatever the distribution, and {expected} on average"
-        )
+             with 95 % confidence whatever the distribution"
+        )?;
+        // Of all images' scores it is what the wish says already.
+        match self.0.basis == Basis::OnAverage && *trained_images > 0 {
+            true => Ok(()),
+            false => write!(f, ", and {} on average", percent_up(expected.unwrap_or(1.0))),
+        }
     }
 }
 
@@ -331,6 +275,7 @@ fn percent_up(share: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::rate::LOWEST_RATE;
     use super::*;
 
     fn rate(rate: f64) -> FalseRejectRate {
@@ -352,32 +297,6 @@ mod tests {
         for (above, images) in [(0, MAX_CALIBRATION_IMAGES + 1), (5, 4), (0, 1 << 32)] {
             let error = stored(above, images).unwrap_err().to_string();
             assert!(error.contains("there are at most 100000 images"), "{error}");
-        }
-    }
-
-    #[test]
-    fn so_many_images_promise_a_rate() {
-        for (share, needed) in [(0.5, 5), (0.1, 29), (0.05, 59), (0.01, 299), (0.001, 2995)] {
-            assert_eq!(rate(share).images_needed(), needed);
-            assert_eq!(rejectable(needed - 1, rate(share)), None);
-            assert_eq!(rejectable(needed, rate(share)), Some(0));
-        }
-    }
-
-    /// Against sums of exact probabilities: the largest m with P(Bin(n, rate) ≤ m) ≤ 0.05.
-    #[test]
-    fn so_many_images_may_be_rejected() {
-        for (images, share) in [(299, 0.01), (473, 0.01), (474, 0.01), (1000, 0.05), (93, 0.05)] {
-            let mut probability = (1.0_f64 - share).powi(images as i32);
-            let (mut cumulated, mut most) = (probability, None);
-            while cumulated <= 0.05 {
-                let above = most.map_or(0, |above| above + 1);
-                most = Some(above);
-                let odds = share / (1.0 - share);
-                probability *= (images - above) as f64 / (above + 1) as f64 * odds;
-                cumulated += probability;
-            }
-            assert_eq!(rejectable(images, rate(share)), most, "{images} images, {share}");
         }
     }
 
@@ -412,9 +331,9 @@ mod tests {
         assert!((threshold.bound - (1.0 - 0.05_f64.powf(1.0 / 3.0))).abs() < 1e-12);
         assert!(few.threshold(rate(0.001)).unwrap().value > threshold.value);
 
-        let outlier = (0..200).map(|i| if i == 0 { 9.0 } else { 0.1 }).collect();
-        let outlier = Calibration::new(outlier).unwrap().threshold(rate(0.01)).unwrap();
-        assert_eq!((outlier.value, outlier.basis), (9.0_f32.next_up(), Basis::Normal));
+        let negative = (0..50).map(|i| if i == 0 { 9.0 } else { -0.1 }).collect();
+        let negative = Calibration::new(negative).unwrap().threshold(rate(0.01)).unwrap();
+        assert_eq!((negative.value, negative.basis), (9.0_f32.next_up(), Basis::Normal));
     }
 
     #[test]
@@ -447,24 +366,6 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_shares_or_percentages() {
-        for text in ["0.07", "7%", "7 %"] {
-            assert_eq!(text.parse(), Ok(rate(0.07)));
-        }
-        for text in
-            ["0", "1", "100%", "-0.1", "NaN", "inf", "%", "", "1e-400", "1e-17", "9e-7", "0.00009%"]
-        {
-            assert!(text.parse::<FalseRejectRate>().is_err(), "{text}");
-        }
-        assert_eq!(rate(0.07).to_string(), "7 %");
-        assert_eq!(rate(0.0005).to_string(), "0.05 %");
-        for text in ["0.000001", "1e-6", "0.0001%"] {
-            assert_eq!(text.parse(), Ok(rate(LOWEST_RATE)), "{text}");
-        }
-        assert_eq!(rate(LOWEST_RATE).images_needed(), 2_995_731);
-    }
-
-    #[test]
     fn no_threshold_is_endless() {
         // Of two images, one of Student's quantiles with one degree of freedom: 318,310 at this rate.
         let two = Calibration::new(vec![0.1, 0.2]).unwrap().threshold(rate(LOWEST_RATE)).unwrap();
@@ -483,7 +384,7 @@ mod tests {
     fn lower_rates_of_earlier_programs_can_be_read() {
         assert_eq!(serde_json::from_str::<FalseRejectRate>("1e-9").unwrap().get(), 1e-9);
         // 1 less this is 1, whose quantile is no number.
-        let lowest = FalseRejectRate(1e-17);
+        let lowest: FalseRejectRate = serde_json::from_str("1e-17").unwrap();
         let few = Calibration::new(vec![0.14, 0.10, 0.12]).unwrap();
         assert!(matches!(few.threshold(lowest), Err(Error::EndlessThreshold { .. })));
     }
@@ -508,6 +409,23 @@ mod tests {
              images reach it, so at most 63.2 % of good images do, with 95 % confidence whatever \
              the distribution, and 25 % on average"
         );
+        let good = Calibration::new((1..=5).map(|i| 0.1 * i as f32).collect()).unwrap();
+        let good = good.with_trained((1..=43).map(|i| 0.0125 * i as f32).collect()).unwrap();
+        let usual = good.threshold(good.usual_rate()).unwrap();
+        assert_eq!(
+            usual.to_string(),
+            "0.5375, for a false-reject rate of 2.1 % on average, ASSUMING that the 43 images trained on score \
+             like others: none of 5 calibration images reach it, so at most 45.1 % of good images do, with 95 % \
+             confidence whatever the distribution"
+        );
+        let tail = good.threshold(rate(0.01)).unwrap().to_string();
+        for part in [
+            "of 1 % ASSUMING that scores fall off beyond the highest of 48 good images as they do below, \
+             ASSUMING that the 43 images trained on score like others (299 calibration images would promise it)",
+            "and 16.7 % on average",
+        ] {
+            assert!(tail.contains(part), "{tail}");
+        }
         let many = Calibration::new((0..500).map(|i| i as f32).collect()).unwrap();
         assert_eq!(
             many.threshold(rate(0.01)).unwrap().to_string(),
