@@ -1,10 +1,12 @@
 //! Connections: how many, how long, and how they end.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use futures_util::future::{Either, select};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -41,10 +43,7 @@ pub(crate) async fn serve(
         limits: limits.clone(),
         end: watch::channel(()).0,
     };
-    tokio::select! {
-        () = connections.accept_all(&listener) => {}
-        () = stop => {}
-    }
+    select(pin!(connections.accept_all(&listener)), pin!(stop)).await;
     // Nobody else comes in.
     drop(listener);
     let Connections { places, end, limits, .. } = connections;
@@ -120,11 +119,13 @@ async fn converse(
         .max_buf_size(READ_AHEAD)
         .max_headers(MOST_HEADERS)
         .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        ended = connection.as_mut() => return ended.map_err(io::Error::other),
-        _ = end.changed() => {}
-    }
-    connection.as_mut().graceful_shutdown();
-    connection.await.map_err(io::Error::other)
+    let mut connection = pin!(connection);
+    let ended = match select(connection.as_mut(), pin!(end.changed())).await {
+        Either::Left((ended, _)) => ended,
+        Either::Right(_) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    ended.map_err(io::Error::other)
 }
