@@ -39,7 +39,16 @@ pub(crate) fn false_reject_rate(rate: Option<f64>) -> PyResult<Option<FalseRejec
     rate.map(FalseRejectRate::try_from).transpose().map_err(invalid)
 }
 
-/// A model that judges photos.
+/// A model that judges photos. Any number of threads may share it; Python's lock is released while it works.
+///
+/// Args:
+///     path: The model's file.
+///     threads: As many as the CPU runs if None. Scores do not depend on it.
+///     threshold: A threshold instead of the model's.
+///     false_reject: Share of good parts that may be called anomalous, from 0 to 1, instead of the model's.
+///
+/// Raises:
+///     ModelError: The file is no model, or keeps no scores to take a threshold from.
 #[pyclass(frozen, module = "efficientad")]
 pub(crate) struct Detector {
     pub(crate) path: PathBuf,
@@ -130,26 +139,31 @@ impl Detector {
         detector.with(py, threshold, rate)
     }
 
+    /// The model's file.
     #[getter]
     fn path(&self) -> PathBuf {
         self.path.clone()
     }
 
+    /// SHA-256 of the model's file, 64 hexadecimal digits.
     #[getter]
     fn sha256(&self) -> &str {
         &self.sha256
     }
 
+    /// Threads: with as many calls at once, each takes one.
     #[getter]
     fn threads(&self) -> usize {
         self.detector.threads()
     }
 
+    /// The arithmetic of scores, such as `cpu (avx2, f32)`.
     #[getter]
     fn engine(&self) -> String {
         self.detector.engine().to_string()
     }
 
+    /// The score from which on a photo is anomalous; None if the model has none.
     #[getter]
     fn threshold(&self) -> Option<f32> {
         self.detector.threshold()
@@ -177,7 +191,15 @@ impl Detector {
         self.with(py, None, false_reject_rate(Some(false_reject))?)
     }
 
-    /// Judges a photo.
+    /// Judges a photo of any size.
+    ///
+    /// Args:
+    ///     image: A path; the bytes of an image file; an array of uint8 or uint16, (height, width), (height, width, 3),
+    ///         or of uint8 (height, width, 4), whose alpha is dropped; a PIL image; or whatever speaks DLPack.
+    ///         Colours are red, green, blue. 16 bits are read as the photos that the model was trained on.
+    ///
+    /// Raises:
+    ///     ImageError: It can't be read or judged; .path is its file, if it is one.
     fn inspect(&self, py: Python<'_>, image: &Bound<'_, PyAny>) -> PyResult<Inspection> {
         let frame = frame(image)?;
         let name = Name::of(&frame);
@@ -188,7 +210,12 @@ impl Detector {
         }
     }
 
-    /// Judges photos with all threads.
+    /// Judges photos with all threads: the same verdicts as one by one, in the order of the photos.
+    ///
+    /// Args:
+    ///     images: Whatever can be iterated over. Photos are taken when their turn comes, and twice as many as threads
+    ///         are in memory at most; verdicts with their maps stay, 4 bytes a pixel.
+    ///     return_errors: Whether a photo that can't be judged has its exception in the list, instead of ending it all.
     #[pyo3(signature = (images, *, return_errors = false))]
     fn inspect_batch(
         &self,

@@ -30,37 +30,45 @@ impl Inspection {
 
 #[pymethods]
 impl Inspection {
+    /// The photo's path as text, or what errors call it: `bytes`, or the type of an array.
     #[getter]
     fn path(&self) -> &str {
         &self.record.path
     }
 
+    /// The largest value of the map. Without unit: the threshold says how much is too much.
     #[getter]
     fn score(&self) -> f32 {
         self.record.verdict.score
     }
 
+    /// Whether the score reaches the threshold; None without threshold.
     #[getter]
     fn anomalous(&self) -> Option<bool> {
         self.record.verdict.anomalous
     }
 
+    /// How probable such a score is for a good photo, from 0 to 1; None without calibration scores.
     #[getter]
     fn p_value(&self) -> Option<f64> {
         self.record.verdict.p_value
     }
 
+    /// Number of regions where the map reaches the threshold; None without threshold.
     #[getter]
     fn region_count(&self) -> Option<usize> {
         self.record.verdict.region_count
     }
 
+    /// Those of the highest peaks, 100 at most; None without threshold.
     #[getter]
     fn regions(&self) -> Option<Vec<Region>> {
         let regions = self.record.verdict.regions.as_ref()?;
         Some(regions.iter().cloned().map(Region).collect())
     }
 
+    /// The anomaly map: float32, (height, width) of the photo, without unit as the score. It is the memory that the
+    /// map was computed in; reading it again gives the same array.
     #[getter]
     fn map(&self, py: Python<'_>) -> Py<PyArray2<f32>> {
         self.map.clone_ref(py)
@@ -83,25 +91,26 @@ pub(crate) struct Region(efficientad::Region);
 
 #[pymethods]
 impl Region {
-    /// `(x, y, width, height)`.
+    /// The smallest upright rectangle that holds it: `(x, y, width, height)` in pixels from the upper left.
     #[getter]
     fn r#box(&self) -> (u32, u32, u32, u32) {
         let bounds = self.0.bounds;
         (bounds.x, bounds.y, bounds.width, bounds.height)
     }
 
+    /// Number of pixels.
     #[getter]
     fn area(&self) -> u64 {
         self.0.area
     }
 
-    /// `(value, x, y)`.
+    /// Where the map is highest: `(value, x, y)`, x and y in pixels.
     #[getter]
     fn peak(&self) -> (f32, u32, u32) {
         (self.0.peak.value, self.0.peak.x, self.0.peak.y)
     }
 
-    /// `(x, y)`.
+    /// The mean of its pixels' positions: `(x, y)`.
     #[getter]
     fn centroid(&self) -> (f64, f64) {
         (self.0.centroid.x, self.0.centroid.y)

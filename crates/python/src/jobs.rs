@@ -219,7 +219,12 @@ struct Import {
     skipped: usize,
 }
 
-/// Writes a model as an ONNX graph.
+/// Writes a model as an ONNX graph, byte for byte that of `efficientad export`.
+///
+/// Args:
+///     model: The model's file.
+///     out: The file to write.
+///     input: "normalized" for float32, or "u8" for bytes from 0 to 255; both of shape (n, 3, height, width).
 #[pyfunction]
 #[pyo3(signature = (model, out, *, input = "normalized"))]
 pub(crate) fn export_onnx(
