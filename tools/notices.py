@@ -1,9 +1,9 @@
-"""Licences of the crates in the program, which whoever passes on the program must pass on with it.
+"""Licences of the crates in the program and its Python module, which whoever passes those on must pass on with them.
 
     python3 tools/notices.py            # writes THIRD-PARTY.txt
     python3 tools/notices.py --check    # fails if it is not what would be written
 
-Takes the program's dependencies with default features, on all systems, without those that only build or test it, and
+Takes the dependencies of both with default features, on all systems, without those that only build or test it, and
 of each the licence files in its package. Of several licences that are offered the first of CHOICE is taken.
 """
 
@@ -17,7 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 OUT = ROOT / "THIRD-PARTY.txt"
-PROGRAM = "efficientad-cli"
+# The program, and the Python module.
+PARTS = ["efficientad-cli", "efficientad-python"]
 CHOICE = ["MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "Apache-2.0", "MIT-0", "0BSD", "Unicode-3.0"]
 # How files with the text of a licence are called; the first that is there is taken.
 FILES = {
@@ -30,11 +31,11 @@ FILES = {
 }
 ANY = ["LICENSE", "LICENSE.*", "LICENCE*", "license", "license.*", "COPYING*"]
 
-HEAD = """Crates in the program `efficientad`, and their licences
-=======================================================
+HEAD = """Crates in the program `efficientad` and in its Python module, and their licences
+================================================================================
 
-The program contains the crates named here, and Rust's standard library (copyright The Rust Project contributors, MIT
-or Apache-2.0). It is itself licensed under Apache-2.0 or MIT, see LICENSE-APACHE and LICENSE-MIT. Written by
+They contain the crates named here, and Rust's standard library (copyright The Rust Project contributors, MIT
+or Apache-2.0). They are themselves licensed under Apache-2.0 or MIT, see LICENSE-APACHE and LICENSE-MIT. Written by
 tools/notices.py.
 """
 
@@ -44,8 +45,9 @@ def cargo(*arguments):
 
 
 def packages():
-    """The packages of other projects that are compiled into the program."""
-    tree = cargo("tree", "--locked", "-p", PROGRAM, "-e", "normal,no-proc-macro", "--target", "all", "--prefix", "none")
+    """The packages of other projects that are compiled into the program or the Python module."""
+    parts = [word for part in PARTS for word in ("-p", part)]
+    tree = cargo("tree", "--locked", *parts, "-e", "normal,no-proc-macro", "--target", "all", "--prefix", "none")
     names = {tuple(line.split()[:2]) for line in tree.splitlines() if line}
     metadata = json.loads(cargo("metadata", "--locked", "--format-version", "1"))
     found = [it for it in metadata["packages"] if it["source"] and (it["name"], "v" + it["version"]) in names]

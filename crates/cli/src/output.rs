@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
-use std::process::ExitCode;
 
 use anyhow::Result;
 use serde::Serialize;
@@ -27,12 +26,12 @@ impl Status {
     }
 
     /// The exit code, as `efficientad --help` tells it.
-    pub fn code(self) -> ExitCode {
-        ExitCode::from(match self {
+    pub fn code(self) -> u8 {
+        match self {
             Self::Done => 0,
             Self::SomeFailed => 1,
             Self::Interrupted => INTERRUPTED,
-        })
+        }
     }
 }
 

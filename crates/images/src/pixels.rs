@@ -20,6 +20,8 @@ pub enum PixelFormat {
     Gray16,
     /// Red, green, blue, a byte each.
     Rgb8,
+    /// Red, green, blue, two bytes each in the machine's own order.
+    Rgb16,
     /// Blue, green, red, a byte each, as OpenCV has it.
     Bgr8,
     /// Red, green, blue, alpha, a byte each.
@@ -36,6 +38,7 @@ impl PixelFormat {
             Self::Gray16 => 2,
             Self::Rgb8 | Self::Bgr8 => 3,
             Self::Rgba8 | Self::Bgra8 => 4,
+            Self::Rgb16 => 6,
         }
     }
 }
@@ -97,9 +100,12 @@ impl<'a> PixelsView<'a> {
             match self.format {
                 PixelFormat::Gray8 => append(row, &mut rgb, |&[grey]| [grey; 3]),
                 PixelFormat::Gray16 => {
-                    let (pairs, _) = row.as_chunks::<2>();
-                    depth.check(pairs.iter().map(|&pair| u16::from_ne_bytes(pair)), NAME)?;
+                    depth.check(samples(row), NAME)?;
                     append(row, &mut rgb, |&pair| [depth.to_byte(u16::from_ne_bytes(pair)); 3]);
+                }
+                PixelFormat::Rgb16 => {
+                    depth.check(samples(row), NAME)?;
+                    rgb.extend(samples(row).map(|sample| depth.to_byte(sample)));
                 }
                 PixelFormat::Rgb8 => rgb.extend_from_slice(row),
                 PixelFormat::Bgr8 => append(row, &mut rgb, |&[b, g, r]| [r, g, b]),
@@ -117,12 +123,11 @@ impl<'a> PixelsView<'a> {
     /// [`ImageError::NoPixels`], [`ImageError::BufferTooShort`].
     pub fn used_bits(&self) -> Result<Option<u8>, ImageError> {
         let row_bytes = self.check_length()?;
-        if self.format != PixelFormat::Gray16 {
+        if !matches!(self.format, PixelFormat::Gray16 | PixelFormat::Rgb16) {
             return Ok(None);
         }
         let rows = self.data.chunks(self.stride).take(self.height as usize);
-        let pairs = rows.flat_map(|row| row[..row_bytes].as_chunks::<2>().0);
-        Ok(Some(bits_of(pairs.map(|&pair| u16::from_ne_bytes(pair)))))
+        Ok(Some(bits_of(rows.flat_map(|row| samples(&row[..row_bytes])))))
     }
 
     /// The bytes of a row's pixels, if all rows lie in the data.
@@ -151,6 +156,11 @@ impl<'a> PixelsView<'a> {
             found: self.data.len(),
         }
     }
+}
+
+/// The 16-bit samples of a row.
+fn samples(row: &[u8]) -> impl Iterator<Item = u16> {
+    row.as_chunks::<2>().0.iter().map(|&pair| u16::from_ne_bytes(pair))
 }
 
 fn append<const N: usize>(row: &[u8], rgb: &mut Vec<u8>, to_rgb: impl Fn(&[u8; N]) -> [u8; 3]) {

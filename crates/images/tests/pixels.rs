@@ -69,6 +69,11 @@ fn sixteen_bits_are_those_of_a_file_with_and_without_stated_bits() {
         let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_ne_bytes()).collect();
         let expected = saved::<Luma<u16>>(folder.path(), &samples, &options);
         assert_both(&data, PixelFormat::Gray16, &options, &expected);
+        let colours: Vec<u16> =
+            (0..WIDTH * HEIGHT * 3).map(|i| (i / 3 * step + i % 3) as u16).collect();
+        let data: Vec<u8> = colours.iter().flat_map(|sample| sample.to_ne_bytes()).collect();
+        let in_colour = saved::<Rgb<u16>>(folder.path(), &colours, &options);
+        assert_both(&data, PixelFormat::Rgb16, &options, &in_colour);
         found.push(expected.get_pixel(WIDTH - 1, HEIGHT - 1).0[0]);
     }
     assert_eq!(found, [251, 244, 251, 244], "of 64400, 3920, 64400 and 980");

@@ -20,6 +20,8 @@ use crate::resuming::resume_command;
 use crate::taking::Taking;
 use events::{Events, Line};
 
+pub use plan::of as plan_of;
+
 /// Trains a model.
 pub fn run(args: TrainArgs) -> Result<Status> {
     let interrupt =

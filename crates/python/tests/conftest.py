@@ -1,0 +1,56 @@
+"""The program beside the wheel, example photos, and a model that the program trained."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PROGRAM = os.environ["EFFICIENTAD_PROGRAM"]
+REPOSITORY = Path(os.environ["EFFICIENTAD_REPOSITORY"])
+EXAMPLE = REPOSITORY / "examples" / "data"
+STEPS = 3
+
+
+def program(*words):
+    """Runs the program; returns its standard output."""
+    run = subprocess.run([PROGRAM, *map(str, words)], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def verdicts(*words):
+    """The verdicts of `efficientad predict --json`, in order."""
+    return [json.loads(line) for line in program("predict", *words, "--json").splitlines()]
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """A part of the example: 12 photos of good parts to train on, 4 of each kind to judge."""
+    folder = tmp_path_factory.mktemp("data") / "brick"
+    for kind, most in [("train/good", 12), ("test/good", 4), ("test/chip", 4), ("ground_truth/chip", 4)]:
+        (folder / kind).mkdir(parents=True)
+        for photo in sorted((EXAMPLE / kind).iterdir())[:most]:
+            shutil.copy(photo, folder / kind)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(data, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "brick.model"
+    program("train", data, "--out", path, "--steps", STEPS, "--quiet")
+    return path
+
+
+@pytest.fixture(scope="session")
+def photos(data):
+    return sorted((data / "test").rglob("*.*"))
+
+
+@pytest.fixture(scope="session")
+def detector(model):
+    import efficientad
+
+    return efficientad.Detector(model)
