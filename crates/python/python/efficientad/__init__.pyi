@@ -1,18 +1,19 @@
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, Union, overload
+from typing import Any, Literal, Union, final, overload
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import Self
 
 __version__: str
 
-Path = Union[str, os.PathLike[str]]
-Report = dict[str, Any]
-Progress = Union[bool, Callable[[str, int, int, Union[Report, None]], object], None]
-# A path, the bytes of an image file, height × width or height × width × 3 of uint8 or uint16, a PIL image, or
-# whatever speaks DLPack.
-Image = Any
+_Path = Union[str, os.PathLike[str]]
+_Report = dict[str, Any]
+_Progress = Union[bool, Callable[[str, int, int, Union[_Report, None]], object], None]
+# A path, the bytes of an image file, an array of uint8 or uint16, (height, width) or (height, width, 3), a PIL image,
+# or whatever speaks DLPack.
+_Image = Any
 
 class EfficientADError(Exception):
     path: Union[os.PathLike[str], None]
@@ -23,6 +24,7 @@ class ModelError(EfficientADError): ...
 class DataError(EfficientADError): ...
 class EfficientADWarning(UserWarning): ...
 
+@final
 class Region:
     @property
     def box(self) -> tuple[int, int, int, int]: ...
@@ -33,6 +35,7 @@ class Region:
     @property
     def centroid(self) -> tuple[float, float]: ...
 
+@final
 class Inspection:
     @property
     def path(self) -> str: ...
@@ -50,15 +53,16 @@ class Inspection:
     def map(self) -> npt.NDArray[np.float32]: ...
     def to_json(self) -> str: ...
 
+@final
 class Detector:
-    def __init__(
-        self,
-        path: Path,
+    def __new__(
+        cls,
+        path: _Path,
         *,
         threads: Union[int, None] = None,
         threshold: Union[float, None] = None,
         false_reject: Union[float, None] = None,
-    ) -> None: ...
+    ) -> Self: ...
     @property
     def path(self) -> os.PathLike[str]: ...
     @property
@@ -72,22 +76,22 @@ class Detector:
     @property
     def promise(self) -> Union[str, None]: ...
     @property
-    def info(self) -> Report: ...
+    def info(self) -> _Report: ...
     def with_threshold(self, threshold: float) -> Detector: ...
     def with_false_reject(self, false_reject: float) -> Detector: ...
-    def inspect(self, image: Image) -> Inspection: ...
+    def inspect(self, image: _Image) -> Inspection: ...
     @overload
     def inspect_batch(
-        self, images: Iterable[Image], *, return_errors: Literal[False] = False
+        self, images: Iterable[_Image], *, return_errors: Literal[False] = False
     ) -> list[Inspection]: ...
     @overload
     def inspect_batch(
-        self, images: Iterable[Image], *, return_errors: bool
+        self, images: Iterable[_Image], *, return_errors: bool
     ) -> list[Union[Inspection, EfficientADError]]: ...
 
 def train(
-    data: Path,
-    out: Path,
+    data: _Path,
+    out: _Path,
     *,
     recipe: Union[Literal["fast", "paper"], None] = None,
     steps: Union[int, None] = None,
@@ -99,50 +103,50 @@ def train(
     tile: Union[int, None] = None,
     overlap: Union[int, None] = None,
     letterbox: bool = False,
-    region: Union[Path, None] = None,
-    exclude: Union[Path, None] = None,
-    validation: Union[Path, None] = None,
-    photos: Union[Path, None] = None,
-    teacher: Union[Path, None] = None,
+    region: Union[_Path, None] = None,
+    exclude: Union[_Path, None] = None,
+    validation: Union[_Path, None] = None,
+    photos: Union[_Path, None] = None,
+    teacher: Union[_Path, None] = None,
     false_reject: Union[float, None] = None,
-    continue_from: Union[Path, None] = None,
-    old: Union[Path, Sequence[Path]] = (),
+    continue_from: Union[_Path, None] = None,
+    old: Union[_Path, Sequence[_Path]] = (),
     resume: bool = False,
     checkpoint_every: Union[int, str, None] = None,
     orientation: Union[Literal["stored", "exif"], None] = None,
     bits: Union[int, None] = None,
     range: Union[tuple[float, float], None] = None,
     threads: Union[int, None] = None,
-    progress: Progress = None,
-) -> Report: ...
+    progress: _Progress = None,
+) -> _Report: ...
 def calibrate(
-    model: Path,
-    good: Union[Path, Sequence[Path]],
+    model: _Path,
+    good: Union[_Path, Sequence[_Path]],
     *,
-    out: Union[Path, None] = None,
-    defects: Union[Path, None] = None,
+    out: Union[_Path, None] = None,
+    defects: Union[_Path, None] = None,
     false_reject: Union[float, None] = None,
     surely_good: bool = False,
     threads: Union[int, None] = None,
-    progress: Progress = None,
-) -> Report: ...
+    progress: _Progress = None,
+) -> _Report: ...
 def evaluate(
-    model: Union[Path, Detector],
-    data: Path,
+    model: Union[_Path, Detector],
+    data: _Path,
     *,
-    out: Union[Path, None] = None,
-    report: Union[Path, None] = None,
+    out: Union[_Path, None] = None,
+    report: Union[_Path, None] = None,
     mask_threshold: Union[int, None] = None,
     invert_masks: bool = False,
     threads: Union[int, None] = None,
-    progress: Progress = None,
-) -> Report: ...
+    progress: _Progress = None,
+) -> _Report: ...
 def import_weights(
-    files: Union[Path, Sequence[Path]],
-    out: Path,
+    files: Union[_Path, Sequence[_Path]],
+    out: _Path,
     *,
-    good: Union[Path, None] = None,
+    good: Union[_Path, None] = None,
     threads: Union[int, None] = None,
-    progress: Progress = None,
-) -> Report: ...
-def export_onnx(model: Path, out: Path, *, input: Literal["normalized", "u8"] = "normalized") -> None: ...
+    progress: _Progress = None,
+) -> _Report: ...
+def export_onnx(model: _Path, out: _Path, *, input: Literal["normalized", "u8"] = "normalized") -> None: ...
