@@ -14,7 +14,7 @@ forget_unpacked() { rm -rf "${CARGO_HOME:-$HOME/.cargo}"/registry/{src,cache}/-*
 forget_unpacked
 trap forget_unpacked EXIT
 
-# The crate that fuzzes, and the Python module, are for no registry of Rust.
+# The crate that fuzzes is for no registry, and the Python module for Python's own (tools/check_python.sh).
 cargo package --workspace --exclude efficientad-fuzzing --exclude efficientad-python --locked --quiet "$@"
 for package in target/package/*.crate; do
     size=$(stat -c %s "$package")

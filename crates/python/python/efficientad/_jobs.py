@@ -143,7 +143,8 @@ def evaluate(model, data, *, progress=None, **options):
         out: Folder for anomaly maps, overlays and results.json.
         report: Folder for a page that shows the results.
         mask_threshold, invert_masks: Which values of masks are defects; told by their look if not given.
-        threads, progress: As of train.
+        threads: As of train; a Detector keeps its own.
+        progress: As of train.
 
     Returns:
         The dict that `efficientad eval --json` prints: image_auroc, pixel_auroc, aupro, …, kinds, verdicts, images.
