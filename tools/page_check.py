@@ -99,6 +99,11 @@ def decide(page, good, defect):
     say_who_and_why(page, "a stricter customer")
     expect(page.get_by_text(re.compile("The threshold is .* now"))).to_be_visible()
     expect(page.get_by_text(f"now {value:.4f}")).to_be_visible()
+    page.goto("#judge")
+    page.locator("input[name=judge]").set_input_files(defect)
+    expect(page.locator(".verdict")).to_contain_text("DEFECT", timeout=PATIENCE_MS)
+    expect(page.locator("table tbody tr").first).to_contain_text("×")
+    page.goto("#decide")
 
     page.locator("input[name=mark]").set_input_files([good, defect])
     first = page.get_by_role("button", name=good.name)
@@ -189,6 +194,7 @@ def look_at_all(browser, address, photos, screenshots, found):
                 if screenshots:
                     page.screenshot(path=screenshots / f"{view}-{width}-{scheme}.png", full_page=True)
                 facts = page.evaluate(FACTS)
+                found += [f"{view}: {text}" for text in page.locator("#notices .bad").all_inner_texts()]
                 all_problems = [*problems(facts, view, width, scheme), *(f"no name: {it}" for it in page.evaluate(UNNAMED))]
                 found += [f"{view}, {width} px, {scheme}: {problem}" for problem in all_problems]
             context.close()

@@ -39,7 +39,7 @@ export function jobCard(job, session, points) {
   const stop = isOpen(job) && session.role === "engineer" && h("button", { type: "button", class: "danger",
     onclick: action(() => post(`/api/jobs/${job.id}/stop`)) }, t("job.stop"));
   return h("section", { class: "card job", dataset: { state, kind: job.kind } },
-    h("h3", {}, t(`job.${job.kind}`), " ", job.part, " ", h("span", { class: `tag ${CLASS[state]}` }, t(`state.${state}`))),
+    h("h3", {}, t(`job.${job.kind}`), ": ", job.part, " ", h("span", { class: `tag ${CLASS[state]}` }, t(`state.${state}`))),
     h("p", { class: "small soft" }, [job.who, time(job.created, { dateStyle: "short", timeStyle: "short" })].filter(Boolean).join(" · ")),
     state === "running" && progress && h("div", { role: "status" },
       h("progress", { value: progress.value, max: progress.max, "aria-label": t("job.progress") }),

@@ -102,9 +102,9 @@ function regions(verdict) {
   return h("div", { class: "scroll" }, h("table", {},
     h("thead", {}, h("tr", {}, ["#", t("judge.peak"), t("judge.place"), t("judge.size"), t("judge.area")].map((it, i) =>
       h("th", { scope: "col", class: i ? "number" : null }, it)))),
-    h("tbody", {}, verdict.regions.slice(0, 20).map(({ bounds, peak, area }, i) => h("tr", {},
-      h("td", {}, i + 1), h("td", { class: "number" }, score(peak.value)), h("td", { class: "number" }, `${bounds.x}, ${bounds.y}`),
-      h("td", { class: "number" }, `${bounds.width} × ${bounds.height}`), h("td", { class: "number" }, area))))),
+    h("tbody", {}, verdict.regions.slice(0, 20).map(({ box, peak, area }, i) => h("tr", {},
+      h("td", {}, i + 1), h("td", { class: "number" }, score(peak.value)), h("td", { class: "number" }, `${box.x}, ${box.y}`),
+      h("td", { class: "number" }, `${box.width} × ${box.height}`), h("td", { class: "number" }, area))))),
   more > 0 && h("p", { class: "soft" }, t("judge.more", { count: more })));
 }
 

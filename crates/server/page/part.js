@@ -12,7 +12,7 @@ const SHOWN = 60;
 export async function view(body, session) {
   const isEngineer = session.role === "engineer";
   const [{ parts }, { jobs }, { folders }] = await Promise.all([get("/api/parts"), get("/api/jobs"), get("/api/data/folders?path=")]);
-  const name = h("input", { name: "part", list: "parts", required: true, maxlength: 64, pattern: NAME.source, autocomplete: "off",
+  const name = h("input", { name: "part", list: "parts", required: true, maxlength: 64, autocomplete: "off",
     value: localStorage.getItem("part") ?? "", onchange: () => { localStorage.setItem("part", name.value); reload(); } });
   const folder = h("input", { name: "folder", list: "folders", autocomplete: "off", onchange: () => reload() });
   const surely = h("input", { type: "checkbox", name: "surely_good", onchange: () => reload() });
@@ -20,7 +20,7 @@ export async function view(body, session) {
   const thumbs = h("ul", { class: "thumbs" }), region = h("details", { class: "card" }, h("summary", {}, t("region.title")));
   const sent = h("p", { role: "status", class: "soft" }), stopped = h("div"), board = h("section", { "aria-label": t("jobs.title") });
   const known = new Map(jobs.map(job => [job.id, job])), points = new Map();
-  let editor = null, drawnOn = null, isLeft = false, looked = null;
+  let editor = null, drawnOn = null, drawnFor = null, isLeft = false, looked = null;
 
   const part = () => name.value.trim();
   const source = () => folder.value.trim() ? { folder: folder.value.trim() } : {};
@@ -28,6 +28,12 @@ export async function view(body, session) {
 
   async function reload() {
     fill(taken); fill(strange); fill(thumbs); fill(stopped);
+    const shown = JSON.stringify([part(), folder.value.trim()]);
+    if (shown !== drawnFor) {
+      // A region belongs to the photo that it was drawn on.
+      [editor, drawnOn, drawnFor] = [null, null, shown];
+      fill(region, h("summary", {}, t("region.title")), h("p", { class: "soft" }, t("region.none")));
+    }
     if (!NAME.test(part())) { if (part()) fill(taken, h("p", { class: "note bad" }, t("part.name.wrong"))); return; }
     const summary = await get(`/api/parts/${part()}`);
     if (isLeft) return;

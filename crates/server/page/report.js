@@ -44,7 +44,7 @@ export async function view(body, session) {
         fill(job, jobCard(started, session));
       }) }, t("report.start")))), job,
     h("h2", {}, t("report.all")), reports,
-    h("h2", {}, t("report.changes")), h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {},
+    h("h2", {}, t("report.changes")), h("div", { class: "scroll" }, h("table", { class: "wide" }, h("thead", {}, h("tr", {},
       ["line.time", "who", "model", "change.what", "change.values", "why"].map(key => h("th", { scope: "col" }, t(key))))), changes)));
   await reload();
   return {

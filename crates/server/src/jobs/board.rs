@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Outcome;
-use super::request::Request;
+use super::request::{OfPart, Request};
 use crate::desk::{Because, lock};
 use crate::feed::Feed;
 use crate::refusal::Refusal;
@@ -142,6 +142,15 @@ impl Board {
         Ok(job)
     }
 
+    /// A job that is to judge the same marked photos: every page that is opened asks for that.
+    pub(super) fn same(&self, request: &Request) -> Option<Arc<Job>> {
+        let Request::Score(OfPart { part }) = request else { return None };
+        let is_same = |job: &&Arc<Job>| {
+            job.is_open() && matches!(&job.request, Request::Score(it) if it.part == *part)
+        };
+        lock(&self.jobs).iter().find(is_same).cloned()
+    }
+
     /// All jobs, the last ones first.
     pub(crate) fn list(&self) -> Vec<Document> {
         lock(&self.jobs).iter().rev().map(|job| job.document(false)).collect()
@@ -259,7 +268,6 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
-    use super::super::request::OfPart;
     use super::*;
 
     fn resume(part: &str) -> Request {
@@ -277,6 +285,8 @@ mod tests {
         let first = add(resume("a")).unwrap();
         assert_eq!(add(resume("a")).err(), Some(409));
         let second = add(score("a")).unwrap();
+        assert_eq!(board.same(&score("a")).map(|job| job.id), Some(second.id));
+        assert!(board.same(&score("b")).is_none() && board.same(&resume("a")).is_none());
         assert!(second.id > first.id && board.changes("a") && !board.changes("b"));
         add(resume("b")).unwrap();
         assert!(board.begin(&first));

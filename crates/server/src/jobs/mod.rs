@@ -93,6 +93,9 @@ impl Jobs {
         let Some([trainings, others]) = lanes.as_ref() else {
             return Err(Refusal::internal("the server ends"));
         };
+        if let Some(job) = self.board.same(&request) {
+            return Ok(job);
+        }
         let lane = if request.is_training() { trainings } else { others };
         let job = self.board.add(request, because, MOST_JOBS)?;
         lane.send(Arc::clone(&job))

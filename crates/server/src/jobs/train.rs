@@ -270,7 +270,15 @@ fn has_learned(part: &Part, folder: &Path) -> bool {
 pub(super) fn give_up(shop: &Shop, part: &Part) -> Result<(), String> {
     let checkpoint = checkpoint_of(&shop.model_file(&part.name));
     let begun: Option<Begun> = read_json(&part.file(BEGUN));
-    fs::remove_file(&checkpoint).map_err(|error| failed(&checkpoint, &error))?;
+    match fs::remove_file(&checkpoint) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && begun.is_none() => {
+            return Err(format!("{}: no training was stopped here", part.name));
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(failed(&checkpoint, &error));
+        }
+        _ => {}
+    }
     let _ = fs::remove_file(part.file(BEGUN));
     match begun {
         Some(Begun { folder, old: Some(_), .. }) => give_marks_back(part, &folder),

@@ -191,7 +191,9 @@ fn a_model_learns_from_marks_and_they_are_marks_no_more() {
 fn a_training_that_fails_gives_the_marks_back() {
     let server = start(&[]);
     done(&server, training(2));
-    mark(&server, &png(&part(100), &server.sandbox), "good", "a.png");
+    for seed in 100..103 {
+        mark(&server, &png(&part(seed), &server.sandbox), "good", &format!("{seed}.png"));
+    }
     // The old photos are not what they were.
     fs::remove_file(server.sandbox.path("data/cloth/3.png")).unwrap();
     let request =
@@ -199,7 +201,7 @@ fn a_training_that_fails_gives_the_marks_back() {
     let job = end(&server, &begin(&server, request));
     assert_eq!(job["state"], "failed");
     assert!(job["error"].as_str().unwrap().contains("as they are now"), "{job}");
-    assert_eq!(server.get("/api/parts/weave").json()["counts"]["good"], 1);
+    assert_eq!(server.get("/api/parts/weave").json()["counts"]["good"], 3);
     let photos = server.get("/api/data/taking?folder=cloth").json();
     assert_eq!(photos["taken"], json!([{ "folder": "", "as": "training", "files": 5 }]));
 }
