@@ -183,7 +183,8 @@ fn the_fallback_rejects_the_wished_share_of_normal_scores() {
 const SHOWN: [(usize, usize, f64); 5] =
     [(48, 0, 0.03), (298, 0, 0.01), (3, 28, 0.032), (9, 78, 0.03), (24, 215, 0.01)];
 
-/// If images trained on score like others, a further good one is rejected with the stated probability.
+/// If images trained on score like others, a further good one is rejected with the stated probability, or with
+/// a lower one where they are raised.
 #[test]
 fn what_all_images_show_is_kept_on_average() {
     for distribution in &DISTRIBUTIONS {
@@ -211,7 +212,8 @@ fn what_all_images_show_is_kept_on_average() {
                 format!("{} {held_back} + {trained}: {mean}, stated {expected}", distribution.name);
             assert!(count > 0.9 * TRIALS as f64 && expected <= rate, "{case}, {count} trials");
             assert!(mean <= expected + error, "{case}");
-            assert!(distribution.has_ties || mean >= expected - error, "{case}");
+            let is_exact = trained == 0 && !distribution.has_ties;
+            assert!(mean >= if is_exact { expected - error } else { 0.2 * expected }, "{case}");
         }
     }
 }

@@ -30,22 +30,37 @@ impl Choice {
             let pool = Pool::of(held_back, &[]);
             return pool.choose(at(pool.highest(above)), Basis::DistributionFree, above);
         }
-        let all = Pool::of(held_back, calibration.trained_scores());
-        let most = all.most_on_average(rate).unwrap_or(0);
-        let pool = match all.is_alike(all.quarter()) && all.is_alike(most) {
-            true => all,
-            false => Pool::of(held_back, &[]),
-        };
-        pool.at_rate(rate)
+        let pool = pool_of(calibration).filter(|pool| {
+            let most = pool.most_on_average(rate).unwrap_or(0);
+            pool.is_alike(most)
+        });
+        pool.unwrap_or_else(|| Pool::of(held_back, &[])).at_rate(rate)
     }
+}
+
+/// The scores of all images, if those trained on look like those held back. Where they are lower on average,
+/// they are raised in proportion: a little overfitting is not seen in few images.
+fn pool_of(calibration: &Calibration) -> Option<Pool> {
+    let (held_back, trained) = (calibration.scores(), calibration.trained_scores());
+    let all = Pool::of(held_back, trained);
+    if !all.is_alike(all.quarter()) {
+        return None;
+    }
+    let mean = |scores: &[f32]| {
+        scores.iter().map(|&score| f64::from(score)).sum::<f64>() / scores.len() as f64
+    };
+    let ratio = mean(held_back) / mean(trained);
+    if mean(trained) <= 0.0 || !(ratio > 1.0 && ratio.is_finite()) {
+        return Some(all);
+    }
+    let raised: Vec<f32> = trained.iter().map(|&score| (f64::from(score) * ratio) as f32).collect();
+    Some(Pool::of(held_back, &raised))
 }
 
 /// The lowest rate that a calibration can show on average, but 1 % at least; 1 %, too, of so few images
 /// that it would be more than 5 %.
 pub(crate) fn usual_rate(calibration: &Calibration) -> FalseRejectRate {
-    let held_back = calibration.scores();
-    let all = Pool::of(held_back, calibration.trained_scores());
-    let images = if all.is_alike(all.quarter()) { all.len() } else { held_back.len() };
+    let images = pool_of(calibration).map_or(calibration.scores().len(), |pool| pool.len());
     let usual = FalseRejectRate::default();
     if images < TAIL_NEEDS {
         return usual;
@@ -252,7 +267,7 @@ mod tests {
         scores[0] = 9000.0;
         let alone = choose(scores, Vec::new(), 0.02);
         assert_eq!((alone.value, alone.held_back.above), (148.0_f32.next_up(), 1));
-        let trained = choose(vec![9000.0, 40.0, 80.0, 120.0], up_to(150), 0.02);
+        let trained = choose(vec![150.5, 10.0, 20.0, 30.0], up_to(150), 0.02);
         assert_eq!((trained.value, trained.trained.above), (149.0_f32.next_up(), 1));
     }
 
@@ -266,6 +281,16 @@ mod tests {
         // Where they score higher, more photos are passed over than need be, and no good one rejected.
         let higher = choose(vec![1.0, 2.0, 3.0, 4.0], up_to(44), 0.021);
         assert_eq!((higher.value, higher.trained.images), (44.0_f32.next_up(), 44));
+    }
+
+    #[test]
+    fn images_trained_on_that_score_a_little_lower_are_raised() {
+        let choice =
+            choose(vec![30.0, 32.0, 12.0, 16.0], vec![10.0, 15.0, 20.0, 15.0].repeat(10), 0.03);
+        // Means are 22.5 and 15; the raised scores, 30 at most, stay below one that was held back.
+        assert_eq!((choice.basis, choice.value), (Basis::OnAverage, 32.0_f32.next_up()));
+        let choice = choose(vec![22.5; 4], vec![10.0, 15.0, 25.0, 10.0].repeat(10), 0.03);
+        assert_eq!((choice.value, choice.trained.images), (37.5_f32.next_up(), 40));
     }
 
     #[test]

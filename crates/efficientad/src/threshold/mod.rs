@@ -414,7 +414,7 @@ mod tests {
         let usual = good.threshold(good.usual_rate()).unwrap();
         assert_eq!(
             usual.to_string(),
-            "0.5375, for a false-reject rate of 2.1 % on average, ASSUMING that the 43 images trained on score \
+            "0.5864, for a false-reject rate of 2.1 % on average, ASSUMING that the 43 images trained on score \
              like others: none of 5 calibration images reach it, so at most 45.1 % of good images do, with 95 % \
              confidence whatever the distribution"
         );
