@@ -1076,7 +1076,9 @@ mod tests {
                     "region" | "exclude" => Some(REGION),
                     "preset" | "mean" | "std" => Some(BACKBONE),
                     "masks" => Some(STATED),
+                    #[cfg(feature = "server")]
                     "token" | "insecure" => Some(GUARD),
+                    #[cfg(feature = "server")]
                     "queue" | "memory" => Some(MOST),
                     "out" | "dry_run" | "steps" | "validation" | "json" | "quiet" => None,
                     _ => continue,

@@ -89,6 +89,9 @@ pub enum TokenError {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// It is no file of tokens.
+    #[error("{}: the token file is larger than 1 MiB; give a file of lines NAME ROLE TOKEN", .0.display())]
+    TooLarge(PathBuf),
     /// A line of it is no token.
     #[error(
         "{}: line {line}: {reason}; each line is NAME ROLE TOKEN, where ROLE is operator, engineer or \
@@ -271,7 +274,10 @@ fn read_tokens(path: &Path) -> Result<Vec<Client>, TokenError> {
     let failed = |source| TokenError::Read { path: path.to_owned(), source };
     let mut text = String::new();
     let file = fs::File::open(path).map_err(failed)?;
-    file.take(MOST_BYTES).read_to_string(&mut text).map_err(failed)?;
+    file.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > MOST_BYTES {
+        return Err(TokenError::TooLarge(path.to_owned()));
+    }
     let clients = parse_tokens(&text).map_err(|(line, reason)| TokenError::Line {
         path: path.to_owned(),
         line,

@@ -158,24 +158,25 @@ impl Models {
     /// Takes the files of models in memory that have changed.
     pub(crate) async fn refresh(&self) {
         for loaded in self.loaded() {
-            let stamp = find(&self.folder, &loaded.name).map(|path| Stamp::of(&path));
-            let stamp = stamp.and_then(Result::ok);
-            if self.is_known(&loaded, stamp) {
+            if self.is_known(&loaded.name) {
                 continue;
             }
             let _reading = self.reading.lock().await;
-            let _ = self.take(&loaded.name, Evict::Nothing).await;
+            // It may have been read, or have left memory, meanwhile.
+            if !self.is_known(&loaded.name) {
+                let _ = self.take(&loaded.name, Evict::Nothing).await;
+            }
         }
     }
 
-    /// Whether a file is the one that a model was read from, or one that could not be taken.
-    fn is_known(&self, loaded: &Loaded, stamp: Option<Stamp>) -> bool {
-        let table = self.table();
-        let Some(entry) = table.entries.get(&loaded.name) else { return true };
-        match (&entry.failure, &entry.loaded) {
-            (Some((failed, _)), _) => *failed == stamp,
-            (None, Some(loaded)) => Some(loaded.stamp) == stamp,
-            (None, None) => true,
+    /// Whether a model's file is the one that it was read from, or one that could not be taken; so is that
+    /// of a model that is not in memory.
+    fn is_known(&self, name: &str) -> bool {
+        let stamp = self.stamp(name);
+        match self.table().entries.get(name) {
+            Some(Entry { loaded: Some(_), failure: Some((failed, _)), .. }) => *failed == stamp,
+            Some(Entry { loaded: Some(loaded), failure: None, .. }) => Some(loaded.stamp) == stamp,
+            _ => true,
         }
     }
 

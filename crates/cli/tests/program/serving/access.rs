@@ -42,6 +42,8 @@ fn what_is_open_to_others_is_refused() {
     with_token(&bad).expect(2, &[&bad, "line 1", "too short", "openssl rand -hex 32"]);
     let empty = sandbox.write("empty", b"# nobody\n");
     with_token(&empty).expect(2, &[&empty, "no token in the file"]);
+    let large = sandbox.write("large", &vec![b'#'; (1 << 20) + 1]);
+    with_token(&large).expect(2, &[&large, "larger than 1 MiB"]);
     let tls = ["--insecure", "--tls-cert", &bad, "--tls-key", &bad];
     run([&open[..], &tls].concat()).expect(2, &[&bad, "PEM"]);
     run([&open[..], &["--tls-cert", &bad]].concat()).expect(2, &["--tls-key"]);
