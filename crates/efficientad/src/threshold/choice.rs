@@ -286,10 +286,10 @@ mod tests {
     #[test]
     fn images_trained_on_that_score_a_little_lower_are_raised() {
         let choice =
-            choose(vec![30.0, 32.0, 12.0, 16.0], vec![10.0, 15.0, 20.0, 15.0].repeat(10), 0.03);
+            choose(vec![30.0, 32.0, 12.0, 16.0], [10.0, 15.0, 20.0, 15.0].repeat(10), 0.03);
         // Means are 22.5 and 15; the raised scores, 30 at most, stay below one that was held back.
         assert_eq!((choice.basis, choice.value), (Basis::OnAverage, 32.0_f32.next_up()));
-        let choice = choose(vec![22.5; 4], vec![10.0, 15.0, 25.0, 10.0].repeat(10), 0.03);
+        let choice = choose(vec![22.5; 4], [10.0, 15.0, 25.0, 10.0].repeat(10), 0.03);
         assert_eq!((choice.value, choice.trained.images), (37.5_f32.next_up(), 40));
     }
 
