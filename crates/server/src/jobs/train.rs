@@ -54,7 +54,15 @@ struct Begun {
 /// Trains a model anew.
 pub(super) fn anew(work: &Work<'_>, request: &Train) -> Outcome {
     let part = work.shop.parts.part(&request.part).map_err(refused)?;
-    if work.shop.model_file(&part.name).is_file() && !request.replace {
+    let out = work.shop.model_file(&part.name);
+    // Its region is beside it.
+    if checkpoint_of(&out).exists() {
+        return Err(format!(
+            "{}: a training was stopped here; go on with it, or give it up",
+            part.name
+        ));
+    }
+    if out.is_file() && !request.replace {
         return Err(format!(
             "{}: there is a model of this name; say that it is to be replaced, or choose another name",
             part.name
