@@ -25,6 +25,8 @@ const REGION: &str = "Region of interest";
 #[cfg(feature = "server")]
 const GUARD: &str = "Who is let in (anybody of this machine, unless more is said)";
 #[cfg(feature = "server")]
+const RECORD: &str = "The record of verdicts (with --data)";
+#[cfg(feature = "server")]
 const MOST: &str = "What is taken at most";
 
 /// Longest settle time of `watch`.
@@ -708,12 +710,15 @@ pub struct ServeArgs {
     /// Folder of models: the file part.model is called part. A file that changes is taken at once.
     #[arg(long, value_name = "DIR")]
     pub models: PathBuf,
-    /// Folder for what people bring and make: photos, reports, the record of changes. The page at / works at it.
+    /// Folder for what people bring and make: photos, reports, the record of verdicts and changes. The page at /
+    /// works at it.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Address and port to listen to; port 0 is any that is free.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    #[command(flatten)]
+    pub record: RecordArgs,
     #[command(flatten)]
     pub guard: GuardArgs,
     #[command(flatten)]
@@ -728,6 +733,44 @@ pub struct ServeArgs {
     pub decode: DecodeArgs,
     #[command(flatten)]
     pub engine: EngineArgs,
+}
+
+/// Which photos the record of verdicts keeps.
+#[cfg(feature = "server")]
+#[derive(Debug, Args)]
+pub struct RecordArgs {
+    /// Which photos are kept beside their verdicts in the record of --data.
+    #[arg(help_heading = RECORD, long, value_name = "all|rejects|none", default_value = "rejects")]
+    pub keep_photos: KeptPhotos,
+    /// GiB of photos; beyond, the oldest are deleted. Verdicts stay.
+    #[arg(help_heading = RECORD, long, value_name = "GIB", default_value_t = 10)]
+    pub keep_gib: u32,
+    /// Days after which photos are deleted [default: never].
+    #[arg(help_heading = RECORD, long, value_name = "DAYS")]
+    pub keep_days: Option<u32>,
+}
+
+/// Which photos are kept.
+#[cfg(feature = "server")]
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum KeptPhotos {
+    /// All.
+    All,
+    /// Those called anomalous.
+    Rejects,
+    /// None.
+    None,
+}
+
+#[cfg(feature = "server")]
+impl From<KeptPhotos> for efficientad_server::Keep {
+    fn from(kept: KeptPhotos) -> Self {
+        match kept {
+            KeptPhotos::All => Self::All,
+            KeptPhotos::Rejects => Self::Rejects,
+            KeptPhotos::None => Self::None,
+        }
+    }
 }
 
 /// Who is let in.
@@ -1080,6 +1123,7 @@ mod tests {
                     "token" | "insecure" => Some(GUARD),
                     #[cfg(feature = "server")]
                     "queue" | "memory" => Some(MOST),
+                    "keep_photos" | "keep_gib" | "keep_days" => Some(RECORD),
                     "out" | "dry_run" | "steps" | "validation" | "json" | "quiet" => None,
                     _ => continue,
                 };

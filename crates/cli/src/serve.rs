@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use anyhow::Result;
-use efficientad_server::{ServeOptions, Server, ServerLimits, TlsFiles};
+use efficientad_server::{Policy, ServeOptions, Server, ServerLimits, TlsFiles};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::args::{GuardArgs, ServeArgs, ServeLimitArgs};
@@ -50,6 +50,14 @@ fn options(args: &ServeArgs) -> ServeOptions {
     ServeOptions {
         models: args.models.clone(),
         data: args.data.clone(),
+        keep: Policy {
+            keep: args.record.keep_photos.into(),
+            max_bytes: u64::from(args.record.keep_gib) << 30,
+            max_age: args
+                .record
+                .keep_days
+                .map(|days| Duration::from_secs(86_400 * u64::from(days))),
+        },
         listen: args.listen,
         tokens: token.clone(),
         tls: tls.map(|(certificate, key)| TlsFiles {

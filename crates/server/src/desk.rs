@@ -67,13 +67,13 @@ impl Desk {
     pub(crate) fn open(
         data: PathBuf,
         models: PathBuf,
-        reading: Reading,
+        (reading, keep): (Reading, Policy),
         engine: Arc<dyn InspectionEngine>,
         feed: Feed,
     ) -> Result<Self, ServeError> {
         let failed = |source| ServeError::Data { path: data.clone(), source };
         let parts = Parts::open(&data).map_err(failed)?;
-        let record = Record::open(parts.data().join("record.sqlite"), Policy::default())?;
+        let record = Record::open(parts.data().join("record.sqlite"), keep)?;
         let reports = Reports::open(parts.data()).map_err(failed)?;
         let (scores, changing) = (Mutex::default(), Mutex::default());
         let shop = Shop { parts, models, reading, engine, record, feed, scores, changing };
@@ -167,21 +167,25 @@ impl Because {
         who: Option<&str>,
         why: Option<&str>,
     ) -> Result<Self, Refusal> {
-        let text = |text: Option<&str>, field, longest| {
-            let text = text.unwrap_or_default().trim();
-            let is_right =
-                !text.is_empty() && text.chars().count() <= longest && !text.contains('\0');
-            is_right.then(|| text.to_owned()).ok_or_else(|| {
-                let message = format!(
-                    "{field:?}: who changes a model or threshold, and why, is put into the record: write \
-                     1 to {longest} characters"
-                );
-                Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "who_and_why", message)
-            })
-        };
-        let who = caller.name.as_deref().or(who);
-        Ok(Self { who: text(who, "who", LONGEST_WHO)?, why: text(why, "why", LONGEST_WHY)? })
+        Ok(Self { who: Self::who(caller, who)?, why: said(why, "why", LONGEST_WHY)? })
     }
+
+    /// Who asks, likewise.
+    pub(crate) fn who(caller: &Caller, who: Option<&str>) -> Result<String, Refusal> {
+        said(caller.name.as_deref().or(who), "who", LONGEST_WHO)
+    }
+}
+
+fn said(text: Option<&str>, field: &str, longest: usize) -> Result<String, Refusal> {
+    let text = text.unwrap_or_default().trim();
+    let is_right = !text.is_empty() && text.chars().count() <= longest && !text.contains('\0');
+    is_right.then(|| text.to_owned()).ok_or_else(|| {
+        let message = format!(
+            "{field:?}: who changes a model or threshold, and why, is put into the record, and who marks a \
+             photo: write 1 to {longest} characters"
+        );
+        Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "who_and_why", message)
+    })
 }
 
 impl Call {

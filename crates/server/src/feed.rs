@@ -84,7 +84,7 @@ impl Feed {
 
     /// Takes a verdict, and what the test for drift says of it.
     pub(crate) fn judged(&self, passing: &Passing<'_>, alarm: Option<Alarm>) {
-        let Passing { origin, model, name, verdict, seconds } = passing;
+        let Passing { origin, model, name, verdict, seconds, .. } = passing;
         let document = json!({
             "time": Timestamp::now(),
             "model": model.name,

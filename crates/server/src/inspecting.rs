@@ -98,9 +98,10 @@ impl Order {
             origin: &self.origin,
             model,
             name: &record.path,
+            content: &photo.content,
             verdict: &record.verdict,
             seconds: begun.elapsed().as_secs_f64(),
-        });
+        })?;
         Ok(Inspected { record, overlay, map })
     }
 

@@ -26,6 +26,7 @@
 mod access;
 mod answer;
 mod api;
+mod archive;
 mod budget;
 mod call;
 mod decide;
@@ -56,6 +57,7 @@ mod v2;
 mod verdicts;
 
 pub use access::TokenError;
+pub use efficientad_record::{Keep, Policy};
 pub use options::{ServeOptions, ServerLimits};
 pub use server::{ServeError, Server};
 pub use tls::{TlsError, TlsFiles};

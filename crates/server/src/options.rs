@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use efficientad_jobs::Reading;
+use efficientad_record::Policy;
 
 use crate::tls::TlsFiles;
 
@@ -16,6 +17,8 @@ pub struct ServeOptions {
     /// The folder of data that the page works at: photos, reports, the record of changes; `None` if
     /// photos are judged and nothing else.
     pub data: Option<PathBuf>,
+    /// Which photos the record of verdicts keeps, where there is a folder of data.
+    pub keep: Policy,
     /// Where to listen; port 0 is any that is free.
     pub listen: SocketAddr,
     /// The file of tokens; `None` if none are asked for.

@@ -21,7 +21,7 @@ use crate::call::{Call, discard};
 use crate::openapi::{Operation, desk};
 use crate::refusal::Refusal;
 use crate::server::Shared;
-use crate::{api, decide, feed, jobs, openapi, page, parts, reports, v2};
+use crate::{api, archive, decide, feed, jobs, openapi, page, parts, reports, v2};
 
 /// Most characters of an id that a client gives a request.
 const LONGEST_ID: usize = 64;
@@ -89,6 +89,10 @@ pub(crate) static ROUTES: &[Route] = &[
     route!(Get "/api/line", Read, feed::line, desk::line),
     route!(Get "/api/models/{model}/decision", Read, decide::show, desk::decision),
     route!(Post "/api/models/{model}/threshold", Manage, decide::set, desk::threshold),
+    route!(Get "/api/record", Read, archive::search, desk::record),
+    route!(Get "/api/record/export", Read, archive::export, desk::export),
+    route!(Get "/api/record/{entry}/photo", Read, archive::photo, desk::recorded_photo),
+    route!(Post "/api/record/{entry}/mark", Inspect, archive::mark, desk::mark_entry),
     route!(Get "/api/changes", Read, decide::changes, desk::changes),
     route!(Get "/api/parts", Read, parts::api::list, desk::parts),
     route!(Get "/api/parts/{part}", Read, parts::api::show, desk::part),

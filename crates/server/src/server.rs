@@ -158,7 +158,7 @@ impl Server {
         let feed = Feed::default();
         let desk = options.data.map(|data| {
             let (models, engine) = (options.models.clone(), Arc::clone(&engine));
-            Desk::open(data, models, options.reading, engine, feed.clone())
+            Desk::open(data, models, (options.reading, options.keep), engine, feed.clone())
         });
         let desk = desk.transpose()?;
         let preparing =
@@ -166,7 +166,8 @@ impl Server {
         let models = Models::new(options.models.clone(), limits.models, preparing)
             .map_err(|source| ServeError::Models { path: options.models, source })?;
         let metrics = Metrics::default();
-        let verdicts = Arc::new(Verdicts::new(metrics.clone(), feed.clone()));
+        let record = desk.as_ref().map(|desk| desk.shop().record.clone());
+        let verdicts = Arc::new(Verdicts::new(metrics.clone(), feed.clone(), record));
         let pool = Pool::start(threads, limits.queue, &verdicts).map_err(ServeError::Threads)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(CONNECTION_THREADS)
@@ -235,9 +236,15 @@ async fn watch_files(shared: Arc<Shared>, ready: impl FnOnce()) {
     shared.models.warm_up().await;
     shared.is_ready.store(true, Ordering::Relaxed);
     ready();
+    let mut trouble = None;
     loop {
         sleep(REFRESH).await;
         shared.models.refresh().await;
         shared.access.refresh();
+        let now = shared.desk.as_ref().and_then(|desk| desk.shop().record.trouble());
+        if let Some(reason) = now.as_ref().filter(|_| now != trouble) {
+            tracing::warn!("old photos can't be deleted, so that the record grows: {reason}");
+        }
+        trouble = now;
     }
 }

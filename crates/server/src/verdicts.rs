@@ -1,10 +1,17 @@
 //! The one place that every verdict passes before its request is answered.
 
+use efficientad_datasets::Fingerprint;
 use efficientad_evaluation::Verdict;
+use efficientad_record::{Entry, Photo, Record};
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 
+use crate::archive::refused;
 use crate::feed::Feed;
+use crate::inspecting::Content;
 use crate::metrics::Metrics;
 use crate::models::Loaded;
+use crate::refusal::Refusal;
 
 /// Where a photo comes from.
 #[derive(Clone, Debug, Default)]
@@ -21,26 +28,40 @@ pub(crate) struct Passing<'a> {
     pub model: &'a Loaded,
     /// What the client calls the photo.
     pub name: &'a str,
+    pub content: &'a Content,
     pub verdict: &'a Verdict,
     /// Seconds that decoding and inspecting took.
     pub seconds: f64,
 }
 
-/// What is done with verdicts. A record of them belongs here: what [`pass`](Self::pass) does is done
-/// before the client has its answer.
+/// What is done with verdicts before the client has its answer.
 pub(crate) struct Verdicts {
     metrics: Metrics,
     feed: Feed,
+    /// Where they are recorded; `None` if the server has no folder of data.
+    record: Option<Record>,
 }
 
 impl Verdicts {
-    pub(crate) fn new(metrics: Metrics, feed: Feed) -> Self {
-        Self { metrics, feed }
+    pub(crate) fn new(metrics: Metrics, feed: Feed, record: Option<Record>) -> Self {
+        Self { metrics, feed, record }
     }
 
-    /// Takes a verdict, in the thread that inspected.
-    pub(crate) fn pass(&self, passing: &Passing<'_>) {
-        let Passing { origin, model, name, verdict, seconds } = passing;
+    /// Takes a verdict, in the thread that inspected. Where there is a record, the verdict is in it, for good,
+    /// or there is none.
+    pub(crate) fn pass(&self, passing: &Passing<'_>) -> Result<(), Refusal> {
+        let Passing { origin, model, name, verdict, seconds, .. } = passing;
+        if let Some(record) = &self.record {
+            let photo = passing.content.recorded();
+            record.add(passing.entry(), photo).map_err(|error| {
+                tracing::error!(
+                    model = model.name,
+                    "a verdict is not given, for it can't be recorded: {error}"
+                );
+                self.metrics.failed(&model.name);
+                refused(error)
+            })?;
+        }
         self.metrics.judged(&model.name, verdict, *seconds);
         let alarm = model.observe_score(verdict.score);
         if let Some(alarm) = &alarm {
@@ -67,10 +88,39 @@ impl Verdicts {
             anomalous = verdict.anomalous,
             "judged"
         );
+        Ok(())
     }
 
     /// Takes notice of a photo without a verdict.
     pub(crate) fn fail(&self, model: &Loaded) {
         self.metrics.failed(&model.name);
+    }
+}
+
+impl Passing<'_> {
+    /// As the record has it.
+    fn entry(&self) -> Entry {
+        let Self { origin, model, name, verdict, seconds, .. } = *self;
+        Entry {
+            time: Timestamp::now(),
+            model: model.name.clone(),
+            model_sha256: model.fingerprint,
+            path: name.to_owned(),
+            verdict: verdict.clone(),
+            engine: model.detector.engine(),
+            threshold: model.detector.threshold(),
+            client: origin.client.clone().unwrap_or_default(),
+            elapsed_ms: 1000.0 * seconds,
+        }
+    }
+}
+
+impl Content {
+    /// As the record has it: a file may be kept, pixels have their SHA-256 alone.
+    fn recorded(&self) -> Photo<'_> {
+        match self {
+            Self::File(bytes) => Photo::of(bytes),
+            Self::Rgb { bytes, .. } => Photo::named(Fingerprint(Sha256::digest(bytes).into())),
+        }
     }
 }

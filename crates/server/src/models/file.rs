@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use axum::http::StatusCode;
 use efficientad::{Arithmetic, Detector, Model};
+use efficientad_datasets::Fingerprint;
 use sha2::{Digest, Sha256};
 
 use super::{Loaded, Preparing};
@@ -72,14 +73,14 @@ fn prepare(
     name: String,
     preparing: &Preparing,
 ) -> Result<Loaded, Refusal> {
-    let sha256: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let fingerprint = Fingerprint(Sha256::digest(bytes).into());
     let detector = Model::from_bytes(bytes, &format!("{name}.{EXTENSION}"))
         .and_then(|model| Detector::new(&model, preparing.engine.clone()))
         .map_err(|error| unusable(error.to_string()))?;
     let remark = remark(&detector).map_err(|refusal| unusable(format!("{name}: {refusal}")))?;
     let decode = preparing.reading.options_for(detector.info());
     let said = (remark, preparing.defect_rate);
-    Ok(Loaded::new(name, sha256, stamp, detector, decode, said))
+    Ok(Loaded::new(name, fingerprint, stamp, detector, decode, said))
 }
 
 /// What is to be said of scores that are not the model's calibration scores' kind; an error if

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use efficientad::{Calibration, Detector};
+use efficientad_datasets::Fingerprint;
 use efficientad_evaluation::{DepthCheck, heat_range};
 use efficientad_images::DecodeOptions;
 use efficientad_images::heatmap::ValueRange;
@@ -17,7 +18,9 @@ const VERSION_DIGITS: usize = 16;
 /// A model in memory, ready to inspect.
 pub(crate) struct Loaded {
     pub name: String,
-    /// SHA-256 of its file, as `sha256sum` prints it.
+    /// SHA-256 of its file.
+    pub fingerprint: Fingerprint,
+    /// The same, as `sha256sum` prints it.
     pub sha256: String,
     pub stamp: Stamp,
     pub detector: Detector,
@@ -34,7 +37,7 @@ pub(crate) struct Loaded {
 impl Loaded {
     pub(super) fn new(
         name: String,
-        sha256: String,
+        fingerprint: Fingerprint,
         stamp: Stamp,
         detector: Detector,
         decode: DecodeOptions,
@@ -44,7 +47,8 @@ impl Loaded {
         let range = heat_range(detector.threshold());
         let scores = detector.calibration().map_or(&[][..], Calibration::scores);
         let drift = Mutex::new(DriftTest::new(scores, defect_rate));
-        Self { name, sha256, stamp, detector, decode, range, remark, depth, drift }
+        let sha256 = fingerprint.to_string();
+        Self { name, fingerprint, sha256, stamp, detector, decode, range, remark, depth, drift }
     }
 
     /// Names its content: the first digits of the hash.

@@ -99,6 +99,74 @@ pub(crate) fn threshold() -> Operation {
     )
 }
 
+/// What entries of the record are asked for by.
+fn of_entries() -> Vec<Field> {
+    let text = || json!({ "type": "string" });
+    let number = || json!({ "type": "number" });
+    let time = || json!({ "type": "string", "format": "date-time" });
+    let field = |name, schema, description| Field { name, schema, description };
+    vec![
+        field("model", text(), "The model's name."),
+        field("client", text(), "The name of the token that asked."),
+        field("from", time(), "Judged then or later."),
+        field("to", time(), "Judged before."),
+        field("anomalous", json!({ "type": "boolean" }), "Whether it was anomalous."),
+        field("min_score", number(), "A score of this or more."),
+        field("max_score", number(), "A score of this or less."),
+        field("text", text(), "A part of the photo's name."),
+        field("mark", json!({ "enum": ["good", "defect"] }), "What people say of it."),
+    ]
+}
+
+fn asks(reads: Operation, more: Vec<Field>) -> Operation {
+    let query = of_entries().into_iter().chain(more).collect();
+    let takes = Takes { content: Value::Null, query, headers: Vec::new(), is_needed: false };
+    Operation { takes: Some(takes), refuses: vec![400, 404, 507], ..reads }
+}
+
+pub(crate) fn record() -> Operation {
+    let number = || json!({ "type": "integer" });
+    let more = vec![
+        Field { name: "before", schema: number(), description: "Entries with lower numbers." },
+        Field {
+            name: "limit",
+            schema: number(),
+            description: "How many; 100 without, 1,000 at most.",
+        },
+    ];
+    asks(reads("Verdicts of the record.", "The last ones first."), more)
+}
+
+pub(crate) fn export() -> Operation {
+    let format = Field {
+        name: "format",
+        schema: json!({ "enum": ["csv", "jsonl"] }),
+        description: "A table, or a line of JSON an entry.",
+    };
+    let gives = json!({
+        "description": "The first ones first.", "content": { "text/csv": {}, "application/jsonl": {} },
+    });
+    Operation { gives, ..asks(reads("The record of verdicts as a file.", ""), vec![format]) }
+}
+
+pub(crate) fn recorded_photo() -> Operation {
+    let gives =
+        json!({ "description": "The file.", "content": { "application/octet-stream": {} } });
+    Operation {
+        gives,
+        refuses: vec![404, 507],
+        ..reads("The photo of an entry, if it was kept.", "")
+    }
+}
+
+pub(crate) fn mark_entry() -> Operation {
+    let fields = json!({
+        "mark": { "enum": ["good", "defect"] },
+        "who": { "type": "string", "description": "Who says so, where there are no tokens." },
+    });
+    takes_json("Marks an entry.", fields, "The entry.")
+}
+
 pub(crate) fn changes() -> Operation {
     reads("Changes of models and thresholds.", "The last 200; with ?before=ID those before.")
 }

@@ -58,8 +58,10 @@ fn operation(route: &Route) -> Value {
     if let Some(Takes { content, query, headers, is_needed }) = takes {
         parameters.extend(query.iter().map(|field| parameter("query", field)));
         parameters.extend(headers.iter().map(|field| parameter("header", field)));
-        operation["requestBody"] = json!({ "required": is_needed, "content": content });
-        refuses.extend([400, 408, 413, 503]);
+        if !content.is_null() {
+            operation["requestBody"] = json!({ "required": is_needed, "content": content });
+            refuses.extend([400, 408, 413, 503]);
+        }
     }
     // Names of hosts and origins are always looked at.
     refuses.push(403);
@@ -96,7 +98,7 @@ fn path_parameter(name: &str) -> Value {
         "model" => "The name of a model: its file's, without the ending.",
         "part" => "The name of a part, which is that of its model.",
         "mark" => "good or defect.",
-        "photo" | "file" | "report" | "job" => "The name or number, as it is listed.",
+        "photo" | "file" | "report" | "job" | "entry" => "The name or number, as it is listed.",
         "secret" => "What stands in the address of an opened report.",
         _ => "The first 16 digits of the SHA-256 of the model's file.",
     };

@@ -22,6 +22,7 @@ pub(crate) struct Operation {
 
 /// What a request brings.
 pub(crate) struct Takes {
+    /// The types of its body; null if it has none.
     pub content: Value,
     pub query: Vec<Field>,
     pub headers: Vec<Field>,

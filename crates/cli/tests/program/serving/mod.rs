@@ -7,4 +7,5 @@ mod load;
 mod models;
 mod page;
 mod protocol;
+mod recording;
 mod running;

@@ -103,6 +103,14 @@ impl Running {
         std::mem::replace(&mut self.sandbox, Sandbox::new())
     }
 
+    /// Kills it, and gives its folder to another one.
+    pub fn kill(mut self) -> Sandbox {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        std::mem::replace(&mut self.sandbox, Sandbox::new())
+    }
+
     /// Asks it to end, and waits for that.
     pub fn stop(self) -> Ended {
         self.terminate();
