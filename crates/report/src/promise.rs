@@ -82,7 +82,7 @@ fn origin(threshold: &Threshold, model: &ModelInfo) -> Vec<String> {
             ),
         ],
         Basis::Normal => vec![
-            format!("The threshold {value} comes from the scores of {source}."),
+            format!("The threshold {value} comes from the scores of {source}{trained}."),
             format!(
                 "The wish was that at most {rate} of good images are rejected. {images} are too \
                  few to show that; {needed} would do."

@@ -77,7 +77,11 @@ pub fn read(stream: &mut TcpStream) -> Option<Answer> {
     };
     let head = fields.lines().filter(|line| !line.is_empty()).map(lower).collect();
     let mut answer = Answer { status, head, body: bytes.split_off(end) };
-    let length: usize = answer.header("content-length").unwrap_or("0").parse().unwrap();
+    let Some(length) = answer.header("content-length") else {
+        // A stream: what has come of it.
+        return Some(answer);
+    };
+    let length: usize = length.parse().unwrap();
     while answer.body.len() < length && more(stream, &mut answer.body) {}
     (answer.body.len() == length).then_some(answer)
 }
