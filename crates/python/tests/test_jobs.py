@@ -62,7 +62,9 @@ def test_an_exception_stops_a_training_that_can_go_on(data, model, tmp_path):
 
 
 STOPPED = """
-import sys, efficientad
+import signal, sys, efficientad
+# What was begun in the background, as CI may be, ignores Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 def progress(stage, done, total, report):
     if report is not None and report["step"] == 1:
         print("begun", flush=True)
