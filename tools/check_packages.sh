@@ -8,15 +8,17 @@ cd "$(dirname "$0")/.."
 
 limit=$((10 * 1024 * 1024))
 
-# To build each package from the others, cargo makes a registry of them, and keeps what it unpacks from there in its home by
-# name and version alone: a second run would build against the packages of the first.
+# To build each package from the others, cargo makes a registry of them, and keeps what it unpacks from there in its home, and
+# what it builds of that, by name and version alone: a second run would build against the packages of the first.
 forget_unpacked() { rm -rf "${CARGO_HOME:-$HOME/.cargo}"/registry/{src,cache}/-*/efficientad*-[0-9]*; }
 forget_unpacked
 trap forget_unpacked EXIT
+built=target/packages
+rm -rf "$built"
 
 # The crate that fuzzes is for no registry, and the Python module for Python's own (tools/check_python.sh).
-cargo package --workspace --exclude efficientad-fuzzing --exclude efficientad-python --locked --quiet "$@"
-for package in target/package/*.crate; do
+cargo package --workspace --exclude efficientad-fuzzing --exclude efficientad-python --locked --quiet --target-dir "$built" "$@"
+for package in "$built"/package/*.crate; do
     size=$(stat -c %s "$package")
     echo "$(basename "$package"): $((size / 1024)) KiB"
     test "$size" -le "$limit" || { echo "$package: larger than the registry's 10 MiB"; exit 1; }
@@ -47,9 +49,9 @@ RUST
     echo 'efficientad = "0.1.0"'
     echo '[workspace]'
     echo '[patch.crates-io]'
-    for folder in target/package/efficientad*-[0-9]*/; do
+    for folder in "$built"/package/efficientad*-[0-9]*/; do
         folder=$(basename "$folder")
-        echo "${folder%-[0-9]*} = { path = \"../package/$folder\" }"
+        echo "${folder%-[0-9]*} = { path = \"../packages/package/$folder\" }"
     done
 } > "$program/Cargo.toml"
 cp Cargo.lock "$program/"
