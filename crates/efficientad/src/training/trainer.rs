@@ -290,7 +290,7 @@ impl Trainer {
     }
 
     /// Takes the position weights from the training images, if the recipe has them, and calibrates the
-    /// networks on the validation images, with the scores of the training images beside theirs.
+    /// networks on the validation images.
     ///
     /// # Errors
     /// When an image can't be read, or the validation images give no spread of values.
@@ -305,7 +305,7 @@ impl Trainer {
             let usual = position_weights(Arc::clone(&engine), &weights, &*train, progress)?;
             weights.position_weights = Some(usual);
         }
-        let images = GoodImages { held_back: &*validation, trained: Some(&*train) };
+        let images = GoodImages { held_back: &*validation, trained: None };
         calibrate(engine, weights, provenance, &images, progress)
     }
 }
