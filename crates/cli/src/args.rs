@@ -337,8 +337,8 @@ pub struct TrainArgs {
     /// photos can show, but 1% at least].
     ///
     /// The threshold is the lowest that the held-back photos can promise this of at 95 % confidence, whatever
-    /// the scores' distribution: that takes 299 of them for 1 %, 59 for 5 %, 29 for 10 %. With fewer, all
-    /// good photos decide, those trained on too, as long as they score like the others: 99 show 1 % on average,
+    /// the scores' distribution: that takes 299 of them for 1 %, 59 for 5 %, 29 for 10 %. With fewer,
+    /// 99 show 1 % on average,
     /// 49 show 2 %, 19 show 5 %. With fewer again, the threshold rests on an assumption, and says so. With
     /// --continue the default is the rate that was asked of the model.
     #[arg(long, value_name = "RATE")]
