@@ -337,10 +337,9 @@ pub struct TrainArgs {
     /// photos can show, but 1% at least].
     ///
     /// The threshold is the lowest that the held-back photos can promise this of at 95 % confidence, whatever
-    /// the scores' distribution: that takes 299 of them for 1 %, 59 for 5 %, 29 for 10 %. With fewer,
-    /// 99 show 1 % on average,
-    /// 49 show 2 %, 19 show 5 %. With fewer again, the threshold rests on an assumption, and says so. With
-    /// --continue the default is the rate that was asked of the model.
+    /// the scores' distribution: that takes 299 of them for 1 %, 59 for 5 %, 29 for 10 %. With fewer, 99
+    /// show 1 % on average, 49 show 2 %, 19 show 5 %. With fewer again, the threshold rests on an assumption, and
+    /// says so. With --continue the default is the rate that was asked of the model.
     #[arg(long, value_name = "RATE")]
     pub false_reject: Option<FalseRejectRate>,
     /// Natural photos that teach the student what not to imitate: a folder of any photos but those

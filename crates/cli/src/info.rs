@@ -86,12 +86,8 @@ fn calibration(info: &ModelInfo, calibration: &Calibration) -> String {
         None => "images held back, which scale the maps too: promises hold nearly".to_owned(),
     };
     let quantile = |share: f64| scores[(share * (scores.len() - 1) as f64).round() as usize];
-    let beside = match calibration.trained_scores().len() {
-        0 => String::new(),
-        trained => format!("; beside {trained} images trained on"),
-    };
     format!(
-        "{} {of}; scores {:.4} to {:.4}, median {:.4}{beside}",
+        "{} {of}; scores {:.4} to {:.4}, median {:.4}",
         scores.len(),
         quantile(0.0),
         quantile(1.0),

@@ -48,11 +48,6 @@ impl PhotoMaps {
         })
     }
 
-    /// Windows that the photo was seen through.
-    pub(crate) fn windows(&self) -> usize {
-        self.layout.windows().len()
-    }
-
     /// Normalises both maps by the quantiles and averages them; zero where no value counts.
     pub(crate) fn combine(&self, quantiles: &Quantiles) -> Vec<f32> {
         let maps = self.student_teacher.iter().zip(&self.student_autoencoder);

@@ -89,14 +89,13 @@ pub(crate) fn check_count(found: usize) -> Result<(), Error> {
 }
 
 /// The scores of good images that the networks were not trained on, which every verdict is held
-/// against; and those of images that they were trained on, which may help to choose a threshold.
+/// against.
 ///
 /// What it says of a further good image holds if that image is exchangeable with those here: taken
 /// at random from the same production, by the same camera and light (`docs/decisions.md`).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calibration {
     scores: Vec<f32>,
-    trained: Vec<f32>,
 }
 
 impl Calibration {
@@ -104,31 +103,18 @@ impl Calibration {
     ///
     /// # Errors
     /// When there are none, more than [`MAX_CALIBRATION_IMAGES`], or one is no number.
-    pub fn new(scores: Vec<f32>) -> Result<Self, Error> {
+    pub fn new(mut scores: Vec<f32>) -> Result<Self, Error> {
         check_count(scores.len())?;
-        Ok(Self { scores: sorted(scores)?, trained: Vec::new() })
-    }
-
-    /// With the scores of images that the networks were trained on, in any order.
-    ///
-    /// # Errors
-    /// When there are more than [`MAX_CALIBRATION_IMAGES`], or one is no number.
-    pub fn with_trained(self, trained: Vec<f32>) -> Result<Self, Error> {
-        if !trained.is_empty() {
-            check_count(trained.len())?;
+        if !scores.iter().all(|score| score.is_finite()) {
+            return Err(Error::NotFinite);
         }
-        Ok(Self { trained: sorted(trained)?, ..self })
+        scores.sort_unstable_by(f32::total_cmp);
+        Ok(Self { scores })
     }
 
     /// The image scores, from the lowest to the highest.
     pub fn scores(&self) -> &[f32] {
         &self.scores
-    }
-
-    /// The scores of images that the networks were trained on, from the lowest to the highest; none if
-    /// they are not known.
-    pub fn trained_scores(&self) -> &[f32] {
-        &self.trained
     }
 
     /// How probable a score of `score` or more is for a good image: (1 + the number of calibration
@@ -149,21 +135,13 @@ impl Calibration {
     /// The false-reject rate to take where none is wished: the lowest that the images can show on average,
     /// but 1 % at least; of fewer than 19 images 1 %, too, which takes an assumption then.
     pub fn usual_rate(&self) -> FalseRejectRate {
-        usual_rate(self)
+        usual_rate(self.scores.len())
     }
 
     /// Number of scores that are `score` or more.
     pub fn count_at_or_above(&self, score: f32) -> usize {
         self.scores.len() - self.scores.partition_point(|&good| good < score)
     }
-}
-
-fn sorted(mut scores: Vec<f32>) -> Result<Vec<f32>, Error> {
-    if !scores.iter().all(|score| score.is_finite()) {
-        return Err(Error::NotFinite);
-    }
-    scores.sort_unstable_by(f32::total_cmp);
-    Ok(scores)
 }
 
 #[cfg(test)]

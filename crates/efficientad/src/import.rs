@@ -3,7 +3,7 @@
 use crate::calibration::Quantiles;
 use crate::error::Error;
 use crate::inspection::NetworkWeights;
-use crate::model::{GoodImages, Model, Provenance, calibrate, read_networks};
+use crate::model::{Model, Provenance, calibrate, read_networks};
 use crate::progress::ProgressFn;
 use crate::source::ImageSource;
 use crate::teacher::{Teacher, size_of_pdn};
@@ -126,7 +126,6 @@ impl ImportedNetworks {
             autoencoder: self.autoencoder,
             position_weights: None,
         };
-        let images = GoodImages { held_back: validation, trained: None };
-        calibrate(engine, weights, Provenance::default(), &images, progress)
+        calibrate(engine, weights, Provenance::default(), validation, progress)
     }
 }

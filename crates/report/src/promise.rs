@@ -43,13 +43,6 @@ fn origin(threshold: &Threshold, model: &ModelInfo) -> Vec<String> {
         Some(_) => format!("{images} that the model was calibrated on after its training"),
         None => format!("{images} that were held back from training"),
     };
-    let trained = match threshold.trained_images {
-        0 => String::new(),
-        images => format!(
-            ", and of {}, which do not score lower than the others",
-            text::counted(images, "image that was trained on", "images that were trained on")
-        ),
-    };
     match threshold.basis {
         Basis::DistributionFree => vec![
             format!("The threshold {value} comes from the scores of {source}."),
@@ -59,9 +52,9 @@ fn origin(threshold: &Threshold, model: &ModelInfo) -> Vec<String> {
             ),
         ],
         Basis::OnAverage => {
-            let reaching = threshold.above + threshold.trained_above;
+            let reaching = threshold.above;
             vec![
-                format!("The threshold {value} comes from the scores of {source}{trained}."),
+                format!("The threshold {value} comes from the scores of {source}."),
                 format!(
                     "It is the lowest one that {reaching} of these images reach, so that a further good image \
                      is rejected with a probability of at most {rate}, on average over all such choices. \
@@ -70,7 +63,7 @@ fn origin(threshold: &Threshold, model: &ModelInfo) -> Vec<String> {
             ]
         }
         Basis::Tail => vec![
-            format!("The threshold {value} comes from the scores of {source}{trained}."),
+            format!("The threshold {value} comes from the scores of {source}."),
             format!(
                 "The wish was that at most {rate} of good images are rejected. These images are too \
                  few to show that; {needed} would do."
@@ -82,7 +75,7 @@ fn origin(threshold: &Threshold, model: &ModelInfo) -> Vec<String> {
             ),
         ],
         Basis::Normal => vec![
-            format!("The threshold {value} comes from the scores of {source}{trained}."),
+            format!("The threshold {value} comes from the scores of {source}."),
             format!(
                 "The wish was that at most {rate} of good images are rejected. {images} are too \
                  few to show that; {needed} would do."

@@ -50,13 +50,12 @@ export function percent(share, digits = 1) {
 }
 
 /** What a threshold promises, of what the server computed. Shares are rounded up: a promise is no lower than it is. */
-export function promise({ basis, false_reject, above, images, trained_images, images_needed, bound, expected }) {
+export function promise({ basis, false_reject, above, images, images_needed, bound, expected }) {
   const share = value => new Intl.NumberFormat(locale, { style: "percent", maximumSignificantDigits: 3, roundingMode: "ceil" }).format(value);
   return t(`promise.${basis}`, {
     rate: false_reject === null ? "" : share(false_reject), above: number(above), images: number(images),
     needed: number(images_needed ?? 0), bound: share(bound), expected: share(expected ?? 1),
-    good: number(images + (trained_images ?? 0)),
-  }) + (trained_images ? ` ${t("promise.trained", { trained: number(trained_images) })}` : "");
+  });
 }
 
 export function time(text, style = { timeStyle: "medium" }) {

@@ -157,12 +157,6 @@ fn print_summary(trained: &Trained, continues: bool, time: Duration) -> Result<(
     }
     let others = thresholds::at_other_rates(model)?;
     others.iter().map(thresholds::line).try_for_each(output::print)?;
-    if thresholds::show_overfitting(model) {
-        output::note(
-            "photos that were trained on score lower than those held back, so that these alone decide: more \
-             photos of good parts, or fewer --steps, would help",
-        );
-    }
     if let Some(effect) = effect {
         effect.to_string().lines().try_for_each(output::print)?;
     }

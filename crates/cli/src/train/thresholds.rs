@@ -18,20 +18,9 @@ pub fn at_other_rates(model: &Model) -> Result<Vec<Threshold>> {
     others.map(|rate| Ok(scores.threshold(rate)?)).collect()
 }
 
-/// Whether images trained on have no say in the model's threshold, as they score unlike those held back.
-pub fn show_overfitting(model: &Model) -> bool {
-    let knows_trained = model.calibration().is_some_and(|it| !it.trained_scores().is_empty());
-    let is_without = |threshold: &Threshold| {
-        threshold.trained_images == 0
-            && matches!(threshold.basis, Basis::OnAverage | Basis::Tail | Basis::Normal)
-    };
-    knows_trained && model.info().threshold.as_ref().is_some_and(is_without)
-}
-
 /// Tells one of them, and what it rests on.
 pub fn line(threshold: &Threshold) -> String {
-    let Threshold { value, basis, images, images_needed, trained_images, .. } = threshold;
-    let good = images + trained_images;
+    let Threshold { value, basis, images, images_needed, .. } = threshold;
     let rate = threshold.false_reject.map_or_else(String::new, |rate| rate.to_string());
     let needed = images_needed.unwrap_or_default();
     let why = match basis {
@@ -39,13 +28,12 @@ pub fn line(threshold: &Threshold) -> String {
         Basis::SingleImage => {
             format!("arbitrarily, from one calibration image; {needed} would promise it")
         }
-        Basis::OnAverage => format!(
-            "which {good} good images show on average; {needed} calibration images would promise it, there are \
-             {images}"
-        ),
+        Basis::OnAverage => {
+            format!("which {images} calibration images show on average; {needed} would promise it")
+        }
         Basis::Tail => format!(
-            "assuming that scores fall off beyond those of {good} good images as below; {needed} calibration \
-             images would promise it, there are {images}"
+            "assuming that scores fall off beyond those of {images} calibration images as below; {needed} \
+             would promise it"
         ),
         Basis::Normal | Basis::Given => format!(
             "assuming normally distributed scores; {needed} calibration images would promise it, there \
@@ -70,7 +58,10 @@ mod tests {
         let promised = "at 5 % instead (--false-reject) it would be 58.0000, which 59 calibration images promise";
         assert_eq!(line_of(59, 0.05), promised);
         let shown = line_of(58, 0.05);
-        assert!(shown.ends_with("which 58 good images show on average; 59 calibration images would promise it, there are 58"), "{shown}");
+        assert!(
+            shown.ends_with("which 58 calibration images show on average; 59 would promise it"),
+            "{shown}"
+        );
         let assumed = line_of(15, 0.05);
         assert!(
             assumed.ends_with("assuming normally distributed scores; 59 calibration images would promise it, there are 15"),

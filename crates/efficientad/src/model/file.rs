@@ -163,28 +163,20 @@ impl Quantiles {
     }
 }
 
-/// Names of the tensors of calibration scores, and of the scores of images trained on.
+/// Name of the tensor of calibration scores.
 const SCORES: &str = "calibration.scores";
-const TRAINED_SCORES: &str = "calibration.trained_scores";
 
 impl Calibration {
     fn write(&self, tensors: &mut Tensors) -> Result<(), Cause> {
-        let named = [(SCORES, self.scores()), (TRAINED_SCORES, self.trained_scores())];
-        for (name, scores) in named.into_iter().filter(|(_, scores)| !scores.is_empty()) {
-            tensors.insert(name, Tensor::new([scores.len()], scores.to_vec())?);
-        }
+        tensors.insert(SCORES, Tensor::new([self.scores().len()], self.scores().to_vec())?);
         Ok(())
     }
 
     /// Models that were never calibrated have none.
     fn read(tensors: &Tensors) -> Result<Option<Self>, Cause> {
-        let read = |name| -> Result<Option<Vec<f32>>, Cause> {
-            let Some(tensor) = tensors.get(name) else { return Ok(None) };
-            let count = tensor.data().len().clamp(1, MAX_CALIBRATION_IMAGES);
-            Ok(Some(tensors.expect(name, &[count])?.data().to_vec()))
-        };
-        let trained = read(TRAINED_SCORES)?.unwrap_or_default();
-        let scores = read(SCORES)?;
-        Ok(scores.and_then(|scores| Self::new(scores).and_then(|it| it.with_trained(trained)).ok()))
+        let Some(tensor) = tensors.get(SCORES) else { return Ok(None) };
+        let count = tensor.data().len().clamp(1, MAX_CALIBRATION_IMAGES);
+        let scores = tensors.expect(SCORES, &[count])?.data().to_vec();
+        Ok(Self::new(scores).ok())
     }
 }

@@ -3,7 +3,7 @@
 mod calibrating;
 mod file;
 
-pub(crate) use calibrating::{GoodImages, calibrate};
+pub(crate) use calibrating::calibrate;
 pub(crate) use file::read_networks;
 
 use crate::calibration::{Calibration, Quantiles};

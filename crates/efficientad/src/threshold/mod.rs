@@ -23,9 +23,8 @@ pub enum Basis {
     /// An order statistic of the calibration scores: it keeps the wished rate with the stated
     /// confidence, whatever the scores' distribution.
     DistributionFree,
-    /// There are too few calibration images for that: an order statistic of the scores of all good images,
-    /// which keeps the wished rate on average, whatever the scores' distribution. Images trained on
-    /// count if their scores look like those of the calibration images.
+    /// There are too few calibration images for that: an order statistic of their scores that keeps the wished
+    /// rate on average, whatever the scores' distribution.
     OnAverage,
     /// There are too few images for that, too: beyond the highest scores, where they would be if they went
     /// on to fall off as they do below (a Pareto tail), and never below the largest score.
@@ -33,7 +32,7 @@ pub enum Basis {
     /// There are too few images to see how scores fall off: the prediction bound that keeps the wished
     /// rate if scores of good images are normally distributed, and never below the largest score.
     Normal,
-    /// There is one good image, so no spread to go by: twice its score.
+    /// There is one calibration image, so no spread to go by: twice its score.
     SingleImage,
     /// Chosen by the user.
     Given,
@@ -55,10 +54,6 @@ pub struct Threshold {
     pub images: usize,
     /// So many of them reach the threshold at most.
     pub above: usize,
-    /// Images trained on whose scores had a say, too; 0 if none had.
-    pub trained_images: usize,
-    /// So many of them reach the threshold at most.
-    pub trained_above: usize,
     /// Confidence of `bound`.
     pub confidence: f64,
     /// At most this share of good images reaches the threshold, with the stated confidence,
@@ -66,8 +61,7 @@ pub struct Threshold {
     /// if the value was not chosen by the calibration images.
     pub bound: f64,
     /// One further good image reaches the threshold with this probability at most, on average over
-    /// all calibrations that could have been: by all images that had a say, for an order statistic of their
-    /// scores, else by the calibration images. `None` if the value was given.
+    /// all calibrations that could have been; `None` if the value was given.
     pub expected: Option<f64>,
 }
 
@@ -79,10 +73,6 @@ struct StoredThreshold {
     false_reject: Option<FalseRejectRate>,
     images: usize,
     above: usize,
-    #[serde(default)]
-    trained_images: usize,
-    #[serde(default)]
-    trained_above: usize,
 }
 
 impl TryFrom<StoredThreshold> for Threshold {
@@ -90,39 +80,23 @@ impl TryFrom<StoredThreshold> for Threshold {
 
     /// Refuses what no calibration gives; what its counts promise would take as good as forever to compute.
     fn try_from(stored: StoredThreshold) -> Result<Self, Self::Error> {
-        let StoredThreshold { value, basis, false_reject, .. } = stored;
+        let StoredThreshold { value, basis, false_reject, images, above } = stored;
         if !value.is_finite() {
             return Err("a threshold is a finite number".to_owned());
         }
-        let held_back = Count { above: stored.above, images: stored.images };
-        let trained = Count { above: stored.trained_above, images: stored.trained_images };
-        for (Count { above, images }, kind) in
-            [(held_back, "calibration images"), (trained, "images trained on")]
-        {
-            if images > MAX_CALIBRATION_IMAGES || above > images {
-                return Err(format!(
-                    "a threshold that {above} of {images} {kind} reach; there are at most \
-                     {MAX_CALIBRATION_IMAGES} images"
-                ));
-            }
+        if images > MAX_CALIBRATION_IMAGES || above > images {
+            return Err(format!(
+                "a threshold that {above} of {images} calibration images reach; there are at most \
+                 {MAX_CALIBRATION_IMAGES} images"
+            ));
         }
-        Ok(Self::new(Choice { value, basis, held_back, trained }, false_reject))
+        Ok(Self::new(Choice { value, basis, above }, false_reject, images))
     }
 }
 
-/// How many images there are, and how many of them reach a threshold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Count {
-    above: usize,
-    images: usize,
-}
-
 impl Threshold {
-    fn new(choice: Choice, false_reject: Option<FalseRejectRate>) -> Self {
-        let Choice { value, basis, held_back, trained } = choice;
-        let Count { above, images } = held_back;
-        let of_all = Count { above: above + trained.above, images: images + trained.images };
-        let by = if basis == Basis::OnAverage { of_all } else { held_back };
+    fn new(choice: Choice, false_reject: Option<FalseRejectRate>, images: usize) -> Self {
+        let Choice { value, basis, above } = choice;
         Self {
             value,
             basis,
@@ -130,25 +104,22 @@ impl Threshold {
             images_needed: false_reject.map(FalseRejectRate::images_needed),
             images,
             above,
-            trained_images: trained.images,
-            trained_above: trained.above,
             confidence: CONFIDENCE,
             bound: bound(above, images),
-            expected: false_reject.map(|_| (by.above + 1) as f64 / (by.images + 1) as f64),
+            expected: false_reject.map(|_| (above + 1) as f64 / (images + 1) as f64),
         }
     }
 
     /// A value that was chosen by other means than `calibration`, which tells what it promises.
     pub fn given(value: f32, calibration: Option<&Calibration>) -> Self {
-        let held_back = calibration.map_or_else(Count::default, |calibration| Count {
-            above: calibration.count_at_or_above(value),
-            images: calibration.scores().len(),
+        let (above, images) = calibration.map_or((0, 0), |calibration| {
+            (calibration.count_at_or_above(value), calibration.scores().len())
         });
-        Self::new(Choice { value, basis: Basis::Given, held_back, trained: Count::default() }, None)
+        Self::new(Choice { value, basis: Basis::Given, above }, None, images)
     }
 
     /// The lowest threshold whose bound is `rate` at most; where even the largest score is too low
-    /// for that, the one that all good images show or suggest ([`Basis`]).
+    /// for that, the one that the scores show or suggest ([`Basis`]).
     ///
     /// # Errors
     /// [`Error::EndlessThreshold`] when no number is high enough.
@@ -156,11 +127,11 @@ impl Threshold {
         rate: FalseRejectRate,
         calibration: &Calibration,
     ) -> Result<Self, Error> {
-        let choice = Choice::for_rate(rate, calibration);
+        let choice = Choice::for_rate(rate, calibration.scores());
         if !choice.value.is_finite() {
             return Err(Error::EndlessThreshold { rate });
         }
-        Ok(Self::new(choice, Some(rate)))
+        Ok(Self::new(choice, Some(rate), calibration.scores().len()))
     }
 }
 
@@ -184,22 +155,18 @@ impl fmt::Display for Threshold {
                 write!(f, ", for a false-reject rate of at most {rate}: {}", Promise(self))
             }
             Basis::OnAverage => {
-                write!(f, ", for a false-reject rate of {rate} on average{}: ", ByAll(self))?;
-                Promise(self).fmt(f)
+                write!(f, ", for a false-reject rate of {rate} on average: {}", Promise(self))
             }
             Basis::Tail => write!(
                 f,
                 ", for a false-reject rate of {rate} ASSUMING that scores fall off beyond the highest of \
-                 {} good images as they do below{} ({needed} calibration images would promise it): {}",
-                images + self.trained_images,
-                ByAll(self),
+                 {images} calibration images as they do below ({needed} would promise it): {}",
                 Promise(self)
             ),
             Basis::Normal => write!(
                 f,
                 ", for a false-reject rate of {rate} ASSUMING normally distributed scores, as \
-                 {images} calibration images are too few to promise it ({needed} would do){}: {}",
-                ByAll(self),
+                 {images} calibration images are too few to promise it ({needed} would do): {}",
                 Promise(self)
             ),
             Basis::SingleImage => write!(
@@ -221,42 +188,22 @@ impl fmt::Display for Threshold {
     }
 }
 
-/// That images trained on had a say, and what that assumes.
-struct ByAll<'a>(&'a Threshold);
-
-impl fmt::Display for ByAll<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.trained_images {
-            0 => Ok(()),
-            1 => f.write_str(", ASSUMING that the image trained on scores like others"),
-            trained => {
-                write!(f, ", ASSUMING that the {trained} images trained on score like others")
-            }
-        }
-    }
-}
-
 /// What holds without an assumption on the distribution.
 struct Promise<'a>(&'a Threshold);
 
 impl fmt::Display for Promise<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Threshold { images, above, bound, expected, trained_images, .. } = self.0;
+        let Threshold { images, above, bound, expected, .. } = self.0;
+        let (bound, expected) = (percent_up(*bound), percent_up(expected.unwrap_or(1.0)));
         let reach = match above {
             0 => "none of".to_owned(),
             above => format!("at most {above} of"),
         };
-        let bound = percent_up(*bound);
         write!(
             f,
             "{reach} {images} calibration images reach it, so at most {bound} of good images do, \
-             with 95 % confidence whatever the distribution"
-        )?;
-        // Of all images' scores it is what the wish says already.
-        match self.0.basis == Basis::OnAverage && *trained_images > 0 {
-            true => Ok(()),
-            false => write!(f, ", and {} on average", percent_up(expected.unwrap_or(1.0))),
-        }
+             with 95 % confidence whatever the distribution, and {expected} on average"
+        )
     }
 }
 
@@ -409,23 +356,18 @@ mod tests {
              images reach it, so at most 63.2 % of good images do, with 95 % confidence whatever \
              the distribution, and 25 % on average"
         );
-        let good = Calibration::new((1..=5).map(|i| 0.1 * i as f32).collect()).unwrap();
-        let good = good.with_trained((1..=43).map(|i| 0.0125 * i as f32).collect()).unwrap();
+        let good = Calibration::new((1..=48).map(|i| 0.0125 * i as f32).collect()).unwrap();
         let usual = good.threshold(good.usual_rate()).unwrap();
         assert_eq!(
             usual.to_string(),
-            "0.5864, for a false-reject rate of 2.1 % on average, ASSUMING that the 43 images trained on score \
-             like others: none of 5 calibration images reach it, so at most 45.1 % of good images do, with 95 % \
-             confidence whatever the distribution"
+            "0.6000, for a false-reject rate of 2.1 % on average: none of 48 calibration images reach it, so \
+             at most 6.06 % of good images do, with 95 % confidence whatever the distribution, and 2.05 % on \
+             average"
         );
         let tail = good.threshold(rate(0.01)).unwrap().to_string();
-        for part in [
-            "of 1 % ASSUMING that scores fall off beyond the highest of 48 good images as they do below, \
-             ASSUMING that the 43 images trained on score like others (299 calibration images would promise it)",
-            "and 16.7 % on average",
-        ] {
-            assert!(tail.contains(part), "{tail}");
-        }
+        let part = "of 1 % ASSUMING that scores fall off beyond the highest of 48 calibration images as they do \
+                    below (299 would promise it)";
+        assert!(tail.contains(part), "{tail}");
         let many = Calibration::new((0..500).map(|i| i as f32).collect()).unwrap();
         assert_eq!(
             many.threshold(rate(0.01)).unwrap().to_string(),

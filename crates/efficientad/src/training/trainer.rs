@@ -10,7 +10,7 @@ use crate::channels::ChannelSums;
 use crate::continuation::{Continuation, ContinuationRecipe, OldImages};
 use crate::error::Error;
 use crate::inspection::{Inspector, NetworkWeights};
-use crate::model::{DataDescription, GoodImages, Model, calibrate};
+use crate::model::{DataDescription, Model, calibrate};
 use crate::position::{DifferenceSums, PositionWeights};
 use crate::progress::{ProgressFn, Stage};
 use crate::recipe::{Recipe, StudentStart};
@@ -305,8 +305,7 @@ impl Trainer {
             let usual = position_weights(Arc::clone(&engine), &weights, &*train, progress)?;
             weights.position_weights = Some(usual);
         }
-        let images = GoodImages { held_back: &*validation, trained: None };
-        calibrate(engine, weights, provenance, &images, progress)
+        calibrate(engine, weights, provenance, &*validation, progress)
     }
 }
 
