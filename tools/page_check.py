@@ -11,15 +11,13 @@ what report_check.py needs.
 """
 
 import argparse
-import os
 import re
-import shutil
 import sys
 from pathlib import Path
 
 from playwright.sync_api import expect, sync_playwright
 
-from report_check import FACTS, MIN_CONTRAST, MIN_PLOT_LETTERS, SCHEMES, WIDTHS
+from report_check import FACTS, MIN_CONTRAST, MIN_PLOT_LETTERS, SCHEMES, WIDTHS, launch
 
 VIEWS = ("part", "judge", "decide", "line", "report")
 HEADINGS = {"en": "Decide", "de": "Entscheiden", "zh": "判定"}
@@ -259,11 +257,9 @@ def main():
     train_photos = sorted((args.photos / "train" / "good").iterdir())[:12]
     good = sorted((args.photos / "test" / "good").iterdir())
     defects = sorted((args.photos / "test" / "stain").iterdir())
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     found = []
     with sync_playwright() as playwright:
-        # The sandbox does not start for root, as whom containers run; the page is our own.
-        browser = playwright.chromium.launch(executable_path=chromium, chromium_sandbox=False)
+        browser = launch(playwright)
         if not args.look_only:
             context, page = open_page(browser, args.address, found, viewport={"width": 1280, "height": 900})
             train(page, train_photos)

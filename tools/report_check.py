@@ -139,6 +139,13 @@ def check(browser, page_file, width, scheme, screenshots):
     return [f"{width} px, {scheme}: {problem}" for problem in found]
 
 
+def launch(playwright):
+    """Debian's Chromium, or the one that CHROMIUM names."""
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    # The sandbox does not start for root, as whom containers run; the page is our own.
+    return playwright.chromium.launch(executable_path=chromium, chromium_sandbox=False)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("page", type=Path)
@@ -148,10 +155,8 @@ def main():
     page_file = args.page.resolve()
     if args.screenshots:
         args.screenshots.mkdir(parents=True, exist_ok=True)
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
-        # The sandbox does not start for root, as whom containers run; the page is our own.
-        browser = playwright.chromium.launch(executable_path=chromium, chromium_sandbox=False)
+        browser = launch(playwright)
         found = [problem for scheme in SCHEMES for width in WIDTHS
                  for problem in check(browser, page_file, width, scheme, args.screenshots)]
         if args.pdf:

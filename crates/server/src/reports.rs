@@ -17,7 +17,6 @@ use serde_json::json;
 use crate::answer::{self, Answer, file};
 use crate::call::Call;
 use crate::desk::{blocking, lock};
-use crate::parts::hex;
 use crate::refusal::Refusal;
 
 /// How long an address is good.
@@ -65,7 +64,7 @@ impl Reports {
         })?;
         let mut secret = [0; 16];
         getrandom::fill(&mut secret).map_err(|error| Refusal::internal(error.to_string()))?;
-        let secret = hex(&secret);
+        let secret = format!("{:032x}", u128::from_be_bytes(secret));
         let mut addresses = lock(&self.addresses);
         addresses.retain(|_, (_, made)| made.elapsed() < GOOD_FOR);
         addresses.insert(secret.clone(), (path, Instant::now()));

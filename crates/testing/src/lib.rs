@@ -1,9 +1,13 @@
 //! What tests do where a tool or data set is not at hand: they say SKIPPED, past the captured output,
 //! or fail where all of them must be there.
 
+mod disk;
+
 use std::env;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+pub use disk::Disk;
 
 /// With this environment variable at 1, as in CI, a test that can't run has failed.
 pub const REQUIRE_TOOLS: &str = "EFFICIENTAD_REQUIRE_TOOLS";

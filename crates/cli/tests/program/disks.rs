@@ -2,47 +2,15 @@
 //! one in memory, and say so loudly where that is not allowed.
 
 use std::fs;
-use std::process::Command;
+use std::path::Path;
+
+use efficientad_testing::Disk;
 
 use crate::fixture::{Sandbox, run, shared, training};
 
-/// A file system in memory, unmounted at the end.
-struct Disk {
-    folder: String,
-    _sandbox: Sandbox,
-}
-
-impl Disk {
-    /// Mounts one; none where only the administrator may, or on another system than Linux.
-    fn mount(options: &str) -> Option<Self> {
-        let sandbox = Sandbox::new();
-        let folder = sandbox.path("disk");
-        fs::create_dir(&folder).unwrap();
-        let mount =
-            Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs", &folder]).output();
-        if mount.is_ok_and(|output| output.status.success()) {
-            return Some(Self { folder, _sandbox: sandbox });
-        }
-        eprintln!("NOT TESTED: mounting a file system in memory is not allowed here");
-        None
-    }
-
-    fn path(&self, name: &str) -> String {
-        format!("{}/{name}", self.folder)
-    }
-
-    fn remount(&self, options: &str) {
-        let options = format!("remount,{options}");
-        let status = Command::new("mount").args(["-o", &options, &self.folder]).status();
-        assert!(status.unwrap().success());
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // Nothing can be done about a failure here; the folder is then left behind.
-        let _ = Command::new("umount").arg(&self.folder).status();
-    }
+/// A path as it is typed.
+fn typed(path: impl AsRef<Path>) -> String {
+    path.as_ref().display().to_string()
 }
 
 #[test]
@@ -75,32 +43,32 @@ fn a_read_only_folder_is_found_out_at_once() {
     let Some(disk) = Disk::mount("ro") else { return };
     let sandbox = Sandbox::new();
     let photos = sandbox.good_photos("photos", 2);
-    let out = disk.path("m");
+    let out = typed(disk.path("m"));
     run(["train", &photos, "--out", &out]).refused(&format!(
         "{out}: its folder cannot be written to (Read-only file system (os error 30)); choose \
          another path for --out"
     ));
-    run(["predict", &shared().model, &photos, "--out", &disk.folder])
+    run(["predict", &shared().model, &photos, "--out", &typed(disk.folder())])
         .expect(2, &["cannot be written (Read-only file system (os error 30))"]);
 }
 
 #[test]
 fn a_full_disk_is_found_out_at_the_first_checkpoint() {
     let Some(disk) = Disk::mount("size=20m") else { return };
-    let out = disk.path("m");
+    let out = typed(disk.path("m"));
     run(training(&shared().dataset, &out)).expect(
         2,
         &["m.checkpoint: the disk is full (No space left on device (os error 28)); make room and \
              save again"],
     );
-    assert_eq!(fs::read_dir(&disk.folder).unwrap().count(), 0, "nothing is left behind");
+    assert_eq!(fs::read_dir(disk.folder()).unwrap().count(), 0, "nothing is left behind");
 }
 
 #[test]
 fn a_disk_that_fills_up_costs_no_training() {
     let Some(disk) = Disk::mount("size=80m") else { return };
     let shared = shared();
-    let out = disk.path("m");
+    let out = typed(disk.path("m"));
     let arguments = training(&shared.dataset, &out);
     let full = run(&arguments);
     full.expect(
@@ -122,6 +90,6 @@ fn a_disk_that_fills_up_costs_no_training() {
 fn maps_on_a_full_disk_end_the_run() {
     let Some(disk) = Disk::mount("size=16k") else { return };
     let test = format!("{}/test", shared().dataset);
-    run(["predict", &shared().model, &test, "--out", &disk.folder])
+    run(["predict", &shared().model, &test, "--out", &typed(disk.folder())])
         .expect(2, &["cannot be written (No space left on device (os error 28))"]);
 }

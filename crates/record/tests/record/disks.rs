@@ -1,46 +1,9 @@
 //! A disk that fills up. It is one in memory, which only the administrator may mount.
 
-use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
-
 use efficientad_record::{Keep, Photo, Policy, Query, Record, RecordError};
+use efficientad_testing::Disk;
 
-use crate::fixture::{Sandbox, entry, photo};
-
-/// A file system in memory, unmounted at the end.
-struct Disk {
-    folder: PathBuf,
-    _sandbox: Sandbox,
-}
-
-impl Disk {
-    fn mount(options: &str) -> Option<Self> {
-        let sandbox = Sandbox::new();
-        let folder = sandbox.path("disk");
-        fs::create_dir(&folder).unwrap();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&folder);
-        if mount.output().is_ok_and(|output| output.status.success()) {
-            return Some(Self { folder, _sandbox: sandbox });
-        }
-        efficientad_testing::not_here("mounting a file system in memory is not allowed");
-        None
-    }
-
-    fn remount(&self, options: &str) {
-        let options = format!("remount,{options}");
-        let status = Command::new("mount").args(["-o", &options]).arg(&self.folder).status();
-        assert!(status.unwrap().success());
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // Nothing can be done about a failure here; the folder is then left behind.
-        let _ = Command::new("umount").arg(&self.folder).status();
-    }
-}
+use crate::fixture::{entry, photo};
 
 /// Fills the disk; returns how many entries were acknowledged before it was full.
 fn fill(record: &Record, keep: bool) -> u32 {
@@ -60,7 +23,7 @@ fn fill(record: &Record, keep: bool) -> u32 {
 fn on_a_full_disk_nothing_is_acknowledged_and_nothing_lost() {
     for keep in [false, true] {
         let Some(disk) = Disk::mount("size=4m") else { return };
-        let place = disk.folder.join("record.sqlite");
+        let place = disk.path("record.sqlite");
         let policy = Policy { keep: Keep::All, ..Policy::default() };
         let record = Record::open(&place, policy).unwrap();
         let acknowledged = fill(&record, keep);

@@ -22,7 +22,7 @@ use std::path::{Component, Path, PathBuf};
 use axum::http::StatusCode;
 
 use crate::refusal::Refusal;
-pub(crate) use shelf::{Shelf, content_of, hex, photos_in};
+pub(crate) use shelf::{Shelf, content_of, photos_in};
 
 /// Most characters of a part's name.
 const LONGEST_NAME: usize = 64;

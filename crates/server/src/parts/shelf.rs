@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use axum::http::StatusCode;
+use efficientad_datasets::Fingerprint;
 use efficientad_evaluation::InspectError;
 use efficientad_files::write_atomically;
 use efficientad_images::{DecodeOptions, decode, is_image_extension};
@@ -84,16 +85,19 @@ impl Part {
             .map_err(|error| Refusal::of_photo(&InspectError::Image(error)))?;
         let (width, height) = photo.dimensions();
         drop(photo);
-        let sum = hex(&Sha256::digest(bytes));
+        let sum = Fingerprint(Sha256::digest(bytes).into()).to_string();
         let kept = |name: String, known| Kept { name, shelf, width, height, known };
         let folder = self.folder.join(shelf.folder());
-        if let Some(known) = find(&folder, &sum) {
+        let photos = photos_in(&folder);
+        if let Some(known) = find(&photos, &sum) {
             return Ok(kept(known, true));
         }
-        self.check_room(&folder)?;
+        self.check_room(photos.len())?;
         fs::create_dir_all(&folder).map_err(|error| not_kept(&folder, &error))?;
         let other = shelf.opposite().map(|other| self.folder.join(other.folder()));
-        if let Some((other, known)) = other.and_then(|it| find(&it, &sum).map(|name| (it, name))) {
+        if let Some((other, known)) =
+            other.and_then(|it| find(&photos_in(&it), &sum).map(|name| (it, name)))
+        {
             let place = folder.join(&known);
             fs::rename(other.join(&known), &place).map_err(|error| not_kept(&place, &error))?;
             return Ok(kept(known, false));
@@ -116,8 +120,8 @@ impl Part {
         fs::remove_file(&path).map_err(|error| not_kept(&path, &error))
     }
 
-    fn check_room(&self, folder: &Path) -> Result<(), Refusal> {
-        if photos_in(folder).len() < MOST_PHOTOS {
+    fn check_room(&self, photos: usize) -> Result<(), Refusal> {
+        if photos < MOST_PHOTOS {
             return Ok(());
         }
         let message = format!(
@@ -147,9 +151,8 @@ pub(crate) fn content_of(path: &Path) -> Option<&str> {
     Some(content)
 }
 
-/// The name of a file of this content.
-fn find(folder: &Path, sum: &str) -> Option<String> {
-    let photos = photos_in(folder);
+/// The name of the one of these files that has this content.
+fn find(photos: &[PathBuf], sum: &str) -> Option<String> {
     let found = photos.iter().find(|path| content_of(path) == Some(&sum[..DIGITS]))?;
     found.file_name()?.to_str().map(str::to_owned)
 }
@@ -169,10 +172,6 @@ fn file_name(name: &str, sum: &str) -> Result<String, Refusal> {
         |letter: char| if letter.is_ascii_alphanumeric() || letter == '_' { letter } else { '_' };
     let stem: String = stem.chars().map(plain).take(LONGEST_STEM).collect();
     Ok(format!("{stem}-{}.{}", &sum[..DIGITS], extension.to_ascii_lowercase()))
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(crate) fn not_kept(path: &Path, error: &io::Error) -> Refusal {
