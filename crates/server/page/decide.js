@@ -3,7 +3,7 @@
 import { action, dropZone, field, fill, h, notice } from "./dom.js";
 import { get, picture, post, upload } from "./api.js";
 import { histogram } from "./plot.js";
-import { jobCard, whoAndWhy } from "./jobs.js";
+import { jobsOf, whoAndWhy } from "./jobs.js";
 import { number, percent, promise, score, t } from "./words.js";
 import { heatOf, inspect, isShown, modelChoice, verdictClass, verdictWord } from "./judge.js";
 
@@ -14,17 +14,29 @@ export async function view(body, session) {
     return {};
   }
   const isEngineer = session.role === "engineer", mayMark = session.role !== "auditor";
-  const cutBox = h("section"), job = h("div"), marked = h("ul", { class: "thumbs" }), toMark = h("ul", { class: "thumbs" });
-  let decision = null, watched = null, isLeft = false;
+  const cutBox = h("section"), asked = h("div"), scoring = h("div"), marked = h("ul", { class: "thumbs" }), toMark = h("ul", { class: "thumbs" });
+  let decision = null, isScoring = false, isLeft = false;
 
   const path = (rest = "") => `/api/models/${encodeURIComponent(select.value)}/decision${rest}`;
+
+  // Marked photos are scored anew unasked when the model is another; what people asked for stays in sight.
+  const jobs = jobsOf(session, async (job, place) => {
+    if (place === scoring && job.state === "done") {
+      isScoring = false;
+      fill(scoring);
+    }
+    if (!isLeft) await reload();
+  });
 
   async function reload() {
     decision = await get(path("?all=true"));
     if (isLeft) return;
     drawCut();
     drawMarked();
-    if (decision.unscored && isEngineer && !watched) start({ kind: "score", part: select.value });
+    if (decision.unscored && isEngineer && !isScoring) {
+      isScoring = true;
+      jobs.start({ kind: "score", part: select.value }, scoring).catch(error => notice(error.message, "bad"));
+    }
   }
 
   function drawCut() {
@@ -127,15 +139,9 @@ export async function view(body, session) {
     } catch (error) { notice(error.message, "bad"); }
   }
 
-  async function start(request) {
-    const started = await post("/api/jobs", request);
-    watched = started.id;
-    fill(job, jobCard(started, session));
-  }
-
   async function change(title, text, kind, more) {
     const because = await whoAndWhy(session, title, text, more);
-    if (because) await start({ kind, part: select.value, ...because });
+    if (because) await jobs.start({ kind, part: select.value, ...because }, asked);
   }
 
   fill(body, field(t("model"), select), h("div", { class: "split" },
@@ -148,19 +154,11 @@ export async function view(body, session) {
         h("div", { class: "row" },
           h("button", { type: "button", onclick: action(() => change(t("decide.calibrate"), t("decide.calibrate.text"), "calibrate")) }, t("decide.calibrate")),
           h("button", { type: "button", onclick: action(() => change(t("decide.continue"), t("decide.continue.text"), "continue")) }, t("decide.continue")))],
-      job)),
+      asked, scoring)),
   h("h2", {}, t("decide.marked")), marked);
   await reload();
   return {
     leave: () => { isLeft = true; },
-    hear: (event, data) => {
-      if (event !== "job" || data.id !== watched) return;
-      fill(job, jobCard(data, session));
-      if (!["waiting", "running"].includes(data.state)) {
-        watched = null;
-        if (data.kind === "score" && data.state === "done") fill(job);
-        reload().catch(error => notice(error.message, "bad"));
-      }
-    },
+    hear: jobs.hear,
   };
 }

@@ -1,7 +1,7 @@
 // Jobs: how each stands, and who asked for a change and why.
 
-import { action, ask, field, h } from "./dom.js";
-import { post } from "./api.js";
+import { action, ask, field, fill, h, notice } from "./dom.js";
+import { get, post } from "./api.js";
 import { losses } from "./plot.js";
 import { duration, known, number, percent, promise, score, t, time } from "./words.js";
 
@@ -53,4 +53,33 @@ export function jobCard(job, session, points) {
     remarks.length > 0 && h("details", {}, h("summary", {}, t("job.remarks", { count: remarks.length })),
       h("ul", { class: "small" }, remarks.map(it => h("li", {}, it)))),
     h("div", { class: "row" }, stop));
+}
+
+/** Whether an event of the stream says that others may have been missed. */
+export const isGap = event => ["begun", "missed"].includes(event);
+
+/** Jobs that a view starts, each shown in a place of the view until its end, of which the view is told: `ended(job, place)`. */
+export function jobsOf(session, ended) {
+  const places = new Map();
+  function draw(job) {
+    const place = places.get(job.id);
+    if (!place) return;
+    fill(place, jobCard(job, session));
+    if (isOpen(job)) return;
+    places.delete(job.id);
+    Promise.resolve(ended(job, place)).catch(error => notice(error.message, "bad"));
+  }
+  return {
+    async start(request, place) {
+      const job = await post("/api/jobs", request);
+      places.set(job.id, place);
+      draw(job);
+      // What it did before its number was known here was told to nobody.
+      draw(await get(`/api/jobs/${job.id}`));
+    },
+    hear(event, data) {
+      if (event === "job") draw(data);
+      if (isGap(event)) for (const id of places.keys()) get(`/api/jobs/${id}`).then(draw, error => notice(error.message, "bad"));
+    },
+  };
 }

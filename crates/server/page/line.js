@@ -2,6 +2,7 @@
 
 import { check, fill, h } from "./dom.js";
 import { get } from "./api.js";
+import { isGap } from "./jobs.js";
 import { number, percent, score, t, time } from "./words.js";
 import { verdictClass, verdictWord } from "./judge.js";
 
@@ -77,7 +78,7 @@ export async function view(body) {
           state.rejects = [verdict, ...state.rejects].slice(0, SHOWN);
           if (audio && sound.checked) alarm(audio);
         }
-      } else if (["begun", "missed"].includes(event)) state = await get("/api/line");
+      } else if (isGap(event)) state = await get("/api/line");
       else return;
       draw();
     },

@@ -2,7 +2,7 @@
 
 import { action, check, dropZone, field, fill, h, notice } from "./dom.js";
 import { get, picture, post, upload } from "./api.js";
-import { jobCard, whoAndWhy } from "./jobs.js";
+import { isGap, jobCard, whoAndWhy } from "./jobs.js";
 import { polygonEditor } from "./polygon.js";
 import { number, t } from "./words.js";
 
@@ -180,6 +180,9 @@ export async function view(body, session) {
   if (part()) await reload();
   return {
     leave: () => { isLeft = true; },
-    hear: (event, data) => { if (event === "job") hearJob(data); },
+    hear: (event, data) => {
+      if (event === "job") hearJob(data);
+      if (isGap(event)) get("/api/jobs").then(({ jobs }) => jobs.forEach(hearJob), error => notice(error.message, "bad"));
+    },
   };
 }

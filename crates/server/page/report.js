@@ -2,7 +2,7 @@
 
 import { action, field, fill, h, notice } from "./dom.js";
 import { get, post } from "./api.js";
-import { jobCard } from "./jobs.js";
+import { jobsOf } from "./jobs.js";
 import { modelChoice } from "./judge.js";
 import { t, time } from "./words.js";
 
@@ -10,7 +10,7 @@ export async function view(body, session) {
   const [{ select, models }, { folders }] = await Promise.all([modelChoice(), get("/api/data/folders?path=")]);
   const folder = h("input", { name: "dataset", list: "datasets", autocomplete: "off" });
   const job = h("div"), reports = h("ul"), changes = h("tbody");
-  let watched = null;
+  const jobs = jobsOf(session, reload);
 
   /** Opens a report in a tab of its own; its address is good for ten minutes. */
   const open = name => action(async () => {
@@ -39,19 +39,13 @@ export async function view(body, session) {
       h("div", { class: "fields" }, field(t("model"), select), field(t("report.data"), folder, t("report.data.note"))),
       h("div", { class: "row" }, h("button", { type: "button", class: "primary", onclick: action(async () => {
         const value = folder.value.trim();
-        const started = await post("/api/jobs", { kind: "evaluate", part: select.value, ...(value ? { folder: value } : {}) });
-        watched = started.id;
-        fill(job, jobCard(started, session));
+        await jobs.start({ kind: "evaluate", part: select.value, ...(value ? { folder: value } : {}) }, job);
       }) }, t("report.start")))), job,
     h("h2", {}, t("report.all")), reports,
     h("h2", {}, t("report.changes")), h("div", { class: "scroll" }, h("table", { class: "wide" }, h("thead", {}, h("tr", {},
       ["line.time", "who", "model", "change.what", "change.values", "why"].map(key => h("th", { scope: "col" }, t(key))))), changes)));
   await reload();
   return {
-    hear: (event, data) => {
-      if (event !== "job" || data.id !== watched) return;
-      fill(job, jobCard(data, session));
-      if (data.state === "done") reload().catch(error => notice(error.message, "bad"));
-    },
+    hear: jobs.hear,
   };
 }
