@@ -24,7 +24,7 @@ import torch
 from torch import nn
 
 ROOT = Path(__file__).resolve().parent.parent
-BACKBONE = ROOT / "crates/pretraining/tests/fixtures/tiny_backbone.onnx"
+BACKBONE = ROOT / "crates/backbone/tests/fixtures/tiny_backbone.onnx"
 PHOTOS = ROOT / "examples/data/train/good"
 BATCH = 16
 

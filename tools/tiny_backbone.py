@@ -2,7 +2,7 @@
 
     python3 tools/tiny_backbone.py
 
-Needs numpy and onnx. Writes crates/pretraining/tests/fixtures/tiny_backbone.onnx: input `image` 1x3x512x512, tensors
+Needs numpy and onnx. Writes crates/backbone/tests/fixtures/tiny_backbone.onnx: input `image` 1x3x512x512, tensors
 `fine` 1x16x64x64 and `coarse` 1x24x32x32 inside, output `pooled` 1x24.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-OUT = Path(__file__).parent.parent / "crates/pretraining/tests/fixtures/tiny_backbone.onnx"
+OUT = Path(__file__).parent.parent / "crates/backbone/tests/fixtures/tiny_backbone.onnx"
 
 
 def main():

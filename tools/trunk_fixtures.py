@@ -1,8 +1,8 @@
-"""ONNX Runtime's numbers for the shared ResNet-50 trunk, for a test of crates/pretraining.
+"""ONNX Runtime's numbers for the shared ResNet-50 trunk, for a test of crates/backbone.
 
     python3 tools/trunk_fixtures.py ../shared/teacher/resnet50v2_trunk_f16.onnx
 
-Needs numpy and onnxruntime. Writes crates/pretraining/tests/fixtures/trunk.json: some values of both layers for an
+Needs numpy and onnxruntime. Writes crates/backbone/tests/fixtures/trunk.json: some values of both layers for an
 image made by formula.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-OUT = Path(__file__).parent.parent / "crates/pretraining/tests/fixtures/trunk.json"
+OUT = Path(__file__).parent.parent / "crates/backbone/tests/fixtures/trunk.json"
 EVERY = 30011  # a prime, so that all rows, columns and channels have their turn
 
 

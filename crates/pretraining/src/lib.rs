@@ -1,11 +1,8 @@
-//! What teachers are distilled from: targets of an ONNX backbone, samples of photos, a cache on
-//! disk.
+//! What teachers are distilled from: targets of a backbone, samples of photos, a cache on disk.
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `backbone` | a classification network in ONNX, run up to two of its layers |
-//! | `network` | an ONNX file's graph, and parts of it |
-//! | `extent` | what the tensors of a network measure, before it runs |
+//! | `backbone` | the classification network that targets come from, and what runs it |
 //! | `preprocessing` | pixels as the backbone wants them |
 //! | `patches` | the layers' maps as patch features of 384 numbers (paper, appendix) |
 //! | `photos` | the photos in folders, and which of them are held back |
@@ -24,8 +21,6 @@
 mod backbone;
 mod cache;
 mod error;
-mod extent;
-mod network;
 pub mod parallel;
 mod patches;
 mod photos;
@@ -36,12 +31,16 @@ mod statistics;
 mod targets;
 mod timing;
 
-pub use backbone::{Backbone, MAX_BACKBONE_BYTES};
+pub use backbone::{
+    BACKBONE_SIDE, Backbone, BackboneRuntime, LAYER_SIDES, LayerMaps, LoadedBackbone,
+    MAX_BACKBONE_BYTES,
+};
 pub use cache::RECORD_BYTES;
 pub use error::PretrainingError;
 pub use patches::PatchFeatures;
 pub use photos::Unreadable;
 pub use preprocessing::{Preprocessing, Preset};
+pub use record::rounded;
 pub use samples::{Augmentation, MIN_PHOTO_SIDE};
 pub use targets::{Activity, Settings, TargetSamples, Targets};
 pub use timing::seconds_per_step;

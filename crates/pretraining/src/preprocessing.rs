@@ -78,7 +78,7 @@ impl fmt::Display for Preprocessing {
 
 impl Preprocessing {
     /// The image as channels × rows × columns.
-    pub(crate) fn planes(&self, image: &RgbImage) -> Vec<f32> {
+    pub fn planes(&self, image: &RgbImage) -> Vec<f32> {
         let locations = (image.width() * image.height()) as usize;
         let mut planes = vec![0.0; 3 * locations];
         for (channel, plane) in planes.chunks_exact_mut(locations).enumerate() {

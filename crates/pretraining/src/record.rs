@@ -106,6 +106,15 @@ impl Record {
     }
 }
 
+/// A target (locations × 384) as it comes back from the cache, rounded to 8 bits.
+///
+/// # Panics
+/// When its length doesn't fit.
+pub fn rounded(target: &[f32]) -> Vec<f32> {
+    let image = RgbImage::new(TEACHER_SIDE, TEACHER_SIDE);
+    Record::new(&image, target).target(&TargetStatistics::none())
+}
+
 /// Each channel's scale from its smallest to its largest value.
 fn scales(target: &[f32]) -> Vec<Scale> {
     let mut low = vec![f32::INFINITY; TEACHER_CHANNELS];

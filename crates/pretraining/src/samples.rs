@@ -10,13 +10,12 @@ use efficientad_images::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::backbone::BACKBONE_SIDE;
 use crate::photos::Photo;
 
 /// Photos with a shorter side have too little to show: the backbone would see them enlarged more
 /// than four times.
 pub const MIN_PHOTO_SIDE: u32 = 128;
-/// Rows and columns that the backbone sees.
-pub(crate) const BACKBONE_SIDE: u32 = 512;
 /// Rows and columns that the teacher sees.
 pub(crate) const TEACHER_SIDE: u32 = 256;
 /// Smallest side of a crop, if the photo is larger: the teacher sees it enlarged 4/3 times.

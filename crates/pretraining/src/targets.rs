@@ -14,7 +14,7 @@ use efficientad_datasets::{DatasetError, LeftOut};
 use efficientad_images::Limits;
 use serde::Serialize;
 
-use crate::backbone::{Backbone, LayerMaps};
+use crate::backbone::{Backbone, BackboneRuntime, LayerMaps};
 use crate::cache::{Cache, RECORD_BYTES, RecordFile};
 use crate::error::PretrainingError;
 use crate::parallel::{self, Progress};
@@ -72,7 +72,8 @@ impl fmt::Display for Activity {
     }
 }
 
-/// What the cache's samples depend on: its serialisation is hashed to the key.
+/// What the cache's samples depend on: its serialisation is hashed to the key. The runtime of the
+/// backbone is not in it as there is one; a second one computes other targets.
 #[derive(Serialize)]
 struct Origin<'a> {
     version: u32,
@@ -102,17 +103,18 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// Reads the backbone and all photos, and opens the cache.
+    /// Reads the backbone, which `runtime` is to run, and all photos, and opens the cache.
     ///
     /// # Errors
     /// When the backbone can't be used, there are too few photos, or the cache can't be opened;
     /// [`PretrainingError::Cancelled`] if `progress` breaks.
     pub fn open(
         settings: Settings,
+        runtime: &dyn BackboneRuntime,
         threads: usize,
         progress: &mut Progress<'_>,
     ) -> Result<Self, PretrainingError> {
-        let backbone = Backbone::open(&settings.backbone, &settings.layers)?;
+        let backbone = Backbone::open(runtime, &settings.backbone, &settings.layers)?;
         let PhotoSet { train, held_back, fingerprint, unreadable, not_listed, too_small, left_out } =
             PhotoSet::open(&settings.photos, &settings.limits, settings.seed, threads, progress)?;
         let [fine, coarse] = backbone.channels();

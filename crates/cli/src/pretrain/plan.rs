@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use efficientad::{DistillationRecipe, PdnSize};
+use efficientad_backbone::Rten;
 use efficientad_jobs::{InitialWeights, PretrainPlan, PretrainStart, TimeLimit, beside};
 use efficientad_pretraining::Settings;
 
@@ -37,6 +38,7 @@ pub fn of(args: PretrainArgs, started: Instant, report_every: Duration) -> Resul
             seed: start.recipe().seed,
             cache: args.cache.unwrap_or_else(|| beside(&args.out, ".cache")),
         },
+        runtime: Box::new(Rten),
         out: args.out,
         start,
         initial,

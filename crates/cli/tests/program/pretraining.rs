@@ -26,7 +26,7 @@ fn text(path: impl AsRef<Path>) -> String {
 }
 
 fn backbone() -> String {
-    text(repository().join("crates/pretraining/tests/fixtures/tiny_backbone.onnx"))
+    text(repository().join("crates/backbone/tests/fixtures/tiny_backbone.onnx"))
 }
 
 fn photos() -> String {

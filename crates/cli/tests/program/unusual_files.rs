@@ -44,7 +44,7 @@ fn a_pipe_where_a_file_is_read_is_refused_at_once() {
     let photos = sandbox.good_photos("photos", 2);
     let (model, out) = (shared().model.as_str(), sandbox.path("m"));
     let backbone =
-        concat!(env!("CARGO_MANIFEST_DIR"), "/../pretraining/tests/fixtures/tiny_backbone.onnx");
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../backbone/tests/fixtures/tiny_backbone.onnx");
     let train = ["train", &photos, "--out", &out, "--steps", "1"];
     let large = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/data/train/good");
     let pretrain = ["pretrain", "--layers", "fine,coarse", "--photos", large, "--out", &out];
@@ -174,7 +174,7 @@ fn a_folder_that_cannot_be_listed_is_named_and_the_others_are_judged() {
 
     let backbone = fs::read(concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/../pretraining/tests/fixtures/tiny_backbone.onnx"
+        "/../backbone/tests/fixtures/tiny_backbone.onnx"
     ));
     let backbone = sandbox.write("backbone.onnx", &backbone.unwrap());
     for seed in 0..2 {

@@ -1,5 +1,6 @@
 //! ONNX files.
 
+use efficientad_backbone::Rten;
 use efficientad_onnx_format::{
     AttributeProto, Dimension, DimensionProto, GraphProto, Message, ModelProto, NodeProto,
     OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto,
@@ -54,7 +55,9 @@ pub(super) const TARGETS: &[Target] = &[
         parses: "backbones, which are run",
         run: |bytes| {
             let layers = ["fine", "coarse"].map(str::to_owned);
-            scratch::with_file("net.onnx", bytes, |path| Backbone::open(path, &layers).is_ok())
+            scratch::with_file("net.onnx", bytes, |path| {
+                Backbone::open(&Rten, path, &layers).is_ok()
+            })
         },
         seeds: backbones,
         // What operations take is not bounded (`SECURITY.md`).
@@ -65,7 +68,7 @@ pub(super) const TARGETS: &[Target] = &[
 ];
 
 fn backbones() -> Vec<Vec<u8>> {
-    fixtures::read("pretraining/tests/fixtures", &["onnx"])
+    fixtures::read("backbone/tests/fixtures", &["onnx"])
 }
 
 /// A file that has every field, mostly with a number or a text that means nothing.

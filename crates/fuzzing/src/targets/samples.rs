@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use efficientad::DistillationSource;
+use efficientad_backbone::Rten;
 use efficientad_images::picture::encode_jpeg;
 use efficientad_images::{Limits, RgbImage};
 use efficientad_pretraining::{Augmentation, Preset, Settings, Targets};
@@ -59,7 +60,7 @@ impl Cache {
         let settings = Settings {
             backbone: concat!(
                 env!("CARGO_MANIFEST_DIR"),
-                "/../pretraining/tests/fixtures/tiny_backbone.onnx"
+                "/../backbone/tests/fixtures/tiny_backbone.onnx"
             )
             .into(),
             layers: ["fine", "coarse"].map(str::to_owned),
@@ -70,7 +71,7 @@ impl Cache {
             limits: Limits::default(),
             cache: folder.path().join("cache"),
         };
-        let targets = Targets::open(settings, 1, &mut |_, _| ControlFlow::Continue(()))
+        let targets = Targets::open(settings, &Rten, 1, &mut |_, _| ControlFlow::Continue(()))
             .expect("a sound cache");
         targets.fill(1, 1, &mut |_, _, _| ControlFlow::Continue(())).expect("a full cache");
         let samples = targets.cache_folder().join("samples.bin");

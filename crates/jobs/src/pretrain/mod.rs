@@ -100,7 +100,8 @@ fn open_targets(
     let reading = Stage::Targets(Activity::ReadingPhotos);
     let mut progress = |done, total| notify.progress(reading, done, total);
     let settings = Settings { seed: plan.start.recipe().seed, ..plan.settings.clone() };
-    let targets = Targets::open(settings, plan.engine.threads().count(), &mut progress)?;
+    let threads = plan.engine.threads().count();
+    let targets = Targets::open(settings, &*plan.runtime, threads, &mut progress)?;
     notify.tell_left_out(targets.left_out())?;
     for it in targets.unreadable() {
         notify.tell(Event::Skipped { path: &it.path, reason: &it.error })?;

@@ -9,7 +9,7 @@ use efficientad::{
     Teacher, TrainingEngine,
 };
 use efficientad_datasets::file_fingerprint;
-use efficientad_pretraining::{Settings, Targets, seconds_per_step};
+use efficientad_pretraining::{BackboneRuntime, Settings, Targets, seconds_per_step};
 
 use crate::error::JobError;
 use crate::files::{check_writable, checkpoint_of, refuse_checkpoint};
@@ -24,6 +24,8 @@ const SPARE_SHARE: f64 = 0.05;
 pub struct PretrainPlan {
     /// What targets are made from; the seed is the recipe's, whatever is said here.
     pub settings: Settings,
+    /// What runs the backbone.
+    pub runtime: Box<dyn BackboneRuntime>,
     /// The teacher's file. The checkpoint lies beside it ([`checkpoint_of`]).
     pub out: PathBuf,
     /// Where the training begins.

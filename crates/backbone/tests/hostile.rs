@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use efficientad_backbone::Rten;
 use efficientad_onnx_format::{
     AttributeProto, Dimension, DimensionProto, GraphProto, Message, ModelProto, NodeProto,
     TensorProto, data_location, data_type,
@@ -22,7 +23,7 @@ fn open(bytes: &[u8], layers: [&str; 2]) -> Result<[usize; 2], String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("changed.onnx");
     fs::write(&path, bytes).unwrap();
-    match Backbone::open(&path, &layers.map(str::to_owned)) {
+    match Backbone::open(&Rten, &path, &layers.map(str::to_owned)) {
         Ok(backbone) => Ok(backbone.channels()),
         Err(error) => {
             let text = error.to_string();
