@@ -2,7 +2,7 @@
 
 #[cfg(feature = "server")]
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -12,6 +12,7 @@ use efficientad::{FalseRejectRate, InputSize, InstructionSet, PdnSize, Recipe};
 use efficientad_datasets::{DatasetSource, Stated};
 #[cfg(feature = "onnxruntime")]
 use efficientad_engine_onnx::Provider;
+use efficientad_evaluation::shards::Shard;
 use efficientad_images::{Limits, Orientation};
 use efficientad_jobs::{Interval, PhotosFrom, Reading};
 use efficientad_pretraining::{Augmentation, Preprocessing, Preset};
@@ -22,6 +23,7 @@ const STATED: &str = "Folders whose names don't tell (instead of DATASET)";
 const BACKBONE: &str = "What the backbone reads (give --preset, or --mean and --std)";
 const SEEN: &str = "What the networks see";
 const REGION: &str = "Region of interest";
+const SHARDS: &str = "A part of the work for each of several processes (docs/clusters.md)";
 #[cfg(feature = "server")]
 const GUARD: &str = "Who is let in (anybody of this machine, unless more is said)";
 #[cfg(feature = "server")]
@@ -597,6 +599,45 @@ impl From<PhotosArg> for PhotosFrom {
     }
 }
 
+/// A part of the work, and where its results go.
+#[derive(Debug, Clone, Args)]
+pub struct ShardArgs {
+    /// Judge only the part I of N (from 0/N to N-1/N) of the photos, every Nth; N alone takes I from the variable
+    /// JOB_COMPLETION_INDEX, as an Indexed Job of Kubernetes sets it.
+    ///
+    /// Started again, it goes on where it was; a part that is finished is not judged again.
+    #[arg(help_heading = SHARDS, long, value_name = "I/N", requires = "results", value_parser = shard)]
+    pub shard: Option<Shard>,
+    /// Folder that all parts of the work share for their results.
+    #[arg(help_heading = SHARDS, long, value_name = "DIR", requires = "shard")]
+    pub results: Option<PathBuf>,
+    /// Judge nothing: put together what the parts left in their folder. Output and exit code are those of
+    /// the same command without parts.
+    #[arg(help_heading = SHARDS, long, value_name = "DIR", conflicts_with_all = ["shard", "results"])]
+    pub merge: Option<PathBuf>,
+}
+
+impl ShardArgs {
+    /// The part that is to be judged, and the folder of its results.
+    pub fn part(&self) -> Option<(Shard, &Path)> {
+        self.shard.zip(self.results.as_deref())
+    }
+}
+
+/// The variable that tells a pod of an Indexed Job its number.
+const INDEX: &str = "JOB_COMPLETION_INDEX";
+
+fn shard(text: &str) -> Result<Shard, String> {
+    let number = |text: &str| text.parse::<usize>().ok();
+    let wrong = || format!("a part of the work is I/N, such as 0/8, or N with {INDEX} set");
+    let (index, count) = match text.split_once('/') {
+        Some((index, count)) => (number(index), number(count)),
+        None => (std::env::var(INDEX).ok().and_then(|index| number(&index)), number(text)),
+    };
+    let (index, count) = index.zip(count).ok_or_else(wrong)?;
+    Shard::new(index, count).map_err(|error| error.to_string())
+}
+
 /// Options of `predict`.
 #[derive(Debug, Args)]
 pub struct PredictArgs {
@@ -621,6 +662,8 @@ pub struct PredictArgs {
     /// Say how many photos of which folders would be judged, and end.
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub shards: ShardArgs,
     #[command(flatten)]
     pub decode: DecodeArgs,
     #[command(flatten)]
@@ -903,6 +946,8 @@ pub struct EvalArgs {
     /// Print one JSON document instead of a table; --out writes the same as results.json.
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub shards: ShardArgs,
     #[command(flatten)]
     pub decode: DecodeArgs,
     #[command(flatten)]

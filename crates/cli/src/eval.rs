@@ -3,15 +3,15 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use efficientad_datasets::Layout;
 use efficientad_evaluation::{MaskReading, Report};
-use efficientad_jobs::{EvaluatePlan, Evaluated, Event, evaluate};
+use efficientad_jobs::{EvaluatePlan, Evaluated, Event, evaluate, evaluate_merged, evaluate_shard};
 use efficientad_metrics::{Confusion, Metrics};
 
 use crate::args::EvalArgs;
 use crate::detector::{self, Verdicts};
-use crate::output::{self, Status};
+use crate::output::{self, Status, note};
 use crate::progress::{Progress, Style};
 use crate::remarks::remark;
 use crate::table::align;
@@ -28,16 +28,30 @@ pub fn run(args: EvalArgs) -> Result<Status> {
         output: args.out,
         page: args.report,
     };
+    if args.shards.part().is_some() && (plan.output.is_some() || plan.page.is_some()) {
+        bail!("a part of the work has no results to show: give --out and --report with --merge");
+    }
     let taking = Taking { dry_run: args.data.dry_run, json: args.json, quiet: false };
     let mut progress = Progress::new(Style::choose(false, args.json));
-    let evaluated = taking.end(evaluate(&plan, &detector, &mut |event| {
+    let mut observe = |event: Event<'_>| {
         match event {
             Event::Taking { layout, taken } => taking.show(layout, taken)?,
             Event::Progress { stage, done, total } => progress.count(stage, done, total),
             _ => remark(&event).iter().for_each(|line| progress.note(line)),
         }
         ControlFlow::Continue(())
-    }))?;
+    };
+    if let Some(part) = args.shards.part() {
+        let done = taking.end(evaluate_shard(&plan, part, &detector, &mut observe))?;
+        drop(progress);
+        let Some(done) = done else { return Ok(Status::Done) };
+        note(format_args!("part {}: {done}", part.0));
+        return Ok(Status::from_failures(done.failed));
+    }
+    let evaluated = taking.end(match &args.shards.merge {
+        Some(results) => evaluate_merged(&plan, results, &detector, &mut observe),
+        None => evaluate(&plan, &detector, &mut observe),
+    })?;
     drop(progress);
     let Some(Evaluated { report, layout, page, not_listed }) = evaluated else {
         return Ok(Status::Done);

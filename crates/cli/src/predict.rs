@@ -2,9 +2,10 @@
 
 use std::io::{IsTerminal, stdout};
 
-use anyhow::{Error, Result, bail};
+use anyhow::{Error, Result, anyhow, bail};
 use efficientad::{EngineId, Threshold};
-use efficientad_datasets::{Taken, TakenAs};
+use efficientad_datasets::{Taken, TakenAs, file_fingerprint};
+use efficientad_evaluation::shards::{Merged, Run, Stored, judge_shard};
 use efficientad_evaluation::{
     DepthCheck, DepthRemark, FoundPhotos, InspectError, JudgeOptions, Judged, OutputError,
     OutputFolder, Photo, Verdict, VerdictRecord, find_photos, heat_range, inspect_photos,
@@ -45,7 +46,11 @@ pub fn run(args: PredictArgs) -> Result<Status> {
         format: Format::of(&args),
         engine: detector.engine(),
         range: heat_range(detector.threshold()),
-        output: args.out.map(|folder| OutputFolder::create(&folder, &photos)).transpose()?,
+        output: args
+            .out
+            .as_deref()
+            .map(|folder| OutputFolder::create(folder, &photos))
+            .transpose()?,
         threshold: detector.guarantee().cloned(),
         depth: DepthCheck::new(options.decode.bits),
         failed,
@@ -53,9 +58,28 @@ pub fn run(args: PredictArgs) -> Result<Status> {
         anomalous: 0,
     };
     report.begin()?;
-    inspect_photos(&detector, &photos, &options, |index, judged| {
-        report.record_verdict(&photos[index], judged)
-    })?;
+    let run = || -> Result<Run> {
+        let model = file_fingerprint(&args.model)?;
+        Ok(Run::new(model, &detector, &options.decode, &photos, false))
+    };
+    if let Some((shard, folder)) = args.shards.part() {
+        let what = (shard, folder, &run()?);
+        let done = judge_shard(&detector, &photos, &options, what, |photo, stored, judged| {
+            report.record_stored(photo, stored, judged)
+        })?;
+        report.failed = failed + done.failed;
+        note(format_args!("part {shard}: {done}"));
+    } else if let Some(folder) = &args.shards.merge {
+        let mut merged = Merged::open(folder, &run()?, &photos)?;
+        for photo in &photos {
+            report.record_stored(photo, merged.next_stored()?, None)?;
+        }
+        merged.end()?;
+    } else {
+        inspect_photos(&detector, &photos, &options, |index, judged| {
+            report.record_verdict(&photos[index], judged)
+        })?;
+    }
     Ok(report.end())
 }
 
@@ -124,29 +148,57 @@ impl Report {
         photo: &Photo,
         judged: Result<Judged, InspectError>,
     ) -> Result<()> {
-        let judged = match judged {
-            Ok(judged) => judged,
-            Err(error) => {
-                output::complain(&Error::from(error));
-                self.failed += 1;
-                return Ok(());
+        match judged {
+            Ok(judged) => {
+                let verdict = Verdict::from(&judged.inspection);
+                self.record(photo, verdict, judged.used_bits, Some(&judged))
             }
-        };
-        self.depth.observe(judged.used_bits).iter().for_each(tell_depth);
-        if let Some(output) = &self.output {
-            let saved = output.save_map(photo, &judged);
-            match saved.and_then(|()| output.save_overlay(photo, &judged, self.range)) {
-                Err(error @ OutputError::NameTooLong { .. }) => {
-                    output::complain(&Error::from(error));
-                    self.failed += 1;
-                }
+            Err(error) => {
+                self.fail(&error.into());
+                Ok(())
+            }
+        }
+    }
+
+    /// As [`record_verdict`](Self::record_verdict), of what a shard keeps of it.
+    fn record_stored(
+        &mut self,
+        photo: &Photo,
+        stored: Stored,
+        judged: Option<&Judged>,
+    ) -> Result<()> {
+        match stored {
+            Stored::Judged { verdict, used_bits } => self.record(photo, verdict, used_bits, judged),
+            Stored::Failed(reason) => {
+                self.fail(&anyhow!(reason));
+                Ok(())
+            }
+        }
+    }
+
+    fn record(
+        &mut self,
+        photo: &Photo,
+        verdict: Verdict,
+        used_bits: Option<u8>,
+        judged: Option<&Judged>,
+    ) -> Result<()> {
+        self.depth.observe(used_bits).iter().for_each(tell_depth);
+        if let (Some(output), Some(judged)) = (&self.output, judged) {
+            let saved = output.save_map(photo, judged);
+            match saved.and_then(|()| output.save_overlay(photo, judged, self.range)) {
+                Err(error @ OutputError::NameTooLong { .. }) => self.fail(&error.into()),
                 saved => saved?,
             }
         }
-        let inspection = &judged.inspection;
         self.judged += 1;
-        self.anomalous += usize::from(inspection.anomalous == Some(true));
-        self.format.print(photo, inspection.into(), &self.engine)
+        self.anomalous += usize::from(verdict.anomalous == Some(true));
+        self.format.print(photo, verdict, &self.engine)
+    }
+
+    fn fail(&mut self, error: &Error) {
+        output::complain(error);
+        self.failed += 1;
     }
 
     fn end(mut self) -> Status {

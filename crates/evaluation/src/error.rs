@@ -69,6 +69,9 @@ pub enum InspectError {
     /// The image's results can't have the names that they should.
     #[error(transparent)]
     Output(OutputError),
+    /// Another process could not judge it: what that one said.
+    #[error("{0}")]
+    Elsewhere(String),
     /// The meaning of a mask could not be looked up.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
@@ -107,6 +110,9 @@ pub enum EvaluationError {
     /// The images could not be named.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
+    /// What other processes found could not be put together.
+    #[error(transparent)]
+    Shard(#[from] crate::shards::ShardError),
 }
 
 /// Why results could not be written.

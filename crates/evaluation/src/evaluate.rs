@@ -12,6 +12,7 @@ use efficientad_metrics::{Evaluator, ImageScore, PixelScores};
 use crate::heat::{save_comparison, write_error};
 use crate::ranking::RankedFolder;
 use crate::report::{Failure, JudgedImage, Report, Verdicts};
+use crate::shards::Merged;
 use crate::truth::{MaskReading, Truth};
 use crate::{
     DepthCheck, DepthRemark, EvaluationError, InspectError, JudgeOptions, Judged, OutputError,
@@ -90,10 +91,50 @@ pub fn evaluate(
     options: &Options,
     observe: &mut dyn FnMut(Event<'_>),
 ) -> Result<Report, EvaluationError> {
+    let judging = JudgeOptions { decode: options.decode, workers: options.workers };
+    run(detector, dataset, options, observe, |photos, visit| {
+        inspect_photos(detector, photos, &judging, visit)
+    })
+}
+
+/// As [`evaluate`], from what shards found out about the test images ([`test_photos`]): the same report.
+///
+/// # Errors
+/// As [`evaluate`]; and when the shards' files are damaged.
+pub fn evaluate_merged(
+    detector: &Detector,
+    dataset: &Dataset,
+    options: &Options,
+    mut merged: Merged,
+    observe: &mut dyn FnMut(Event<'_>),
+) -> Result<Report, EvaluationError> {
+    run(detector, dataset, options, observe, |photos, visit| {
+        for (index, photo) in photos.iter().enumerate() {
+            visit(index, merged.next_judged(photo, &options.decode)?)?;
+        }
+        Ok(merged.end()?)
+    })
+}
+
+/// The test images of a data set.
+pub fn test_photos(dataset: &Dataset) -> Vec<Photo> {
+    dataset.test.iter().map(photo).collect()
+}
+
+type Visit<'a> = dyn FnMut(usize, Result<Judged, InspectError>) -> Result<(), EvaluationError> + 'a;
+
+/// Measures what `judge` has to say of the test images, in order.
+fn run(
+    detector: &Detector,
+    dataset: &Dataset,
+    options: &Options,
+    observe: &mut dyn FnMut(Event<'_>),
+    judge: impl FnOnce(&[Photo], &mut Visit<'_>) -> Result<(), EvaluationError>,
+) -> Result<Report, EvaluationError> {
     if dataset.test.is_empty() {
         return Err(EvaluationError::NoTestImages(dataset.root.clone()));
     }
-    let photos: Vec<Photo> = dataset.test.iter().map(photo).collect();
+    let photos = test_photos(dataset);
     let output = options.output.as_deref().map(|folder| Output::create(folder, &photos));
     let mut run = Run {
         options,
@@ -109,8 +150,7 @@ pub fn evaluate(
         mostly_defect_masks: 0,
     };
     let total = photos.len();
-    let judging = JudgeOptions { decode: options.decode, workers: options.workers };
-    inspect_photos(detector, &photos, &judging, |index, judged| {
+    judge(&photos, &mut |index, judged| {
         let test = &dataset.test[index];
         if let Err(error) = run.record_image(test, judged, observe)? {
             let failure = Failure { path: test.relative.clone(), reason: error.to_string() };
@@ -118,7 +158,7 @@ pub fn evaluate(
             run.failed.push(failure);
         }
         observe(Event::Progress { done: index + 1, total });
-        Ok::<_, EvaluationError>(())
+        Ok(())
     })?;
     if let Some(remark) = run.depth.end() {
         observe(Event::Depth(remark));

@@ -8,6 +8,7 @@
 //! | [`Verdict`], [`VerdictRecord`] | a verdict as it is logged and printed: JSON, CSV, text |
 //! | [`evaluate()`] | judges a data set's test images and computes every metric: a [`Report`] |
 //! | [`Report`] | metrics overall and per defect kind, verdicts at the threshold, each image's score |
+//! | [`shards`] | the same by several processes, each a part of the photos |
 //! | [`calibrate()`] | takes a model's threshold from other good images, and tries it on defects |
 //! | [`OutputFolder`], [`heat_overlay`], [`heat_range`] | anomaly maps for scripts, pictures for people |
 //!
@@ -27,13 +28,14 @@ mod output;
 mod photo;
 mod ranking;
 mod report;
+pub mod shards;
 mod truth;
 mod verdict;
 
 pub use calibrate::{CalibrationPhotos, CalibrationReport, CaughtDefects, MissedDefect, calibrate};
 pub use depth::{DepthCheck, DepthRemark};
 pub use error::{EvaluationError, InspectError, OutputError};
-pub use evaluate::{Event, Options, Sample, evaluate};
+pub use evaluate::{Event, Options, Sample, evaluate, evaluate_merged, test_photos};
 pub use frame::{Frame, Pixels};
 pub use heat::{heat_overlay, heat_range};
 pub use inspect::{JudgeOptions, Judged, Judging, inspect, inspect_photos, judge};

@@ -15,7 +15,7 @@
 //! | [`map_view`] | an anomaly map with its size |
 //! | [`heatmap`] | an anomaly map drawn over its photo |
 //! | [`picture`] | PNG files out |
-//! | [`float_tiff`] | anomaly maps out, as 32-bit float TIFF |
+//! | [`float_tiff`] | anomaly maps out and in again, as 32-bit float TIFF |
 //! | [`error`] | what can go wrong, one variant per cause |
 //!
 //! Every image is an [`RgbImage`]: `width × height` pixels, row by row from the top left, three

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use efficientad::SourceError;
 use efficientad_datasets::DatasetError;
 use efficientad_evaluation::EvaluationError;
+use efficientad_evaluation::shards::ShardError;
 use efficientad_images::RegionError;
 use efficientad_pretraining::PretrainingError;
 use efficientad_report::ReportError;
@@ -35,6 +36,9 @@ pub enum JobError {
     /// A model can't be calibrated or evaluated.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
+    /// A shard can't be judged, or shards can't be put together.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
     /// A page of results can't be written.
     #[error(transparent)]
     Report(#[from] ReportError),

@@ -1,11 +1,12 @@
 //! Judging a data set's test images, and measuring how well that works.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use efficientad::Detector;
-use efficientad_datasets::{DatasetSource, Layout, Purpose};
+use efficientad_datasets::{Dataset, DatasetSource, Layout, Purpose, file_fingerprint};
 use efficientad_evaluation as evaluation;
-use efficientad_evaluation::{MaskReading, Options, Report};
+use efficientad_evaluation::shards::{Merged, Run, Shard, ShardDone, Stored, judge_shard};
+use efficientad_evaluation::{Failure, JudgeOptions, MaskReading, Options, Report, test_photos};
 use efficientad_report::{ReportWriter, Subject};
 
 use crate::error::JobError;
@@ -55,6 +56,78 @@ pub fn evaluate(
     detector: &Detector,
     observe: &mut Observer<'_>,
 ) -> Result<Evaluated, JobError> {
+    measure(plan, detector, observe, |dataset, options, observe| {
+        Ok(evaluation::evaluate(detector, dataset, options, observe)?)
+    })
+}
+
+/// As [`evaluate`], from what [`evaluate_shard`] kept in `results`: the same report.
+///
+/// # Errors
+/// As [`evaluate`]; and when shards are not finished, or of another run.
+pub fn evaluate_merged(
+    plan: &EvaluatePlan,
+    results: &Path,
+    detector: &Detector,
+    observe: &mut Observer<'_>,
+) -> Result<Evaluated, JobError> {
+    measure(plan, detector, observe, |dataset, options, observe| {
+        let run = shard_run(plan, dataset, detector)?;
+        let merged = Merged::open(results, &run, &test_photos(dataset))?;
+        Ok(evaluation::evaluate_merged(detector, dataset, options, merged, observe)?)
+    })
+}
+
+/// Judges the test images of a shard, and keeps verdicts and maps in `results`; those that are there
+/// already are not judged again.
+///
+/// # Errors
+/// As [`evaluate`]; and when `results` are of another run, or in use.
+pub fn evaluate_shard(
+    plan: &EvaluatePlan,
+    (shard, results): (Shard, &Path),
+    detector: &Detector,
+    observe: &mut Observer<'_>,
+) -> Result<ShardDone, JobError> {
+    let mut notify = Notifier::new(observe);
+    let dataset = plan.dataset.open(Purpose::Evaluation)?;
+    notify.tell_taking(&dataset, Purpose::Evaluation)?;
+    let run = shard_run(plan, &dataset, detector)?;
+    let decode = plan.reading.options_for(detector.info());
+    let judging = JudgeOptions { decode, workers: detector.threads() };
+    let photos = test_photos(&dataset);
+    let total = shard.of(&photos).len();
+    let mut done = 0;
+    let what = (shard, results, &run);
+    judge_shard(detector, &photos, &judging, what, |photo, stored, _| {
+        if let Stored::Failed(reason) = stored {
+            notify.tell(Event::NotJudged(&Failure { path: photo.relative.clone(), reason }))?;
+        }
+        done += 1;
+        match notify.progress(Stage::Judging, done, total).is_break() {
+            true => Err(JobError::Cancelled),
+            false => Ok(()),
+        }
+    })
+}
+
+fn shard_run(plan: &EvaluatePlan, dataset: &Dataset, detector: &Detector) -> Result<Run, JobError> {
+    let decode = plan.reading.options_for(detector.info());
+    let model = file_fingerprint(&plan.model)?;
+    Ok(Run::new(model, detector, &decode, &test_photos(dataset), true))
+}
+
+/// Has the test images measured, and writes what is wanted.
+fn measure(
+    plan: &EvaluatePlan,
+    detector: &Detector,
+    observe: &mut Observer<'_>,
+    evaluate: impl FnOnce(
+        &Dataset,
+        &Options,
+        &mut dyn FnMut(evaluation::Event<'_>),
+    ) -> Result<Report, JobError>,
+) -> Result<Evaluated, JobError> {
     let mut notify = Notifier::new(observe);
     let dataset = plan.dataset.open(Purpose::Evaluation)?;
     notify.tell_taking(&dataset, Purpose::Evaluation)?;
@@ -67,7 +140,7 @@ pub fn evaluate(
     let page = plan.page.as_deref();
     let page = page.map(|folder| ReportWriter::create(folder, detector.threshold()));
     let mut page = page.transpose()?;
-    let report = evaluation::evaluate(detector, &dataset, &options, &mut |event| match event {
+    let report = evaluate(&dataset, &options, &mut |event| match event {
         evaluation::Event::Progress { done, total } => {
             let _ = notify.progress(Stage::Judging, done, total);
         }

@@ -7,6 +7,7 @@
 //! | [`pretrain()`] | from a backbone and photos to a teacher's file |
 //! | [`calibrate()`] | takes a finished model's threshold from other photos |
 //! | [`evaluate()`] | judges a data set's test images and measures how well that works |
+//! | [`evaluate_shard()`], [`evaluate_merged()`] | the same by several processes, each a part of the images |
 //! | [`import()`] | turns weights of other programs into a teacher or model |
 //! | [`Data::open`] | lists, decodes, splits and describes the images of a training |
 //!
@@ -63,7 +64,7 @@ mod train;
 pub use calibrate::{CalibratePlan, Calibrated, calibrate};
 pub use data::{Data, DataPaths, OldPaths};
 pub use error::JobError;
-pub use evaluate::{EvaluatePlan, Evaluated, evaluate};
+pub use evaluate::{EvaluatePlan, Evaluated, evaluate, evaluate_merged, evaluate_shard};
 pub use event::{Event, Observer, Stage};
 pub use files::{beside, check_writable, checkpoint_of};
 pub use images::Images;

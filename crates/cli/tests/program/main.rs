@@ -21,6 +21,7 @@ mod report;
 mod schemas;
 #[cfg(feature = "server")]
 mod serving;
+mod sharding;
 mod training;
 mod unusual_files;
 mod views;
