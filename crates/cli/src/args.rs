@@ -605,7 +605,8 @@ pub struct ShardArgs {
     /// Judge only the part I of N (from 0/N to N-1/N) of the photos, every Nth; N alone takes I from the variable
     /// JOB_COMPLETION_INDEX, as an Indexed Job of Kubernetes sets it.
     ///
-    /// Started again, it goes on where it was; a part that is finished is not judged again.
+    /// Started again, it goes on where it was; a part that is finished is not judged again. The exit code is 0 once
+    /// all its results are there: photos that can't be judged are named, and --merge tells them by its exit code.
     #[arg(help_heading = SHARDS, long, value_name = "I/N", requires = "results", value_parser = shard)]
     pub shard: Option<Shard>,
     /// Folder that all parts of the work share for their results.

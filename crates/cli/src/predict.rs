@@ -67,8 +67,8 @@ pub fn run(args: PredictArgs) -> Result<Status> {
         let done = judge_shard(&detector, &photos, &options, what, |photo, stored, judged| {
             report.record_stored(photo, stored, judged)
         })?;
-        report.failed = failed + done.failed;
         note(format_args!("part {shard}: {done}"));
+        return Ok(Status::Done);
     } else if let Some(folder) = &args.shards.merge {
         let mut merged = Merged::open(folder, &run()?, &photos)?;
         for photo in &photos {
