@@ -1,7 +1,8 @@
 """Works with the page of `efficientad serve` in headless Chromium, as people at a line do, and checks what they rely on.
 
 A model is trained from photos of good parts, photos are judged, the threshold is moved, photos are marked, the model is
-calibrated anew, and its report is opened; all views are looked at in two widths, two colour schemes and three languages.
+calibrated anew, the record is searched, marked and exported, and a report is opened; all views are looked at in two
+widths, two colour schemes and three languages.
 
 The server must be fresh: no model, and a folder of data with the example's photos in `brick`. What else this needs is
 what report_check.py needs.
@@ -11,6 +12,8 @@ what report_check.py needs.
 """
 
 import argparse
+import csv
+import json
 import re
 import sys
 from pathlib import Path
@@ -19,9 +22,11 @@ from playwright.sync_api import expect, sync_playwright
 
 from report_check import FACTS, MIN_CONTRAST, MIN_PLOT_LETTERS, SCHEMES, WIDTHS, launch
 
-VIEWS = ("part", "judge", "decide", "line", "report")
+VIEWS = ("part", "judge", "decide", "line", "record", "report")
 HEADINGS = {"en": "Decide", "de": "Entscheiden", "zh": "判定"}
 STEPS = 4
+# Entries of the record that an auditor reads: `0.png`, `1.png`, …, more than are shown at a time.
+RECORDED = 53
 # Jobs have the lowest priority: on a busy machine they take long.
 PATIENCE_MS = 900_000
 
@@ -120,6 +125,59 @@ def decide(page, good, defect):
     say_who_and_why(page, "photos of this week")
     wait_for_job(page, "calibrate")
     expect(promise).to_contain_text("the only calibration photo")
+
+
+def has_picture(place):
+    """A photo that the record kept is there, and can be shown."""
+    image = place.locator("img")
+    expect(image).to_have_attribute("src", re.compile("^blob:"))
+    image.evaluate("image => image.decode()")
+
+
+def look_up(page, defect):
+    """The line shows its rejects, and the record is searched, marked by keys and exported."""
+    page.goto("#line")
+    reject = page.locator(".thumbs li").first
+    expect(reject).to_contain_text(defect.name)
+    has_picture(reject)
+
+    page.goto("#record")
+    rows = page.locator("tbody tr")
+    expect(rows.first).to_contain_text(defect.name)
+    everything = rows.count()
+    page.get_by_label("Part of the name").fill(defect.name)
+    page.get_by_label("Verdict").select_option(label="DEFECT")
+    page.get_by_role("button", name="Search", exact=True).click()
+    # Judged in two views.
+    expect(rows).to_have_count(2)
+    assert everything > 2
+    has_picture(rows.first)
+    expect(page.get_by_label("Who marks")).to_have_value("Ada")
+    rows.first.focus()
+    page.keyboard.press("d")
+    expect(rows.first.get_by_role("button", name="defect", exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(rows.last).to_be_focused()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_alt_text(defect.name)).to_be_visible()
+    dialog.get_by_role("button", name="Close").click()
+    expect(rows.last).to_be_focused()
+    marks = page.get_by_label("Mark", exact=True)
+    marks.select_option(label="defect")
+    expect(rows).to_have_count(1)
+    (line,) = csv.DictReader(export(page, "Save as CSV", "record.csv").splitlines())
+    assert (line["path"], line["anomalous"], line["mark"], line["photo_kept"]) == (defect.name, "true", "defect", "true"), line
+    marks.select_option(label="not marked")
+    expect(rows.get_by_role("button", pressed=True)).to_have_count(0)
+    (entry,) = map(json.loads, export(page, "Save as JSON Lines", "record.jsonl").splitlines())
+    assert (entry["path"], entry["anomalous"], entry["mark"]) == (defect.name, True, None), entry
+
+
+def export(page, button, name):
+    with page.expect_download() as download:
+        page.get_by_role("button", name=button).click()
+    assert download.value.suggested_filename == name
+    return download.value.path().read_text()
 
 
 def report(page):
@@ -232,7 +290,7 @@ def walk_by_keys(page, found):
             found.append(f"{wanted} is not reached by the Tab key")
 
 
-def open_page(browser, address, found, **options):
+def open_page(browser, address, found, token=None, **options):
     context = browser.new_context(base_url=address, locale="en-GB", **options)
     page = context.new_page()
     expected = ("status of 415", "status of 401")
@@ -241,35 +299,66 @@ def open_page(browser, address, found, **options):
     page.on("pageerror", lambda error: found.append(f"error: {error}"))
     page.on("request", lambda request: None if request.url.startswith((address, "blob:")) else found.append(f"request: {request.url}"))
     page.goto(address)
+    if token:
+        page.get_by_label("Your token").fill(token)
+        page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     return context, page
+
+
+def audit(browser, address, token, found):
+    """An auditor reads the record and saves it, and can mark nothing."""
+    context, page = open_page(browser, address, found, token=token)
+    page.goto("#record")
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(50)
+    has_picture(rows.first)
+    page.get_by_role("button", name="Older ones").click()
+    expect(rows).to_have_count(RECORDED)
+    expect(rows.nth(50)).to_be_focused()
+    expect(page.get_by_role("button", name="Older ones")).to_be_hidden()
+    expect(rows.get_by_role("button", name="defect", exact=True)).to_have_count(0)
+    expect(page.get_by_label("Who marks")).to_have_count(0)
+    lines = csv.DictReader(export(page, "Save as CSV", "record.csv").splitlines())
+    assert [line["path"] for line in lines] == [f"{number}.png" for number in range(RECORDED)]
+    context.close()
+
+
+def work(browser, args, found):
+    """All that people do at a line, and all views."""
+    train_photos = sorted((args.photos / "train" / "good").iterdir())[:12]
+    good = sorted((args.photos / "test" / "good").iterdir())
+    defects = sorted((args.photos / "test" / "stain").iterdir())
+    if not args.look_only:
+        context, page = open_page(browser, args.address, found, viewport={"width": 1280, "height": 900})
+        train(page, train_photos)
+        judge(page, good[0], defects[4])
+        decide(page, good[1], defects[3])
+        look_up(page, defects[3])
+        report(page)
+        speak(page, found)
+        walk_by_keys(page, found)
+        context.close()
+    look_at_all(browser, args.address, (good[2], defects[2]), args.screenshots, found)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("address", help="of the server, as http://127.0.0.1:8080")
-    parser.add_argument("photos", type=Path, help="the example's folder")
+    parser.add_argument("photos", type=Path, nargs="?", help="the example's folder")
     parser.add_argument("--screenshots", type=Path, help="folder for pictures of all views")
     parser.add_argument("--look-only", action="store_true", help="look at a server that has its model")
+    parser.add_argument("--auditor", metavar="TOKEN", help="read the record of a server by this token, and do nothing else")
     args = parser.parse_args()
     if args.screenshots:
         args.screenshots.mkdir(parents=True, exist_ok=True)
-    train_photos = sorted((args.photos / "train" / "good").iterdir())[:12]
-    good = sorted((args.photos / "test" / "good").iterdir())
-    defects = sorted((args.photos / "test" / "stain").iterdir())
     found = []
     with sync_playwright() as playwright:
         browser = launch(playwright)
-        if not args.look_only:
-            context, page = open_page(browser, args.address, found, viewport={"width": 1280, "height": 900})
-            train(page, train_photos)
-            judge(page, good[0], defects[4])
-            decide(page, good[1], defects[3])
-            report(page)
-            speak(page, found)
-            walk_by_keys(page, found)
-            context.close()
-        look_at_all(browser, args.address, (good[2], defects[2]), args.screenshots, found)
+        if args.auditor:
+            audit(browser, args.address, args.auditor, found)
+        else:
+            work(browser, args, found)
         version = browser.version
         browser.close()
     for problem in found:

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use efficientad_datasets::Fingerprint;
+use efficientad_evaluation::Verdict;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -95,6 +96,11 @@ impl Record {
         self.0.photos.trouble()
     }
 
+    /// Whether the policy asks for the photo of a verdict to be kept.
+    pub fn keeps(&self, verdict: &Verdict, photo: Photo<'_>) -> bool {
+        photo.bytes.is_some_and(|bytes| self.0.photos.policy().keeps(verdict, bytes))
+    }
+
     /// Records a verdict, keeps the photo if the policy asks for it, and returns the entry's number
     /// when both outlive a power cut. Calls from many threads share what a disk takes for that; where
     /// too many wait, this waits too.
@@ -105,7 +111,7 @@ impl Record {
     pub fn add(&self, entry: Entry, photo: Photo<'_>) -> Result<i64, RecordError> {
         entry.check()?;
         let photos = &self.0.photos;
-        let kept = photo.bytes.filter(|bytes| photos.policy().keeps(&entry.verdict, bytes));
+        let kept = photo.bytes.filter(|_| self.keeps(&entry.verdict, photo));
         let incoming = kept.map(|bytes| photos.write(photo, bytes)).transpose()?;
         let (sha256, bytes) = (photo.sha256, kept.map(<[u8]>::len));
         let id = self.write(move |connection| {

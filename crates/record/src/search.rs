@@ -28,6 +28,8 @@ pub struct Query {
     pub text: Option<String>,
     /// The last mark of it.
     pub mark: Option<Mark>,
+    /// Whether it has a mark at all.
+    pub marked: Option<bool>,
 }
 
 /// A part of the entries, in order of their numbers.
@@ -78,7 +80,8 @@ impl Query {
     }
 
     fn filter(&self, [since, until]: [&'static str; 2]) -> Filter {
-        let Self { model, client, from, to, anomalous, min_score, max_score, text, mark } = self;
+        let Self { model, client, from, to, anomalous, min_score, max_score, .. } = self;
+        let Self { text, mark, marked, .. } = self;
         let mut filter = Filter::default();
         let number = |score: f32| Value::from(f64::from(score));
         let time = |time: Timestamp| Value::from(time.as_millisecond());
@@ -98,6 +101,8 @@ impl Query {
              (SELECT 1 FROM marks later WHERE later.entry = marks.entry AND later.id > marks.id))",
             mark.map(|mark| Value::from(mark.name().to_owned())),
         );
+        let is_marked = "EXISTS (SELECT 1 FROM marks WHERE entry = entries.id) = ?";
+        filter.maybe(is_marked, marked.map(Value::from));
         filter
     }
 }

@@ -37,10 +37,10 @@ export const post = async (path, value = {}) =>
 export const upload = async (path, photo) =>
   (await send(path, { method: "POST", body: photo, headers: { "Content-Type": "application/octet-stream" } })).json();
 
-/** A photo of the server as an address for an <img>; kept for a while. */
 const pictures = new Map();
-export function picture(path, side = 320) {
-  const address = `/api/data/picture?path=${encodeURIComponent(path)}&side=${side}`;
+
+/** A picture of the server as an address for an <img>; kept for a while. */
+function pictureAt(address) {
   if (!pictures.has(address)) {
     pictures.set(address, send(address).then(response => response.blob()).then(blob => URL.createObjectURL(blob)));
     pictures.get(address).catch(() => pictures.delete(address));
@@ -51,6 +51,19 @@ export function picture(path, side = 320) {
     }
   }
   return pictures.get(address);
+}
+
+/** A photo below the folder of data. */
+export const picture = (path, side = 320) => pictureAt(`/api/data/picture?path=${encodeURIComponent(path)}&side=${side}`);
+
+/** The photo of an entry of the record. */
+export const recordedPicture = (entry, side = 320) => pictureAt(`/api/record/${entry}/photo?side=${side}`);
+
+/** Has the browser save what the server sends, once all of it is here. */
+export async function save(path, name) {
+  const url = URL.createObjectURL(await (await send(path)).blob());
+  Object.assign(document.createElement("a"), { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
 /** Tells `listen(event, data)` all that happens, until the page is left. After a break it begins anew, with `begun`. */

@@ -5,6 +5,7 @@ import { get } from "./api.js";
 import { isGap } from "./jobs.js";
 import { number, percent, score, t, time } from "./words.js";
 import { verdictClass, verdictWord } from "./judge.js";
+import { photoOf } from "./record.js";
 
 const SHOWN = 12;
 
@@ -20,10 +21,33 @@ function alarm(audio) {
   });
 }
 
+/** A verdict with its photo, if the record has it. */
+function card(it) {
+  const words = [h("span", {}, h("b", {}, score(it.score)), ` · ${time(it.time)}`), h("span", {}, it.model), h("span", {}, it.name)];
+  return h("li", {}, it.recorded?.photo_kept ? photoOf(it.recorded.entry, it.name, ...words) : h("div", { class: "thumb" }, words));
+}
+
+const table = verdicts => h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {},
+  ["line.time", "model", "line.photo", "score", "judge.regions"].map((key, i) => h("th", { scope: "col", class: i > 2 ? "number" : null }, t(key))))),
+h("tbody", {}, verdicts.map(it => h("tr", {},
+  h("td", {}, time(it.time)), h("td", {}, it.model), h("td", {}, it.name), h("td", { class: "number" }, score(it.score)), h("td", { class: "number" }, it.regions ?? "–"))),
+!verdicts.length && h("tr", {}, h("td", { colspan: 5, class: "soft" }, t("line.norejects"))))));
+
+/** Rejects as pictures, where photos are kept; else as a table. Pictures that were drawn before stay as they are. */
+function rejectsOf() {
+  let cards = new Map();
+  return verdicts => {
+    if (!verdicts.some(it => it.recorded?.photo_kept)) return table(verdicts);
+    cards = new Map(verdicts.map(it => [it.recorded.entry, cards.get(it.recorded.entry) ?? card(it)]));
+    return h("ul", { class: "thumbs large" }, [...cards.values()]);
+  };
+}
+
 export async function view(body) {
   let state = await get("/api/line"), audio = null, shift = JSON.parse(sessionStorage.getItem("shift") ?? "null");
   const big = h("p", { class: "verdict huge none", "aria-live": "assertive" }), figures = h("dl", { class: "figures" });
-  const drift = h("div", { role: "status" }), rejects = h("tbody"), lost = h("p", { class: "note bad", role: "alert", hidden: true }, t("line.lost"));
+  const drift = h("div", { role: "status" }), rejects = h("div"), lost = h("p", { class: "note bad", role: "alert", hidden: true }, t("line.lost"));
+  const shown = rejectsOf();
   const sound = h("input", { type: "checkbox", onchange: () => {
     if (sound.checked) { audio ??= new AudioContext(); audio.resume(); alarm(audio); }
   } });
@@ -52,9 +76,7 @@ export async function view(body) {
     fill(drift, drifting.map(([name, { drift }]) => h("p", { class: "note warn" }, t(`drift.${drift.direction}`, {
       model: name, beyond: number(drift.beyond), parts: number(drift.parts), explained: percent(drift.explained) }))),
     !drifting.length && h("p", { class: "small soft" }, t(watched ? "drift.none" : "drift.unwatched")));
-    fill(rejects, state.rejects.slice(0, SHOWN).map(it => h("tr", {},
-      h("td", {}, time(it.time)), h("td", {}, it.model), h("td", {}, it.name), h("td", { class: "number" }, score(it.score)), h("td", { class: "number" }, it.regions ?? "–"))),
-    !state.rejects.length && h("tr", {}, h("td", { colspan: 5, class: "soft" }, t("line.norejects"))));
+    fill(rejects, shown(state.rejects.slice(0, SHOWN)));
   }
 
   fill(body, lost, big, h("div", { class: "row" }, check(t("line.sound"), sound),
@@ -63,8 +85,7 @@ export async function view(body) {
       sessionStorage.setItem("shift", JSON.stringify(shift));
       draw();
     } }, t("line.shift"))),
-  figures, drift, h("h2", {}, t("line.rejects")), h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {},
-    ["line.time", "model", "line.photo", "score", "judge.regions"].map((key, i) => h("th", { scope: "col", class: i > 2 ? "number" : null }, t(key))))), rejects)));
+  figures, drift, h("h2", {}, t("line.rejects")), rejects);
   draw();
   return {
     leave: () => audio?.close(),

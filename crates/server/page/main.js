@@ -7,9 +7,10 @@ import { view as part } from "./part.js";
 import { view as judge } from "./judge.js";
 import { view as decide } from "./decide.js";
 import { view as line } from "./line.js";
+import { view as record } from "./record.js";
 import { view as report } from "./report.js";
 
-const views = { part, judge, decide, line, report };
+const views = { part, judge, decide, line, record, report };
 const main = document.getElementById("main");
 let session = null;
 let shown = null;
@@ -38,7 +39,7 @@ async function show() {
   fill(main, heading, body);
   shown = { name: wanted };
   const mine = shown;
-  if (!session.data && ["part", "decide", "report"].includes(wanted)) {
+  if (!session.data && ["part", "decide", "record", "report"].includes(wanted)) {
     body.append(h("p", { class: "note warn" }, t("nodata")));
     return;
   }

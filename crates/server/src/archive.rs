@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderValue, Response, StatusCode};
 use bytes::Bytes;
+use efficientad_images::decode;
 use efficientad_record::{Format, MAX_PAGE, Mark, Query, RecordError, Recorded};
 use futures_util::stream::unfold;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use tokio::task::spawn_blocking;
 use crate::answer::{self, Answer, file};
 use crate::call::Call;
 use crate::desk::{Because, Shop, blocking};
+use crate::parts::picture;
 use crate::refusal::Refusal;
 
 /// Entries of an answer, if no number is asked for.
@@ -106,19 +108,25 @@ impl Write for Pieces {
     }
 }
 
-/// The photo of an entry, if it was kept: the file as it was sent.
+/// The photo of an entry, if it was kept: the file as it was sent, or a small picture of it.
 pub(crate) async fn photo(call: Call) -> Answer {
-    let id = entry(&call)?;
-    let shop = call.desk()?.shop();
-    let photo = blocking(move || {
+    let (id, side) = (entry(&call)?, picture::side(&call)?);
+    let desk = call.desk()?;
+    let _decoding = if side.is_some() { desk.decoding().await } else { None };
+    let shop = desk.shop();
+    blocking(move || {
         let entry = shop.record.get(id).map_err(refused)?;
-        shop.record.photo(entry.photo_sha256).map_err(refused)
-    });
-    let photo = photo.await?.ok_or_else(|| {
-        let message = format!("the photo of entry {id} was not kept, or is not any more");
-        Refusal::new(StatusCode::NOT_FOUND, "no_such_photo", message)
-    })?;
-    Ok(file(StatusCode::OK, "application/octet-stream", photo.into()))
+        let photo = shop.record.photo(entry.photo_sha256).map_err(refused)?.ok_or_else(|| {
+            let message = format!("the photo of entry {id} was not kept, or is not any more");
+            Refusal::new(StatusCode::NOT_FOUND, "no_such_photo", message)
+        })?;
+        let Some(side) = side else {
+            return Ok(file(StatusCode::OK, "application/octet-stream", photo.into()));
+        };
+        let decoded = decode(&photo, &entry.entry.path, &shop.decode());
+        Ok(file(StatusCode::OK, "image/jpeg", picture::shrunk(decoded, side)?.into()))
+    })
+    .await
 }
 
 /// What a person says of an entry.
@@ -176,6 +184,7 @@ fn query(call: &Call) -> Result<Query, Refusal> {
         max_score: score("max_score")?,
         text: call.field("text"),
         mark,
+        marked: parsed(call, "marked")?,
     })
 }
 

@@ -22,7 +22,7 @@ use crate::call::Call;
 use crate::desk::lock;
 use crate::models::Loaded;
 use crate::server::Shared;
-use crate::verdicts::Passing;
+use crate::verdicts::{Passing, Place};
 
 /// Events that wait for a slow watcher; it is told when it missed some.
 const WAITING: usize = 256;
@@ -82,8 +82,13 @@ impl Feed {
         }
     }
 
-    /// Takes a verdict, and what the test for drift says of it.
-    pub(crate) fn judged(&self, passing: &Passing<'_>, alarm: Option<Alarm>) {
+    /// Takes a verdict, where it is recorded, and what the test for drift says of it.
+    pub(crate) fn judged(
+        &self,
+        passing: &Passing<'_>,
+        recorded: Option<Place>,
+        alarm: Option<Alarm>,
+    ) {
         let Passing { origin, model, name, verdict, seconds, .. } = passing;
         let document = json!({
             "time": Timestamp::now(),
@@ -97,6 +102,7 @@ impl Feed {
             "threshold": model.detector.threshold(),
             "regions": verdict.region_count,
             "seconds": seconds,
+            "recorded": recorded,
         });
         let mut line = lock(&self.line);
         let of_model = line.of(model);

@@ -41,6 +41,7 @@ static FILES: &[(&str, &str, &[u8])] = files! {
     "judge.js" SCRIPT,
     "decide.js" SCRIPT,
     "line.js" SCRIPT,
+    "record.js" SCRIPT,
     "report.js" SCRIPT,
     "en.json" JSON,
     "de.json" JSON,

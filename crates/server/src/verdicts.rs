@@ -4,6 +4,7 @@ use efficientad_datasets::Fingerprint;
 use efficientad_evaluation::Verdict;
 use efficientad_record::{Entry, Photo, Record};
 use jiff::Timestamp;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::archive::refused;
@@ -34,6 +35,15 @@ pub(crate) struct Passing<'a> {
     pub seconds: f64,
 }
 
+/// Where the record has a verdict.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Place {
+    /// The number of its entry.
+    pub entry: i64,
+    /// Whether its photo was kept.
+    pub photo_kept: bool,
+}
+
 /// What is done with verdicts before the client has its answer.
 pub(crate) struct Verdicts {
     metrics: Metrics,
@@ -51,9 +61,10 @@ impl Verdicts {
     /// or there is none.
     pub(crate) fn pass(&self, passing: &Passing<'_>) -> Result<(), Refusal> {
         let Passing { origin, model, name, verdict, seconds, .. } = passing;
+        let mut recorded = None;
         if let Some(record) = &self.record {
             let photo = passing.content.recorded();
-            record.add(passing.entry(), photo).map_err(|error| {
+            let entry = record.add(passing.entry(), photo).map_err(|error| {
                 tracing::error!(
                     model = model.name,
                     "a verdict is not given, for it can't be recorded: {error}"
@@ -61,6 +72,7 @@ impl Verdicts {
                 self.metrics.failed(&model.name);
                 refused(error)
             })?;
+            recorded = Some(Place { entry, photo_kept: record.keeps(verdict, photo) });
         }
         self.metrics.judged(&model.name, verdict, *seconds);
         let alarm = model.observe_score(verdict.score);
@@ -77,7 +89,7 @@ impl Verdicts {
                  parts, or calibrate again"
             );
         }
-        self.feed.judged(passing, alarm);
+        self.feed.judged(passing, recorded, alarm);
         tracing::debug!(
             request = origin.request,
             client = origin.client,

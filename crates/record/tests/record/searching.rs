@@ -88,6 +88,8 @@ fn what_is_found_and_exported_is_what_a_plain_list_says() {
         (Query { text: Some("3/p".to_owned()), ..all() }, |it| it.entry.path.contains("3/p")),
         (Query { mark: Some(Mark::Good), ..all() }, |it| it.mark == Some(Mark::Good)),
         (Query { mark: Some(Mark::Defect), ..all() }, |it| it.mark == Some(Mark::Defect)),
+        (Query { marked: Some(true), ..all() }, |it| it.mark.is_some()),
+        (Query { marked: Some(false), ..all() }, |it| it.mark.is_none()),
         (
             Query {
                 model: Some("base".to_owned()),

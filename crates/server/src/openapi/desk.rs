@@ -115,6 +115,7 @@ fn of_entries() -> Vec<Field> {
         field("max_score", number(), "A score of this or less."),
         field("text", text(), "A part of the photo's name."),
         field("mark", json!({ "enum": ["good", "defect"] }), "What people say of it."),
+        field("marked", json!({ "type": "boolean" }), "Whether people said something of it."),
     ]
 }
 
@@ -150,13 +151,12 @@ pub(crate) fn export() -> Operation {
 }
 
 pub(crate) fn recorded_photo() -> Operation {
-    let gives =
-        json!({ "description": "The file.", "content": { "application/octet-stream": {} } });
-    Operation {
-        gives,
-        refuses: vec![404, 507],
-        ..reads("The photo of an entry, if it was kept.", "")
-    }
+    let gives = json!({
+        "description": "The file, or with ?side= a JPEG with sides of this at most.",
+        "content": { "application/octet-stream": {}, "image/jpeg": {} },
+    });
+    let reads = reads("The photo of an entry, if it was kept.", "");
+    Operation { gives, refuses: vec![400, 404, 413, 415, 422, 507], ..reads }
 }
 
 pub(crate) fn mark_entry() -> Operation {

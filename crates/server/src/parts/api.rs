@@ -4,18 +4,18 @@ use std::path::Path;
 
 use axum::http::StatusCode;
 use efficientad_datasets::{Dataset, DatasetSource, LeftOut, Purpose, Stated};
-use efficientad_images::is_image_extension;
+use efficientad_images::{is_image_extension, load};
 use serde_json::{Value, json};
 
-use super::picture::shrunk;
+use super::picture::{shrunk, side};
 use super::{Part, Parts, Shelf};
 use crate::answer::{self, Answer, file};
 use crate::call::Call;
 use crate::desk::{blocking, refused_job};
 use crate::refusal::Refusal;
 
-/// Sides of a picture, in pixels.
-const SIDES: std::ops::RangeInclusive<u32> = 16..=2048;
+/// Sides of a picture, in pixels, if none are asked for.
+const SIDE: u32 = 320;
 /// Folders that one answer lists.
 const MOST_FOLDERS: usize = 1000;
 
@@ -106,16 +106,9 @@ pub(crate) async fn picture(call: Call) -> Answer {
     if !is_image_extension(&path) || !path.is_file() {
         return Err(Refusal::bad_request("this is no photo: name one in ?path="));
     }
-    let side = call.field("side").map_or(Some(320), |side| side.parse().ok());
-    let side = side.filter(|side| SIDES.contains(side)).ok_or_else(|| {
-        Refusal::bad_request(format!(
-            "side: write a number from {} to {}",
-            SIDES.start(),
-            SIDES.end()
-        ))
-    })?;
+    let side = side(&call)?.unwrap_or(SIDE);
     let _decoding = desk.decoding().await;
-    let picture = blocking(move || shrunk(&path, side, &shop.decode())).await?;
+    let picture = blocking(move || shrunk(load(&path, &shop.decode()), side)).await?;
     Ok(file(StatusCode::OK, "image/jpeg", picture.into()))
 }
 

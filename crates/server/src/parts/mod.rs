@@ -12,7 +12,7 @@
 //! path, and a path below the folder of data leads nowhere else.
 
 pub(crate) mod api;
-mod picture;
+pub(crate) mod picture;
 mod shelf;
 
 use std::fs;

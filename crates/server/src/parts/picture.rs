@@ -1,19 +1,31 @@
 //! Photos as a browser shows them: small, and whatever they are as a JPEG.
 
-use std::path::Path;
+use std::ops::RangeInclusive;
 
 use efficientad_evaluation::InspectError;
 use efficientad_images::picture::encode_jpeg;
-use efficientad_images::{DecodeOptions, load, resize_bilinear};
+use efficientad_images::{ImageError, RgbImage, resize_bilinear};
 
+use crate::call::Call;
 use crate::refusal::Refusal;
 
+/// Sides of a picture, in pixels.
+const SIDES: RangeInclusive<u32> = 16..=2048;
 const QUALITY: u8 = 85;
 
+/// The longest side that a call asks for, if it does.
+pub(crate) fn side(call: &Call) -> Result<Option<u32>, Refusal> {
+    let Some(side) = call.field("side") else { return Ok(None) };
+    let side = side.parse().ok().filter(|side| SIDES.contains(side));
+    side.map(Some).ok_or_else(|| {
+        let (low, high) = SIDES.into_inner();
+        Refusal::bad_request(format!("side: write a number from {low} to {high}"))
+    })
+}
+
 /// A photo with sides of `side` at most.
-pub(super) fn shrunk(path: &Path, side: u32, options: &DecodeOptions) -> Result<Vec<u8>, Refusal> {
-    let photo =
-        load(path, options).map_err(|error| Refusal::of_photo(&InspectError::Image(error)))?;
+pub(crate) fn shrunk(photo: Result<RgbImage, ImageError>, side: u32) -> Result<Vec<u8>, Refusal> {
+    let photo = photo.map_err(|error| Refusal::of_photo(&InspectError::Image(error)))?;
     let (width, height) = photo.dimensions();
     let longest = width.max(height);
     let photo = match longest > side {

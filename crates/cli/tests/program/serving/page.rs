@@ -90,27 +90,56 @@ fn changes(server: &Running) -> Vec<[String; 3]> {
     changes["changes"].as_array().unwrap().iter().rev().map(change).collect()
 }
 
-/// Runs `tools/page_check.py`, where Python has what it needs and Chromium is installed.
-#[test]
-fn people_train_judge_decide_and_report_in_a_browser() {
+/// Whether there is a browser, and Python with what `tools/page_check.py` needs.
+fn has_browser() -> bool {
     let probe = "import playwright.sync_api, shutil, os, sys; \
                  sys.exit(not (os.environ.get('CHROMIUM') or shutil.which('chromium')))";
     let found = Command::new("python3").args(["-c", probe]).output();
-    if !found.is_ok_and(|output| output.status.success()) {
-        return skipped("the page is not opened: chromium, or python3 with playwright, is missing");
+    found.is_ok_and(|output| output.status.success())
+}
+
+const NO_BROWSER: &str = "the page is not opened: chromium, or python3 with playwright, is missing";
+
+/// Runs `tools/page_check.py` on a server.
+fn check_page(server: &Running, arguments: &[&str]) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/page_check.py");
+    let output =
+        Command::new("python3").arg(script).arg(server.url("")).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn people_train_judge_decide_and_report_in_a_browser() {
+    if !has_browser() {
+        return skipped(NO_BROWSER);
     }
     let server = start(&[]);
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let example = root.join("examples/data");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/data");
     copy_folder(&example, Path::new(&server.sandbox.path("data/brick")));
-    let output = Command::new("python3")
-        .arg(root.join("tools/page_check.py"))
-        .arg(server.url(""))
-        .arg(&example)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
+    check_page(&server, &[example.to_str().unwrap()]);
     assert_eq!(server.stop().code, Some(0));
+}
+
+#[test]
+fn an_auditor_reads_and_saves_the_record_in_a_browser() {
+    if !has_browser() {
+        return skipped(NO_BROWSER);
+    }
+    let sandbox = Sandbox::new();
+    let tokens = sandbox.write(
+        "tokens",
+        format!("line-1 operator {OPERATOR}\noffice auditor {AUDITOR}\n").as_bytes(),
+    );
+    fs::create_dir(sandbox.path("data")).unwrap();
+    let server = start_in(sandbox, &["--token", &tokens, "--keep-photos", "all"]);
+    let photo = png(&part(1), &server.sandbox);
+    let bearer = format!("Bearer {OPERATOR}");
+    for number in 0..53 {
+        let path = format!("/api/models/part/inspect?name={number}.png");
+        let answer = server.send("POST", &path, &[("Authorization", &bearer)], &photo);
+        assert_eq!(answer.status, 200, "{}", answer.json());
+    }
+    check_page(&server, &["--auditor", AUDITOR]);
 }
 
 fn copy_folder(from: &Path, to: &Path) {

@@ -61,12 +61,18 @@ fn every_verdict_is_in_the_record_with_what_it_rests_on() {
     assert_eq!(entries(&server, "from=2100-01-01T00:00:00Z").len(), 0);
     let photo = server.get(&format!("/api/record/{}/photo", found[0]["id"]));
     assert!(photo.status == 200 && photo.body == defective);
+    let small = server.get(&format!("/api/record/{}/photo?side=16", found[0]["id"]));
+    assert_eq!(small.header("content-type"), Some("image/jpeg"));
+    assert_eq!(image::load_from_memory(&small.body).unwrap().width(), 16);
+    server.get("/api/record/1/photo?side=7").refused(400, "bad_request", &["from 16 to 2048"]);
 
     let path = format!("/api/record/{}/mark", found[0]["id"]);
     let marked =
         server.post(&path, json!({ "mark": "defect", "who": "Ada" }).to_string().as_bytes());
     assert_eq!(marked.json()["mark"], "defect");
     assert_eq!(entries(&server, "mark=defect").len(), 1);
+    let unmarked = entries(&server, "marked=false");
+    assert_eq!(unmarked.iter().map(|it| &it["path"]).collect::<Vec<_>>(), ["a-1"]);
     server.post(&path, br#"{"mark":"defect"}"#).refused(422, "who_and_why", &["who"]);
     server.get("/api/record/99/photo").refused(404, "no_such_entry", &["99"]);
     server.get("/api/record?anomalous=perhaps").refused(400, "bad_request", &["anomalous"]);
@@ -85,6 +91,12 @@ fn photos_are_kept_by_policy() {
         assert_eq!(is_kept, kept, "{policy}");
         let photo = server.get(&format!("/api/record/{}/photo", found[0]["id"]));
         photo.refused(404, "no_such_photo", &["was not kept"]);
+        // Who watches the line is told where the record has it.
+        let line = server.get("/api/line").json();
+        let told = line["last"].as_array().unwrap().iter().rev().map(|it| &it["recorded"]);
+        for (told, entry) in told.zip(&found) {
+            assert_eq!((&told["entry"], &told["photo_kept"]), (&entry["id"], &entry["photo_kept"]));
+        }
     }
 }
 
