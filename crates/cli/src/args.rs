@@ -760,6 +760,10 @@ pub struct ServeArgs {
     /// Address and port to listen to; port 0 is any that is free.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// Log of `efficientad watch` on this machine, as often as there are such: the page shows its verdicts, too.
+    /// It is only read.
+    #[arg(long, value_name = "FILE")]
+    pub watch_log: Vec<PathBuf>,
     #[command(flatten)]
     pub record: RecordArgs,
     #[command(flatten)]

@@ -50,6 +50,7 @@ fn options(args: &ServeArgs) -> ServeOptions {
     ServeOptions {
         models: args.models.clone(),
         data: args.data.clone(),
+        watch_logs: args.watch_log.clone(),
         keep: Policy {
             keep: args.record.keep_photos.into(),
             max_bytes: u64::from(args.record.keep_gib) << 30,

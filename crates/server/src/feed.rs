@@ -9,7 +9,9 @@ use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, Response};
 use bytes::Bytes;
+use efficientad_evaluation::Verdict;
 use efficientad_stream::drift::{Alarm, MIN_SCORES};
+use efficientad_stream::entry::{JudgedPhoto, Session};
 use futures_util::stream::unfold;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -20,7 +22,7 @@ use tokio::time::timeout;
 use crate::answer::{self, Answer};
 use crate::call::Call;
 use crate::desk::lock;
-use crate::models::Loaded;
+use crate::models::version;
 use crate::server::Shared;
 use crate::verdicts::{Passing, Place};
 
@@ -46,8 +48,27 @@ struct Line {
     rejects: VecDeque<Value>,
 }
 
+/// By what is judged.
+struct Judge<'a> {
+    name: &'a str,
+    version: &'a str,
+    /// Whether there is a test for drift.
+    watched: bool,
+}
+
+/// A verdict of another process.
+pub(crate) struct Heard<'a> {
+    pub time: Timestamp,
+    /// The name of its log.
+    pub log: &'a str,
+    /// What it is counted under.
+    pub name: &'a str,
+    pub session: &'a Session,
+    pub judged: &'a JudgedPhoto,
+}
+
 /// What a model judged.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct OfModel {
     #[serde(skip)]
     version: String,
@@ -90,6 +111,12 @@ impl Feed {
         alarm: Option<Alarm>,
     ) {
         let Passing { origin, model, name, verdict, seconds, .. } = passing;
+        let scores = model.detector.calibration().map(|it| it.scores().len());
+        let judge = Judge {
+            name: &model.name,
+            version: model.version(),
+            watched: scores.is_some_and(|scores| scores >= MIN_SCORES),
+        };
         let document = json!({
             "time": Timestamp::now(),
             "model": model.name,
@@ -104,18 +131,58 @@ impl Feed {
             "seconds": seconds,
             "recorded": recorded,
         });
+        self.count(&judge, document, verdict, alarm);
+    }
+
+    /// Takes a verdict of another process, which is in its log.
+    pub(crate) fn heard(&self, heard: &Heard<'_>) {
+        let Heard { time, log, name, session, judged } = heard;
+        let judge =
+            Judge { name, version: version(&session.model), watched: session.drift.is_some() };
+        let verdict = &judged.verdict;
+        let document = json!({
+            "time": time,
+            "model": name,
+            "version": judge.version,
+            "name": judged.photo.path,
+            "client": log,
+            "score": verdict.score,
+            "anomalous": verdict.anomalous,
+            "p_value": verdict.p_value,
+            "threshold": session.threshold,
+            "regions": null,
+            "seconds": null,
+            "recorded": null,
+        });
+        self.count(&judge, document, verdict, None);
+    }
+
+    /// Takes an alarm of another process; it is told with the next verdict.
+    pub(crate) fn drifted(&self, name: &str, alarm: Alarm) {
+        if let Some(of_model) = lock(&self.line).models.get_mut(name) {
+            of_model.drift = Some(alarm);
+        }
+    }
+
+    fn count(&self, judge: &Judge<'_>, document: Value, verdict: &Verdict, alarm: Option<Alarm>) {
+        let is_reject = verdict.anomalous == Some(true);
         let mut line = lock(&self.line);
-        let of_model = line.of(model);
+        let of_model = line.of(judge);
         of_model.judged += 1;
-        of_model.rejected += u64::from(verdict.anomalous == Some(true));
+        of_model.rejected += u64::from(is_reject);
         of_model.drift = alarm.or(of_model.drift);
         let counts = json!(of_model);
-        if verdict.anomalous == Some(true) {
+        if is_reject {
             push(&mut line.rejects, document.clone());
         }
         push(&mut line.last, document.clone());
         drop(line);
         self.tell("verdict", &json!({ "verdict": document, "counts": counts }));
+    }
+
+    /// Since when it counts.
+    pub(crate) fn since(&self) -> Timestamp {
+        lock(&self.line).since
     }
 
     fn snapshot(&self) -> Value {
@@ -127,20 +194,13 @@ impl Feed {
 }
 
 impl Line {
-    fn of(&mut self, model: &Loaded) -> &mut OfModel {
-        let of_model = self.models.entry(model.name.clone()).or_insert_with(|| OfModel {
-            version: String::new(),
-            judged: 0,
-            rejected: 0,
-            drift: None,
-            watched: false,
-        });
-        if of_model.version != model.version() {
+    fn of(&mut self, judge: &Judge<'_>) -> &mut OfModel {
+        let of_model = self.models.entry(judge.name.to_owned()).or_default();
+        if of_model.version != judge.version {
             // Another model, or another calibration: another test.
-            let scores = model.detector.calibration().map(|it| it.scores().len());
-            of_model.watched = scores.is_some_and(|scores| scores >= MIN_SCORES);
+            of_model.watched = judge.watched;
             of_model.drift = None;
-            model.version().clone_into(&mut of_model.version);
+            judge.version.clone_into(&mut of_model.version);
         }
         of_model
     }

@@ -11,6 +11,7 @@
 //! | `page` | the page for people: its files |
 //! | `desk`, `parts`, `jobs`, `decide`, `reports` | what the page works at: photos, jobs, thresholds, reports |
 //! | `feed` | what happens, as a stream of events |
+//! | `watched` | logs of `efficientad watch` on this machine |
 //! | `models` | models of a folder, in memory as long as they are used |
 //! | `pool`, `inspecting` | a bounded queue of photos, and the threads that inspect them |
 //! | `verdicts` | the one place that every verdict passes |
@@ -55,6 +56,7 @@ mod testing;
 mod tls;
 mod v2;
 mod verdicts;
+mod watched;
 
 pub use access::TokenError;
 pub use efficientad_record::{Keep, Policy};

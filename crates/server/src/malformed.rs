@@ -31,6 +31,7 @@ fn server(folder: &Path) -> Server {
     let options = ServeOptions {
         models: folder.to_owned(),
         data: Some(folder.to_owned()),
+        watch_logs: Vec::new(),
         keep: crate::Policy::default(),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         tokens: None,

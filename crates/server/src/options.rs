@@ -17,6 +17,9 @@ pub struct ServeOptions {
     /// The folder of data that the page works at: photos, reports, the record of changes; `None` if
     /// photos are judged and nothing else.
     pub data: Option<PathBuf>,
+    /// Logs of `efficientad watch` on this machine, whose verdicts the line shows too. They need not be there
+    /// yet.
+    pub watch_logs: Vec<PathBuf>,
     /// Which photos the record of verdicts keeps, where there is a folder of data.
     pub keep: Policy,
     /// Where to listen; port 0 is any that is free.

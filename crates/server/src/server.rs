@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use efficientad::InspectionEngine;
 use efficientad_record::RecordError;
+use efficientad_stream::StreamError;
 use rustls::ServerConfig;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -27,6 +28,7 @@ use crate::routes::router;
 use crate::serving::serve;
 use crate::tls::{TlsError, configure};
 use crate::verdicts::Verdicts;
+use crate::watched::Logs;
 
 /// Threads for connections: they wait, most of the time.
 const CONNECTION_THREADS: usize = 2;
@@ -82,6 +84,9 @@ pub enum ServeError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// A log that is to be followed is none.
+    #[error(transparent)]
+    Log(#[from] StreamError),
     /// Threads can't be started.
     #[error(
         "threads cannot be started ({0}); end other programs, or raise the limit of the system"
@@ -154,6 +159,7 @@ impl Server {
         }
         let tls = options.tls.as_ref().map(configure).transpose()?;
         let access = Access::new(options.tokens.as_deref(), listen)?;
+        let logs = Logs::open(options.watch_logs)?;
         let threads = engine.threads().count();
         let feed = Feed::default();
         let desk = options.data.map(|data| {
@@ -191,6 +197,7 @@ impl Server {
             is_ready: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
         });
+        logs.follow(Arc::clone(&shared)).map_err(ServeError::Threads)?;
         Ok(Self { runtime, listener, address, tls, shared })
     }
 

@@ -11,7 +11,7 @@ use crate::entry::{Entry, Line};
 use crate::error::StreamError;
 
 /// Longest line that is read, in bytes; paths and reasons are far shorter.
-const MAX_LINE: u64 = 1 << 20;
+pub(crate) const MAX_LINE: u64 = 1 << 20;
 
 /// How every line begins.
 const LINE_START: &[u8] = br#"{"time":""#;
@@ -125,7 +125,7 @@ impl Journal {
 
 /// Whether a file is a log, as its first line tells, or what a crash may have left of one, or not
 /// there at all.
-fn may_be_log(path: &Path) -> io::Result<bool> {
+pub(crate) fn may_be_log(path: &Path) -> io::Result<bool> {
     let file = match open_regular(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
         file => file?,

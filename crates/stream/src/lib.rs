@@ -11,6 +11,7 @@
 //! | [`drift`] | a sequential test of the scores against those of calibration | photos |
 //! | [`entry`] | the lines of the log | the loop |
 //! | `journal` | the log as a file: recognised, appended, repaired, locked | photos |
+//! | `follow` | the log of another process, read as it grows | photos |
 //! | `known`, `replay` | what the log says, read again at the start | files |
 //! | `attempts` | which photos were in work when the program was killed | files but its own |
 //! | `folder` | a folder as a source: what lies there, what is complete | verdicts |
@@ -26,6 +27,7 @@ pub mod drift;
 pub mod entry;
 mod error;
 mod folder;
+mod follow;
 mod journal;
 mod known;
 mod rejects;
@@ -37,6 +39,7 @@ mod watch;
 
 pub use error::StreamError;
 pub use folder::{HotFolder, HotFolderOptions, PATIENCE};
+pub use follow::Follower;
 pub use journal::Journal;
 pub use known::Known;
 pub use rejects::{Filing, Rejects};

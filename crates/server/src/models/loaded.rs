@@ -34,6 +34,11 @@ pub(crate) struct Loaded {
     drift: Mutex<Option<DriftTest>>,
 }
 
+/// What a model is called beside others of its name, by the SHA-256 of its file.
+pub(crate) fn version(sha256: &str) -> &str {
+    sha256.get(..VERSION_DIGITS).unwrap_or(sha256)
+}
+
 impl Loaded {
     pub(super) fn new(
         name: String,
@@ -53,7 +58,7 @@ impl Loaded {
 
     /// Names its content: the first digits of the hash.
     pub(crate) fn version(&self) -> &str {
-        &self.sha256[..VERSION_DIGITS]
+        version(&self.sha256)
     }
 
     /// Takes the score of the next part, and tells if scores are no longer those of calibration.

@@ -6,7 +6,7 @@
 mod file;
 mod loaded;
 
-pub(crate) use loaded::Loaded;
+pub(crate) use loaded::{Loaded, version};
 
 use std::collections::BTreeMap;
 use std::io;

@@ -9,3 +9,4 @@ mod page;
 mod protocol;
 mod recording;
 mod running;
+mod watched;
