@@ -25,6 +25,8 @@ from report_check import FACTS, MIN_CONTRAST, MIN_PLOT_LETTERS, SCHEMES, WIDTHS,
 VIEWS = ("part", "judge", "decide", "line", "record", "report")
 HEADINGS = {"en": "Decide", "de": "Entscheiden", "zh": "判定"}
 STEPS = 4
+# Of a video that can be played.
+HAVE_ENOUGH_DATA = 4
 # Entries of the record that an auditor reads: `0.png`, `1.png`, …, more than are shown at a time.
 RECORDED = 53
 # Jobs have the lowest priority: on a busy machine they take long.
@@ -72,7 +74,7 @@ def train(page, photos):
 
 
 def judge(page, good, defect):
-    """Photos are judged, one that is none is refused, and the overlay fades."""
+    """Photos are judged, also one of the camera, one that is none is refused, and the overlay fades."""
     page.goto("#judge")
     page.locator("input[name=judge]").set_input_files([good, defect])
     expect(page.locator(".thumbs .thumb")).to_have_count(2, timeout=PATIENCE_MS)
@@ -84,6 +86,14 @@ def judge(page, good, defect):
     page.locator("input[name=judge]").set_input_files({"name": "no.png", "mimeType": "image/png", "buffer": b"no photo"})
     expect(page.get_by_role("alert")).to_contain_text("no.png")
     page.get_by_role("alert").get_by_role("button").click()
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.locator("video")).to_have_js_property("readyState", HAVE_ENOUGH_DATA, timeout=PATIENCE_MS)
+    page.get_by_role("button", name="Take a photo and judge it").click()
+    expect(page.locator(".thumbs .thumb")).to_have_count(3, timeout=PATIENCE_MS)
+    expect(page.locator(".verdict")).to_contain_text(re.compile(r"camera-.*\.png"))
+    assert heat.evaluate("image => image.naturalWidth") > 0
+    page.get_by_role("button", name="Camera off").click()
+    expect(page.locator("video")).to_have_count(0)
 
 
 def decide(page, good, defect):

@@ -142,8 +142,9 @@ def check(browser, page_file, width, scheme, screenshots):
 def launch(playwright):
     """Debian's Chromium, or the one that CHROMIUM names."""
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    # The sandbox does not start for root, as whom containers run; the page is our own.
-    return playwright.chromium.launch(executable_path=chromium, chromium_sandbox=False)
+    # The sandbox does not start for root, as whom containers run; the page is our own. A camera shows a moving picture.
+    camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    return playwright.chromium.launch(executable_path=chromium, chromium_sandbox=False, args=camera)
 
 
 def main():

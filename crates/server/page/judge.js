@@ -78,7 +78,7 @@ export async function view(body) {
     });
   }
 
-  const camera = cameraOf(photo => add(photo, `camera-${new Date().toISOString()}.jpg`));
+  const camera = cameraOf(photo => add(photo, `camera-${new Date().toISOString()}.png`));
   fill(body,
     h("div", { class: "split even" },
       h("div", {}, field(t("model"), select), camera.element),
@@ -122,6 +122,8 @@ function cameraOf(take) {
     if (!navigator.mediaDevices?.getUserMedia) throw new Error(t("camera.unsafe"));
     try { stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", width: { ideal: 1920 } } }); }
     catch (error) { throw new Error(t("camera.failed", { reason: error.message })); }
+    // Who has left the view meanwhile wants no camera.
+    if (!element.isConnected) { stop(); return; }
     video.srcObject = stream;
     fill(element, h("div", { class: "layers" }, video), h("div", { class: "row" },
       h("button", { type: "button", class: "primary", onclick: shoot }, t("camera.shoot")),
