@@ -1,5 +1,6 @@
 //! What is typed: commands, options and their help.
 
+use std::ffi::OsString;
 #[cfg(feature = "server")]
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -39,7 +40,7 @@ Exit codes:
   0    done
   1    done, but some inputs failed: they are named on the error output, and skipped
   2    could not do it: the reason is on the error output
-  130  train, pretrain, or watch --once, was stopped by Ctrl-C (or SIGTERM): what is done is saved
+  130  train, train-parts, pretrain, or watch --once, was stopped by Ctrl-C (or SIGTERM): what is done is saved
 
 Environment:
   EFFICIENTAD_INSTRUCTION_SET  avx512, avx2, neon or portable instead of the fastest that this CPU has
@@ -63,6 +64,8 @@ pub struct Cli {
 pub enum Command {
     /// Learn from photos of good parts and write a model.
     Train(TrainArgs),
+    /// Train a model for each part of a list; several processes can share the list.
+    TrainParts(TrainPartsArgs),
     /// Distil a teacher of your own from an ONNX classification network and a folder of photos.
     Pretrain(PretrainArgs),
     /// Judge photos: score, verdict, anomaly map.
@@ -366,6 +369,36 @@ pub struct TrainArgs {
     pub cpu: CpuArgs,
     #[command(flatten)]
     pub report: ReportArgs,
+}
+
+/// Options of `train-parts`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A part whose model is there is not trained again, and one whose training was stopped or killed goes on from its \
+checkpoint: give the same command again until all are trained. A part that can't be trained is named, and the \
+others are. Folders in LIST are meant from the folder that it lies in.
+
+Examples:
+  efficientad train-parts parts.csv --models models
+  efficientad train-parts parts.csv --models models --shard 0/4 -- --recipe fast --size medium
+
+where parts.csv is
+  part,photos
+  bracket,photos/bracket
+  cover,/srv/camera 2/cover")]
+pub struct TrainPartsArgs {
+    /// CSV file with a line for each part: its name, and what `train` takes as its photos.
+    pub list: PathBuf,
+    /// Folder of the models: the part NAME gets NAME.model, as `serve` wants them.
+    #[arg(long, value_name = "DIR")]
+    pub models: PathBuf,
+    /// Train only the part I of N (from 0/N to N-1/N) of the list, every Nth; N alone takes I from the variable
+    /// JOB_COMPLETION_INDEX, as an Indexed Job of Kubernetes sets it.
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub shard: Option<Shard>,
+    /// Options of `train` for all parts, but --out and --resume.
+    #[arg(last = true, value_name = "OPTIONS")]
+    pub options: Vec<OsString>,
 }
 
 /// Options of `pretrain`.

@@ -40,7 +40,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use anyhow::Result;
-use args::{Cli, Command};
+use args::{Cli, Command, TrainArgs};
 use clap::Parser;
 use efficientad_jobs::TrainPlan;
 use output::Status;
@@ -80,6 +80,10 @@ fn failed(error: &anyhow::Error) -> u8 {
 /// # Errors
 /// When there are no such options, they contradict each other, or a file that they name can't be read.
 pub fn train_plan(options: &[OsString], report_every: Duration) -> Result<TrainPlan> {
+    train::plan_of(train_args(options)?, report_every)
+}
+
+fn train_args(options: &[OsString]) -> Result<TrainArgs> {
     let words = ["efficientad", "train"].map(OsString::from);
     let parsed = Cli::try_parse_from(words.iter().chain(options)).map_err(|error| {
         let text = error.to_string();
@@ -87,7 +91,7 @@ pub fn train_plan(options: &[OsString], report_every: Duration) -> Result<TrainP
         anyhow::anyhow!("{}", reason.strip_prefix("error: ").unwrap_or(reason).to_owned())
     })?;
     match parsed.command {
-        Command::Train(args) => train::plan_of(args, report_every),
+        Command::Train(args) => Ok(args),
         _ => anyhow::bail!("these are no options of a training"),
     }
 }
@@ -95,6 +99,7 @@ pub fn train_plan(options: &[OsString], report_every: Duration) -> Result<TrainP
 fn run(command: Command) -> Result<Status> {
     match command {
         Command::Train(args) => train::run(args),
+        Command::TrainParts(args) => train::parts::run(&args),
         Command::Pretrain(args) => pretrain::run(args),
         Command::Predict(args) => predict::run(args),
         Command::Watch(args) => watch::run(args),

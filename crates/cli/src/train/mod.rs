@@ -1,6 +1,7 @@
 //! `efficientad train`.
 
 mod events;
+pub mod parts;
 mod plan;
 mod thresholds;
 
@@ -24,18 +25,26 @@ pub use plan::of as plan_of;
 
 /// Trains a model.
 pub fn run(args: TrainArgs) -> Result<Status> {
-    let interrupt =
-        Interrupt::listen("stopping after this step; once more to stop without saving")?;
+    run_with(args, &stopping()?, resume_command())
+}
+
+/// Listens for those who want a training to stop.
+fn stopping() -> Result<Interrupt> {
+    Interrupt::listen("stopping after this step; once more to stop without saving")
+}
+
+/// Trains a model; `go_on` is the command that goes on if it is stopped.
+fn run_with(args: TrainArgs, interrupt: &Interrupt, go_on: String) -> Result<Status> {
     let started = Instant::now();
     let ReportArgs { json, quiet } = args.report;
     let taking = Taking { dry_run: args.data.dry_run, json, quiet };
     let progress = Progress::new(Style::choose(quiet, json));
     let plan = plan::of(args, progress.step_interval())?;
     let continues = plan.start.parent().is_some();
-    let mut report = Report::new(&plan, taking, progress, Events { json }, interrupt);
+    let mut report = Report::new(&plan, taking, progress, Events { json }, interrupt.clone());
     match taking.end(train(plan, &mut |event| report.take(&event)))? {
         None => Ok(Status::Done),
-        Some(TrainOutcome::Stopped(stopped)) => Ok(report.stopped(&stopped)),
+        Some(TrainOutcome::Stopped(stopped)) => Ok(report.stopped(&stopped, go_on)),
         Some(TrainOutcome::Done(trained)) => report.done(&trained, continues, started.elapsed()),
     }
 }
@@ -115,11 +124,11 @@ impl Report {
     }
 
     /// Says how to go on.
-    fn stopped(self, stopped: &Stopped) -> Status {
+    fn stopped(self, stopped: &Stopped, go_on: String) -> Status {
         let Stopped { step, steps, checkpoint } = stopped;
         let steps = steps.unwrap_or_default();
         self.progress.note(format_args!("stopped after step {step} of {steps}; go on with:"));
-        self.progress.note(resume_command());
+        self.progress.note(go_on);
         self.events.send(&Line::Stopped { step: *step, checkpoint: checkpoint.as_deref() });
         Status::Interrupted
     }

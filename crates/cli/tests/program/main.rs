@@ -22,6 +22,7 @@ mod schemas;
 #[cfg(feature = "server")]
 mod serving;
 mod sharding;
+mod train_parts;
 mod training;
 mod unusual_files;
 mod views;
