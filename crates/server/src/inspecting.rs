@@ -68,6 +68,8 @@ pub(crate) struct Inspected {
     pub record: VerdictRecord,
     pub overlay: Option<Bytes>,
     pub map: Option<Map>,
+    /// What decoding and inspecting took.
+    pub seconds: f64,
 }
 
 /// An anomaly map in the form that was asked for.
@@ -79,8 +81,8 @@ pub(crate) struct Map {
 }
 
 impl Order {
-    /// Judges a photo, in this thread.
-    pub(crate) fn inspect(&self, photo: Photo, verdicts: &Verdicts) -> Result<Inspected, Refusal> {
+    /// Judges a photo, in this thread. Nobody has the verdict before it has [passed](Self::pass).
+    pub(crate) fn inspect(&self, photo: &Photo, verdicts: &Verdicts) -> Result<Inspected, Refusal> {
         let begun = Instant::now();
         let model = &self.model;
         let judged = inspect(&model.detector, &model.decode, &photo.frame()).map_err(|error| {
@@ -89,20 +91,30 @@ impl Order {
         })?;
         model.observe_depth(judged.used_bits);
         let record = VerdictRecord {
-            path: photo.name,
+            path: photo.name.clone(),
             verdict: (&judged.inspection).into(),
             engine: Some(model.detector.engine()),
         };
         let (overlay, map) = (self.overlay(&judged)?, self.map(&judged)?);
+        Ok(Inspected { record, overlay, map, seconds: begun.elapsed().as_secs_f64() })
+    }
+
+    /// Has a verdict counted, told and recorded, which waits for the disk.
+    pub(crate) fn pass(
+        &self,
+        photo: &Photo,
+        inspected: Inspected,
+        verdicts: &Verdicts,
+    ) -> Result<Inspected, Refusal> {
         verdicts.pass(&Passing {
             origin: &self.origin,
-            model,
-            name: &record.path,
+            model: &self.model,
+            name: &photo.name,
             content: &photo.content,
-            verdict: &record.verdict,
-            seconds: begun.elapsed().as_secs_f64(),
+            verdict: &inspected.record.verdict,
+            seconds: inspected.seconds,
         })?;
-        Ok(Inspected { record, overlay, map })
+        Ok(inspected)
     }
 
     fn overlay(&self, judged: &Judged) -> Result<Option<Bytes>, Refusal> {

@@ -3,6 +3,8 @@
 //! There is one queue for all models, and as many threads as the engine has: each takes a photo of
 //! its own and waits for no other, as in `predict`. A photo takes a *place* from being queued until
 //! its verdict is there; where there is none left, requests are refused at once instead of waiting.
+//!
+//! Verdicts pass in threads of their own: one that inspects does not wait for the disk.
 
 use std::collections::VecDeque;
 use std::io;
@@ -45,7 +47,13 @@ struct Job {
     order: Order,
     answer: oneshot::Sender<Outcome>,
     /// Given back when the photo has its verdict.
-    _place: OwnedSemaphorePermit,
+    place: OwnedSemaphorePermit,
+}
+
+/// A photo that is judged, and whose verdict is to pass.
+struct JudgedJob {
+    job: Job,
+    inspected: Inspected,
 }
 
 impl Pool {
@@ -59,12 +67,15 @@ impl Pool {
         let jobs = Arc::new(Mutex::new(jobs));
         let mean = Arc::new(MeanTime::default());
         let threads = threads.max(1);
+        let (passing, judged) = channel();
+        let judged = Arc::new(Mutex::new(judged));
         for number in 0..threads {
-            let (jobs, verdicts, mean) =
-                (Arc::clone(&jobs), Arc::clone(verdicts), Arc::clone(&mean));
-            thread::Builder::new()
-                .name(format!("inspect-{number}"))
-                .spawn(move || work(&jobs, &verdicts, &mean))?;
+            let (jobs, mean, passing) = (Arc::clone(&jobs), Arc::clone(&mean), passing.clone());
+            let (judged, verdicts) = (Arc::clone(&judged), Arc::clone(verdicts));
+            let same = Arc::clone(&verdicts);
+            let named = |name| thread::Builder::new().name(format!("{name}-{number}"));
+            named("inspect").spawn(move || inspect_jobs(&jobs, &passing, &verdicts, &mean))?;
+            named("record").spawn(move || pass_jobs(&judged, &same))?;
         }
         let capacity = threads + waiting;
         let (places, shares) = (Arc::new(Semaphore::new(capacity)), Shares::new(capacity));
@@ -107,7 +118,7 @@ impl Pool {
                 None => self.next_place().await?,
             };
             let (answer, outcome) = oneshot::channel();
-            let job = Job { photo, order: order.clone(), answer, _place: place };
+            let job = Job { photo, order: order.clone(), answer, place };
             self.queue.send(job).map_err(|_| Refusal::internal("no thread inspects any more"))?;
             pending.push_back(outcome);
             if pending.len() >= 2 * self.threads
@@ -174,28 +185,57 @@ async fn received(outcome: oneshot::Receiver<Outcome>) -> Outcome {
     })
 }
 
-/// A thread's life: until the queue is dropped.
-fn work(jobs: &Mutex<Receiver<Job>>, verdicts: &Verdicts, mean: &MeanTime) {
-    loop {
-        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { photo, order, answer, _place }) = next else { return };
-        if answer.is_closed() {
+/// The life of a thread that inspects: until the queue is dropped.
+fn inspect_jobs(
+    jobs: &Mutex<Receiver<Job>>,
+    passing: &Sender<JudgedJob>,
+    verdicts: &Verdicts,
+    mean: &MeanTime,
+) {
+    while let Some(job) = next(jobs) {
+        if job.answer.is_closed() {
             // Nobody waits for it any more.
             continue;
         }
         let begun = Instant::now();
-        let outcome = catch_unwind(AssertUnwindSafe(|| order.inspect(photo, verdicts)));
+        let outcome = job.fenced(|| job.order.inspect(&job.photo, verdicts));
         mean.observe(begun.elapsed());
-        let outcome = outcome.unwrap_or_else(|_| {
-            tracing::error!(
-                model = order.model.name,
-                request = order.origin.request,
-                "a panic while inspecting"
-            );
+        match outcome {
+            Ok(inspected) => {
+                let _ = passing.send(JudgedJob { job, inspected });
+            }
+            Err(refusal) => job.answer(Err(refusal)),
+        }
+    }
+}
+
+/// The life of a thread that verdicts pass in: until no thread inspects.
+fn pass_jobs(judged: &Mutex<Receiver<JudgedJob>>, verdicts: &Verdicts) {
+    while let Some(JudgedJob { job, inspected }) = next(judged) {
+        let outcome = job.fenced(|| job.order.pass(&job.photo, inspected, verdicts));
+        job.answer(outcome);
+    }
+}
+
+/// The next of a queue that several threads take from; `None` once nobody can add to it.
+fn next<T>(queue: &Mutex<Receiver<T>>) -> Option<T> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}
+
+impl Job {
+    /// Does a piece of work whose panic is this photo's matter alone.
+    fn fenced(&self, work: impl FnOnce() -> Outcome) -> Outcome {
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+            let (model, request) = (&self.order.model.name, &self.order.origin.request);
+            tracing::error!(model, request, "a panic while inspecting");
             Err(Refusal::internal("the inspection panicked: report it, with the photo if you may"))
-        });
-        drop(_place);
-        let _ = answer.send(outcome);
+        })
+    }
+
+    /// Gives its place back, and answers.
+    fn answer(self, outcome: Outcome) {
+        drop(self.place);
+        let _ = self.answer.send(outcome);
     }
 }
 

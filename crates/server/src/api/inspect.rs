@@ -113,7 +113,7 @@ fn all(outcomes: Vec<Outcome>) -> serde_json::Result<Vec<u8>> {
 
 /// The overlay or map alone, the verdict in a header.
 fn picture(outcomes: Vec<Outcome>, form: Form) -> Answer {
-    let Inspected { record, overlay, map } = only(outcomes)?;
+    let Inspected { record, overlay, map, .. } = only(outcomes)?;
     let (kind, bytes) = match form {
         Form::Tiff => ("image/tiff", map.map(|map| map.bytes)),
         _ => ("image/png", overlay),
@@ -147,7 +147,7 @@ fn ascii(json: &str) -> String {
 }
 
 impl From<Inspected> for Verdict {
-    fn from(Inspected { record, overlay, map }: Inspected) -> Self {
+    fn from(Inspected { record, overlay, map, .. }: Inspected) -> Self {
         let text = |bytes| BASE64.encode(bytes);
         let map = map.map(|Map { bytes, .. }| bytes);
         Self { record, overlay: overlay.map(text), map: map.map(text) }
