@@ -16,6 +16,9 @@ trap forget_unpacked EXIT
 built=target/packages
 rm -rf "$built"
 
+# What is only built and thrown away needs nothing for debuggers, and no notes for a next build.
+export CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=0
+
 # The crate that fuzzes is for no registry, and the Python module for Python's own (tools/check_python.sh).
 cargo package --workspace --exclude efficientad-fuzzing --exclude efficientad-python --locked --quiet --target-dir "$built" "$@"
 for package in "$built"/package/*.crate; do
