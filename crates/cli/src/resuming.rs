@@ -26,10 +26,18 @@ pub fn refuse_contradictions(
 
 /// The command that goes on where this one was stopped.
 pub fn resume_command() -> String {
-    let mut words: Vec<String> =
-        env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let mut words = words();
     if !words.iter().any(|word| word == "--resume") {
         words.push("--resume".to_owned());
     }
     output::shell_command(words)
+}
+
+/// This command, to be given again.
+pub fn same_command() -> String {
+    output::shell_command(words())
+}
+
+fn words() -> Vec<String> {
+    env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
 }

@@ -8,6 +8,17 @@ use efficientad_files::NotRegular;
 
 use crate::error::JobError;
 
+/// Most characters of a part's name.
+pub const LONGEST_PART_NAME: usize = 64;
+
+/// Whether a name is one for a part: one that files can have everywhere, and that leads nowhere else.
+pub fn is_part_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=LONGEST_PART_NAME).contains(&name.len())
+        && name.bytes().all(is_plain)
+        && name.as_bytes()[0].is_ascii_alphanumeric()
+}
+
 /// The checkpoint's place: beside the file to be written in the end, named `OUT.checkpoint`.
 pub fn checkpoint_of(out: &Path) -> PathBuf {
     beside(out, ".checkpoint")

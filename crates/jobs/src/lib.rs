@@ -66,7 +66,7 @@ pub use data::{Data, DataPaths, OldPaths};
 pub use error::JobError;
 pub use evaluate::{EvaluatePlan, Evaluated, evaluate, evaluate_merged, evaluate_shard};
 pub use event::{Event, Observer, Stage};
-pub use files::{beside, check_writable, checkpoint_of};
+pub use files::{LONGEST_PART_NAME, beside, check_writable, checkpoint_of, is_part_name};
 pub use images::Images;
 pub use import::{ImportOutcome, ImportPlan, import};
 pub use interval::Interval;

@@ -9,16 +9,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Error, Result, bail, ensure};
 use efficientad::Model;
 use efficientad_files::open_regular;
-use efficientad_jobs::checkpoint_of;
+use efficientad_jobs::{LONGEST_PART_NAME, checkpoint_of, is_part_name};
 
 use super::{run_with, stopping};
 use crate::args::{TrainArgs, TrainPartsArgs};
 use crate::output::{self, Status, note};
+use crate::resuming::same_command;
 
 /// Most bytes of a list.
 const MAX_LIST: u64 = 1 << 24;
-/// Most characters of a name.
-const MAX_NAME: usize = 64;
 
 /// A part, and what its training takes besides the options of all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +42,9 @@ pub fn run(args: &TrainPartsArgs) -> Result<Status> {
         note(format_args!("part {} of {}: {}", number + 1, parts.len(), part.name));
         let status = match is_trained(args, part) {
             Ok(true) => Ok(Status::Done),
-            Ok(false) => training(args, part).and_then(|args| run_with(args, &interrupt, again())),
+            Ok(false) => {
+                training(args, part).and_then(|args| run_with(args, &interrupt, same_command()))
+            }
             Err(error) => Err(error),
         };
         match status {
@@ -63,11 +64,6 @@ pub fn run(args: &TrainPartsArgs) -> Result<Status> {
         parts.len()
     ));
     Ok(Status::from_failures(failed))
-}
-
-/// The command that goes on: the same.
-fn again() -> String {
-    output::shell_command(std::env::args_os().map(|word| word.to_string_lossy().into_owned()))
 }
 
 fn model_of(args: &TrainPartsArgs, part: &Part) -> PathBuf {
@@ -115,8 +111,8 @@ fn read(path: &Path) -> Result<Vec<Part>> {
         let line = record.position().map_or(0, csv::Position::line);
         let (part, photos) = (record[part].to_owned(), &record[photos]);
         ensure!(
-            is_name(&part),
-            "{name}: line {line}: {part:?} is no name of a part: 1 to {MAX_NAME} letters a to z, digits, \
+            is_part_name(&part),
+            "{name}: line {line}: {part:?} is no name of a part: 1 to {LONGEST_PART_NAME} letters a to z, digits, \
              dots, dashes and underscores, the first a letter or digit"
         );
         ensure!(!photos.is_empty(), "{name}: line {line}: the part {part} has no photos");
@@ -128,12 +124,4 @@ fn read(path: &Path) -> Result<Vec<Part>> {
     }
     ensure!(!parts.is_empty(), "{name}: there are no parts in this list");
     Ok(parts)
-}
-
-/// Whether a name is one that a file can have everywhere, and a server takes.
-fn is_name(name: &str) -> bool {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    name.len() <= MAX_NAME
-        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.chars().all(is_plain)
 }

@@ -20,12 +20,10 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use axum::http::StatusCode;
+use efficientad_jobs::{LONGEST_PART_NAME, is_part_name};
 
 use crate::refusal::Refusal;
 pub(crate) use shelf::{Shelf, content_of, photos_in};
-
-/// Most characters of a part's name.
-const LONGEST_NAME: usize = 64;
 
 /// The folder of data.
 #[derive(Debug)]
@@ -57,16 +55,16 @@ impl Parts {
         let entries = fs::read_dir(self.data.join("uploads")).into_iter().flatten().flatten();
         let folders = entries.filter(|entry| entry.path().is_dir());
         let names = folders.filter_map(|entry| entry.file_name().into_string().ok());
-        let mut names: Vec<String> = names.filter(|name| is_plain(name)).collect();
+        let mut names: Vec<String> = names.filter(|name| is_part_name(name)).collect();
         names.sort_unstable();
         names
     }
 
     /// The part of a name.
     pub(crate) fn part(&self, name: &str) -> Result<Part, Refusal> {
-        if !is_plain(name) {
+        if !is_part_name(name) {
             return Err(Refusal::bad_request(format!(
-                "{name:?}: a part's name has 1 to {LONGEST_NAME} letters a to z, digits, dots, dashes \
+                "{name:?}: a part's name has 1 to {LONGEST_PART_NAME} letters a to z, digits, dots, dashes \
                  and underscores, and begins with a letter or digit"
             )));
         }
@@ -115,13 +113,6 @@ impl Part {
         let mut folders = (2_u32..).map(|number| self.folder.join(format!("train-{number}")));
         folders.find(|folder| !folder.exists()).unwrap_or_else(|| self.folder.join("train-more"))
     }
-}
-
-fn is_plain(name: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    (1..=LONGEST_NAME).contains(&name.len())
-        && name.bytes().all(is_plain)
-        && name.as_bytes()[0].is_ascii_alphanumeric()
 }
 
 #[cfg(test)]
