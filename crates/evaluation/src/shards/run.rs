@@ -1,6 +1,7 @@
 //! What the shards of a run have in common, and the lines of a file.
 
 use efficientad::{Detector, EngineId, Inspection};
+use efficientad_datasets::Fingerprint;
 use efficientad_images::DecodeOptions;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -44,7 +45,7 @@ impl Run {
             threshold: detector.threshold(),
             reading: format!("{decode:?}"),
             photos: photos.len(),
-            names: names.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+            names: Fingerprint(names.finalize().into()).to_string(),
             maps,
         }
     }
