@@ -149,6 +149,8 @@ impl Report {
                 self.note(format_args!("failed: {}", with_options(&failure.reason)));
             }
             Entry::Drift(alarm) => self.note(describe(alarm)),
+            // Told as notices of the source.
+            Entry::Dropped(_) | Entry::Lost(_) | Entry::Back => {}
             Entry::Filed(_) | Entry::Stopped => {}
         }
         if self.json { self.status.suspend(|| output::print_json(line)) } else { Ok(()) }

@@ -83,6 +83,7 @@ impl Log {
                     model.iter().for_each(|model| shared.feed.drifted(model, alarm));
                 }
                 Entry::Failed(_) | Entry::Filed(_) | Entry::Stopped => {}
+                Entry::Dropped(_) | Entry::Lost(_) | Entry::Back => {}
             }
         });
         let now = read.err().map(|error| error.to_string());

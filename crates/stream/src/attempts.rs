@@ -24,6 +24,8 @@ pub struct Attempts {
     path: PathBuf,
     file: File,
     length: u64,
+    /// Photos that were in work when the process was killed last, and have no line in the log.
+    interrupted: u64,
     current: HashMap<Key, Attempt>,
 }
 
@@ -56,16 +58,29 @@ impl Attempts {
             return Err(StreamError::NotALog(path));
         }
         let mut current = last_attempts(&old);
-        current.retain(|&key, attempt| {
+        current.retain(|&key, _| !is_done(key));
+        let interrupted = current.values().filter(|attempt| attempt.is_in_work).count() as u64;
+        current.retain(|_, attempt| {
             attempt.kills += u32::from(attempt.is_in_work);
             attempt.is_in_work = false;
-            attempt.kills > 0 && !is_done(key)
+            attempt.kills > 0
         });
         let options = OpenOptions::new().append(true).create(true).open(&path);
         let file = options.map_err(failed("opened"))?;
-        let mut attempts = Self { path, file, length: 0, current };
+        let mut attempts = Self { path, file, length: 0, interrupted, current };
         attempts.rewrite()?;
         Ok(attempts)
+    }
+
+    /// How many photos were in work when the process was killed last; they are forgotten, as they
+    /// won't come again.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn forget_interrupted(&mut self) -> Result<u64, StreamError> {
+        self.current.clear();
+        self.rewrite()?;
+        Ok(std::mem::take(&mut self.interrupted))
     }
 
     /// How often the process was killed while this photo was in work.

@@ -35,8 +35,25 @@ pub enum Entry {
     Filed(FiledReject),
     /// Scores differ from those of calibration.
     Drift(Alarm),
+    /// Photos were taken that will not be judged.
+    Dropped(Dropped),
+    /// The source is out of reach.
+    Lost(Lost),
+    /// The source is back.
+    Back,
     /// The program ended as it should.
     Stopped,
+}
+
+impl Entry {
+    /// The photo that is done with by this line: judged, or given up.
+    pub fn done(&self) -> Option<&PhotoFile> {
+        match self {
+            Self::Judged(judged) => Some(&judged.photo),
+            Self::Failed(failure) => Some(&failure.photo),
+            _ => None,
+        }
+    }
 }
 
 /// What verdicts depend on from here on. Further fields, which later versions may write, are ignored
@@ -137,6 +154,22 @@ pub struct FiledReject {
     /// Its bytes, as [`PhotoFile::path_hex`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_hex: Option<String>,
+}
+
+/// Photos that will not be judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// How many.
+    pub frames: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// Why a source is out of reach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    /// Why.
+    pub reason: String,
 }
 
 /// Names a [`PhotoFile`] in 16 bytes: two different ones have the same key with a probability of

@@ -31,6 +31,7 @@ impl Known {
                 self.undelivered.remove(&filed.photo.key());
             }
             Entry::Started(_) | Entry::Drift(_) | Entry::Stopped => {}
+            Entry::Dropped(_) | Entry::Lost(_) | Entry::Back => {}
         }
     }
 

@@ -16,6 +16,7 @@
 //! | `attempts` | which photos were in work when the program was killed | files but its own |
 //! | `folder` | a folder as a source: what lies there, what is complete | verdicts |
 //! | `rejects` | a folder as a sink: copying, moving and linking rejects | where they come from |
+//! | `signal` | what threads of a station tell each other | all of it |
 //! | `watch` | a folder watched: all of this put together | |
 //!
 //! The log is the only state. A photo is done with once its line is in the log; what is to happen
@@ -32,6 +33,7 @@ mod journal;
 mod known;
 mod rejects;
 mod replay;
+mod signal;
 mod sink;
 mod source;
 mod stream;
@@ -43,6 +45,7 @@ pub use follow::Follower;
 pub use journal::Journal;
 pub use known::Known;
 pub use rejects::{Filing, Rejects};
+pub use signal::{MAX_PENDING_SHOTS, Trigger, Wake};
 pub use sink::{Receipt, Sink};
 pub use source::{Arrival, Notice, Source, Supply};
 pub use stream::{Event, Stream, StreamOptions, Summary};

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use efficientad_evaluation::Verdict;
+use efficientad_evaluation::{Judged, Verdict};
 use efficientad_files::{sync_folder_of, write_atomically};
 
 use crate::entry::{PhotoFile, as_logged};
@@ -38,7 +38,12 @@ impl Sink for Rejects {
         verdict.anomalous == Some(true)
     }
 
-    fn deliver(&mut self, arrival: &Arrival, _verdict: &Verdict) -> io::Result<Receipt> {
+    fn deliver(
+        &mut self,
+        arrival: &Arrival,
+        _verdict: &Verdict,
+        _judged: Option<&Judged>,
+    ) -> io::Result<Receipt> {
         let source = arrival.file.as_deref().ok_or_else(|| {
             io::Error::new(io::ErrorKind::Unsupported, "only photos that are files can be filed")
         })?;

@@ -36,7 +36,8 @@ impl<'a> DriftReplay<'a> {
                 self.unlogged = test.observe(judged.verdict.score).or(self.unlogged);
             }
             Entry::Drift(_) => self.unlogged = None,
-            Entry::Judged(_) | Entry::Failed(_) | Entry::Filed(_) | Entry::Stopped => {}
+            Entry::Judged(_) | Entry::Failed(_) | Entry::Filed(_) => {}
+            Entry::Dropped(_) | Entry::Lost(_) | Entry::Back | Entry::Stopped => {}
         }
     }
 }

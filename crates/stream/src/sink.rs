@@ -2,7 +2,7 @@
 
 use std::io;
 
-use efficientad_evaluation::Verdict;
+use efficientad_evaluation::{Judged, Verdict};
 
 use crate::entry::PhotoFile;
 use crate::source::Arrival;
@@ -17,11 +17,16 @@ pub trait Sink {
     fn wants(&self, verdict: &Verdict) -> bool;
 
     /// Delivers a verdict, or finds that it was delivered already; what the log is to say of the
-    /// place.
+    /// place. `judged` is what was judged, unless that was before a restart.
     ///
     /// # Errors
     /// It can't be delivered now; it is tried again.
-    fn deliver(&mut self, arrival: &Arrival, verdict: &Verdict) -> io::Result<Receipt>;
+    fn deliver(
+        &mut self,
+        arrival: &Arrival,
+        verdict: &Verdict,
+        judged: Option<&Judged>,
+    ) -> io::Result<Receipt>;
 
     /// Where a photo is that the source holds no more: it was delivered, but the program was killed
     /// before the line could be written.

@@ -2,11 +2,12 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use efficientad_evaluation::Frame;
 
-use crate::entry::PhotoFile;
+use crate::entry::{Dropped, PhotoFile};
 use crate::error::StreamError;
 use crate::known::Known;
 
@@ -22,6 +23,18 @@ pub trait Source {
     /// # Errors
     /// It can't go on. What comes and goes, such as a connection, is a [`Notice`].
     fn next(&mut self, known: &Known) -> Result<Supply, StreamError>;
+
+    /// Waits for the next photo; `true` if the source is to be asked at once.
+    fn wait(&mut self, at_most: Duration) -> bool {
+        thread::sleep(at_most);
+        false
+    }
+
+    /// Whether photos that were given may be given again, also after a restart. Otherwise nothing
+    /// needs to be known of those that are judged.
+    fn repeats(&self) -> bool {
+        true
+    }
 
     /// Whether a photo that was given still is what it was. It is asked before its verdict counts
     /// and before it is moved.
@@ -73,6 +86,8 @@ pub enum Notice {
     Skipped(String),
     /// A part of the source can't be looked into, and photos in it are missed; why.
     NotListed(String),
+    /// Photos were taken that will not be judged.
+    Dropped(Dropped),
     /// The source is out of reach, and waited for.
     Lost(io::Error),
     /// The source is back.

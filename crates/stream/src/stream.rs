@@ -4,7 +4,6 @@ use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use efficientad::{Calibration, Detector};
@@ -15,7 +14,8 @@ use efficientad_evaluation::{
 use crate::attempts::{Attempts, MAX_KILLS};
 use crate::drift::{DriftTest, FALSE_ALARM_RATE};
 use crate::entry::{
-    DriftSettings, Entry, Failure, FiledReject, JudgedPhoto, Key, Line, PhotoFile, Session,
+    DriftSettings, Dropped, Entry, Failure, FiledReject, JudgedPhoto, Key, Line, Lost, PhotoFile,
+    Session,
 };
 use crate::error::StreamError;
 use crate::journal::Journal;
@@ -34,6 +34,10 @@ const ASK_INTERVAL: Duration = Duration::from_millis(5);
 /// it twice in a row from outside does so within this time, as a rule, so that no good photo is
 /// taken for one that ends the program.
 const SUSPECT_DELAY: Duration = Duration::from_secs(30);
+
+/// More photos than are in work at any time: of a source that shows none again, so many of the
+/// latest are looked for among those that a kill interrupted.
+const MAX_IN_WORK: usize = 1024;
 
 /// A source, what judges its photos, and where the verdicts go.
 pub struct Stream<'a> {
@@ -95,6 +99,8 @@ pub struct Summary {
     pub anomalous: usize,
     /// Photos that could not be judged.
     pub failed: usize,
+    /// Photos that were taken and will not be judged.
+    pub dropped: u64,
     /// Parts of the source that could not be looked into.
     pub not_listed: usize,
     /// Rejects that could not be filed yet.
@@ -194,12 +200,19 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
         let (mut journal, torn) = Journal::open(&options.log)?;
         let mut known = Known::default();
         let mut replay = DriftReplay::new(test, &session);
+        let mut latest = VecDeque::new();
         journal.replay(|entry| {
-            known.record_entry(&entry, |verdict| is_wanted(sink.as_deref(), verdict));
+            if source.repeats() {
+                known.record_entry(&entry, |verdict| is_wanted(sink.as_deref(), verdict));
+            } else {
+                latest.extend(entry.done().map(PhotoFile::key));
+                latest.drain(..latest.len().saturating_sub(MAX_IN_WORK));
+            }
             replay.record_entry(&entry);
         })?;
         let DriftReplay { test, unlogged, .. } = replay;
-        let attempts = Attempts::open(&options.log, |key| known.is_done_key(key))?;
+        let is_done = |key| known.is_done_key(key) || latest.contains(&key);
+        let attempts = Attempts::open(&options.log, is_done)?;
         let mut run = Self {
             source,
             sink,
@@ -226,7 +239,22 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
         if let Some(alarm) = unlogged {
             run.log(Entry::Drift(alarm))?;
         }
+        run.count_interrupted()?;
         Ok(run)
+    }
+
+    /// Photos that were in work when the program was killed, and won't come again.
+    fn count_interrupted(&mut self) -> Result<(), E> {
+        if self.source.repeats() {
+            return Ok(());
+        }
+        match self.attempts.forget_interrupted()? {
+            0 => Ok(()),
+            frames => {
+                let reason = "the program ended while they were being judged".to_owned();
+                self.note(Notice::Dropped(Dropped { frames, reason }))
+            }
+        }
     }
 
     fn judge_all(&mut self, detector: &Detector, options: &JudgeOptions) -> Result<(), E> {
@@ -290,7 +318,7 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
             match self.source.next(&self.known)? {
                 Supply::Photo(arrival, _) if self.known.is_done(&arrival.photo) => {
                     if let Some(verdict) = self.known.undelivered_verdict(&arrival.photo).cloned() {
-                        self.deliver(&arrival, &verdict)?;
+                        self.deliver(&arrival, &verdict, None)?;
                     }
                     self.source.acknowledge(&arrival);
                 }
@@ -301,8 +329,7 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
                 }
                 Supply::Lost(arrival, reason) => self.give_up(&arrival, reason)?,
                 Supply::Notice(notice) => {
-                    self.summary.not_listed += usize::from(matches!(notice, Notice::NotListed(_)));
-                    (self.observe)(Event::Notice(&notice))?;
+                    self.note(notice)?;
                 }
                 Supply::Nothing { until } => {
                     self.ask_again = until;
@@ -332,8 +359,7 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
                 if let Some(remark) = self.depth.observe(judged.used_bits) {
                     (self.observe)(Event::Depth(remark))?;
                 }
-                let verdict = Verdict::from(&judged.inspection).without_regions();
-                self.record_verdict_on(arrival, verdict)?;
+                self.record_verdict_on(arrival, &judged)?;
                 self.source.acknowledge(arrival);
                 Ok(())
             }
@@ -342,14 +368,27 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
         }
     }
 
-    fn record_verdict_on(&mut self, arrival: &Arrival, verdict: Verdict) -> Result<(), E> {
+    /// Takes what a source has to tell.
+    fn note(&mut self, notice: Notice) -> Result<(), E> {
+        self.summary.not_listed += usize::from(matches!(notice, Notice::NotListed(_)));
+        match &notice {
+            Notice::Dropped(dropped) => self.log(Entry::Dropped(dropped.clone()))?,
+            Notice::Lost(error) => self.log(Entry::Lost(Lost { reason: error.to_string() }))?,
+            Notice::Back => self.log(Entry::Back)?,
+            Notice::Skipped(_) | Notice::NotListed(_) => {}
+        }
+        (self.observe)(Event::Notice(&notice))
+    }
+
+    fn record_verdict_on(&mut self, arrival: &Arrival, judged: &Judged) -> Result<(), E> {
+        let verdict = Verdict::from(&judged.inspection).without_regions();
         let photo = arrival.photo.clone();
         self.log(Entry::Judged(JudgedPhoto { photo, verdict: verdict.clone() }))?;
         if let Some(alarm) = self.drift.as_mut().and_then(|test| test.observe(verdict.score)) {
             self.log(Entry::Drift(alarm))?;
         }
         if is_wanted(self.sink.as_deref(), &verdict) {
-            self.deliver(arrival, &verdict)
+            self.deliver(arrival, &verdict, Some(judged))
         } else {
             Ok(())
         }
@@ -362,7 +401,12 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
         Ok(())
     }
 
-    fn deliver(&mut self, arrival: &Arrival, verdict: &Verdict) -> Result<(), E> {
+    fn deliver(
+        &mut self,
+        arrival: &Arrival,
+        verdict: &Verdict,
+        judged: Option<&Judged>,
+    ) -> Result<(), E> {
         let Some(sink) = &mut self.sink else { return Ok(()) };
         // Whatever happens to the photo, its verdict must not be lost.
         self.journal.sync()?;
@@ -370,7 +414,7 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
             return Ok(());
         }
         let photo = arrival.photo.clone();
-        match sink.deliver(arrival, verdict) {
+        match sink.deliver(arrival, verdict, judged) {
             Ok(receipt) => {
                 self.not_filed.remove(&photo.key());
                 self.log(filed(photo, receipt))
@@ -396,13 +440,15 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
     fn log(&mut self, entry: Entry) -> Result<(), E> {
         let line = self.journal.append(entry)?;
         let sink = self.sink.as_deref();
-        self.known.record_entry(&line.entry, |verdict| is_wanted(sink, verdict));
+        if self.source.repeats() {
+            self.known.record_entry(&line.entry, |verdict| is_wanted(sink, verdict));
+        }
         self.summary.record_entry(&line.entry);
         (self.observe)(Event::Logged(&line))
     }
 
     /// Waits until the source is to be asked again, or suspects are to be judged.
-    fn wait(&self) -> ControlFlow<()> {
+    fn wait(&mut self) -> ControlFlow<()> {
         let source = self.ask_again.unwrap_or_else(|| Instant::now() + ASK_INTERVAL);
         let source = (!self.has_ended).then_some(source);
         let suspects = (!self.suspects.is_empty()).then_some(self.suspects_from);
@@ -418,7 +464,9 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
             if left.is_zero() {
                 return ControlFlow::Continue(());
             }
-            thread::sleep(left.min(STOP_INTERVAL));
+            if self.source.wait(left.min(STOP_INTERVAL)) {
+                return ControlFlow::Continue(());
+            }
         }
     }
 }
@@ -468,6 +516,8 @@ impl Summary {
             }
             Entry::Failed(_) => self.failed += 1,
             Entry::Drift(_) => self.alarms += 1,
+            Entry::Dropped(dropped) => self.dropped += dropped.frames,
+            Entry::Lost(_) | Entry::Back => {}
             Entry::Started(_) | Entry::Filed(_) | Entry::Stopped => {}
         }
     }

@@ -11,9 +11,9 @@ use efficientad::{
     SourceError, Teacher, TrainOptions, Trainer, TrainingData,
 };
 use efficientad_datasets::photos::procedural_photo;
-use efficientad_evaluation::{Frame, JudgeOptions, Pixels, Verdict};
+use efficientad_evaluation::{Frame, JudgeOptions, Judged, Pixels, Verdict};
 use efficientad_images::PixelFormat;
-use efficientad_stream::entry::{Entry, PhotoFile};
+use efficientad_stream::entry::{self, Entry, PhotoFile};
 use efficientad_stream::{
     Arrival, Event, Known, Notice, Receipt, Sink, Source, Stream, StreamError, StreamOptions,
     Summary, Supply,
@@ -60,13 +60,14 @@ fn detector() -> Detector {
 
 /// Takes photos of parts 0, 1, 2, … and shows all of them again after a restart.
 struct Camera {
+    repeats: bool,
     shot: u64,
     count: u64,
     acknowledged: Vec<String>,
 }
 
 fn camera(count: u64) -> Camera {
-    Camera { shot: 0, count, acknowledged: Vec::new() }
+    Camera { repeats: true, shot: 0, count, acknowledged: Vec::new() }
 }
 
 fn part(number: u64) -> RgbImage {
@@ -96,6 +97,10 @@ impl Source for Camera {
         Ok(Supply::Photo(Arrival { photo, file: None }, frame))
     }
 
+    fn repeats(&self) -> bool {
+        self.repeats
+    }
+
     fn acknowledge(&mut self, arrival: &Arrival) {
         self.acknowledged.push(arrival.photo.path.clone());
     }
@@ -113,7 +118,12 @@ impl Sink for Database {
         true
     }
 
-    fn deliver(&mut self, arrival: &Arrival, verdict: &Verdict) -> io::Result<Receipt> {
+    fn deliver(
+        &mut self,
+        arrival: &Arrival,
+        verdict: &Verdict,
+        _judged: Option<&Judged>,
+    ) -> io::Result<Receipt> {
         let name = arrival.photo.path.clone();
         if self.refused == Some(name.as_str()) {
             return Err(io::ErrorKind::ConnectionRefused.into());
@@ -190,4 +200,36 @@ fn pixels_are_judged_once_and_every_verdict_is_delivered() {
     let mut database = Database::default();
     let (summary, _) = line.run(&mut camera(5), &mut database, usize::MAX);
     assert_eq!((summary, database.rows), (Summary::default(), Vec::new()));
+}
+
+#[test]
+fn of_a_camera_that_shows_nothing_again_a_kill_costs_photos_that_are_counted() {
+    let line = Line { root: tempfile::tempdir().unwrap(), detector: detector() };
+    let log = line.root.path().join("log.jsonl");
+    let live = |count| Camera { repeats: false, ..camera(count) };
+    let (summary, _) = line.run(&mut live(2), &mut Database::default(), usize::MAX);
+    assert_eq!((summary.judged, summary.dropped), (2, 0));
+
+    // As a kill leaves it: one photo in work whose line is in the log, and two without.
+    let text = std::fs::read_to_string(&log).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    let entries: Vec<Entry> = lines.map(|line: entry::Line| line.entry).collect();
+    let judged = entries.iter().find_map(Entry::done).unwrap();
+    let key = |photo: &PhotoFile| format!("{:?}", photo.key());
+    let digits =
+        |text: String| format!("{:032x}", text[4..text.len() - 1].parse::<u128>().unwrap());
+    let attempts = [digits(key(judged)), "1".repeat(32), "2".repeat(32)];
+    let attempts: String = attempts.iter().map(|key| format!("{key} 0 1\n")).collect();
+    std::fs::write(line.root.path().join("log.jsonl.attempts"), attempts).unwrap();
+
+    let (summary, told) = line.run(&mut live(1), &mut Database::default(), usize::MAX);
+    assert_eq!((summary.judged, summary.dropped), (1, 2), "the camera's part 0 is judged anew");
+    assert!(told[0].contains("Dropped") && told[0].contains("frames: 2"), "{told:?}");
+    let log = std::fs::read_to_string(log).unwrap();
+    assert_eq!(
+        log.matches(r#""event":"dropped","frames":2,"reason":"the program ended"#).count(),
+        1
+    );
+    let (summary, _) = line.run(&mut live(1), &mut Database::default(), usize::MAX);
+    assert_eq!(summary.dropped, 0, "counted once");
 }
