@@ -25,7 +25,7 @@ def add_predictions(samples, model, field="efficientad", *, map_folder=None):
             and takes up to 16 MB a sample.
 
     Raises:
-        ImageError: A photo can't be read or judged; those before it have their fields.
+        ImageError: A photo can't be read or judged. They are judged by 16; those before its 16 have their fields.
     """
     detector = model if isinstance(model, Detector) else Detector(model)
     if map_folder is not None:
