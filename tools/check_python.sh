@@ -16,6 +16,6 @@ PATH="$PWD/target/ci-maturin-venv/bin:$PATH" maturin build --locked --release --
 rm -rf target/ci-wheel-venv
 python3 -m venv target/ci-wheel-venv
 target/ci-wheel-venv/bin/pip install -q target/wheels/*.whl \
-    pytest pillow tqdm scikit-learn matplotlib mypy
+    pytest pillow tqdm scikit-learn matplotlib mypy "ray[data]==2.60.*" pyftpdlib
 EFFICIENTAD_PROGRAM="$PWD/target/release/efficientad" EFFICIENTAD_REPOSITORY="$PWD" \
     target/ci-wheel-venv/bin/python -m pytest -q crates/python/tests "$@"
