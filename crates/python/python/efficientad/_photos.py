@@ -29,7 +29,7 @@ def folder_of(data):
         try:
             yield folder
         except EfficientADError as error:
-            _call_by_its_name(error, folder, originals)
+            _call_by_its_name(error, originals)
             raise
 
 
@@ -176,8 +176,8 @@ def refusal(kind, reason, path=None):
     return error
 
 
-def _call_by_its_name(error, folder, originals):
-    """Has an error name the file that was there before, not the one that is gone by then."""
+def _call_by_its_name(error, originals):
+    """Has an error name the file that a link leads to, as the link is gone by then."""
     original = originals.get(error.path)
     if original is not None:
         error.args = (str(error).replace(str(error.path), str(original)),)
