@@ -29,7 +29,7 @@ def folder_of(data):
         try:
             yield folder
         except EfficientADError as error:
-            _call_by_its_name(error, originals)
+            _call_by_its_name(error, folder, originals)
             raise
 
 
@@ -176,9 +176,9 @@ def refusal(kind, reason, path=None):
     return error
 
 
-def _call_by_its_name(error, originals):
-    """Has an error name the file that a link leads to, as the link is gone by then."""
-    original = originals.get(error.path)
-    if original is not None:
-        error.args = (str(error).replace(str(error.path), str(original)),)
-        error.path = original
+def _call_by_its_name(error, folder, originals):
+    """Has an error name the dataset, or the file that a link leads to: folder and link are gone by then."""
+    if error.path != folder and error.path not in originals:
+        return
+    error.path = originals.get(error.path)
+    error.args = (f"{error.path or 'the dataset'}: {error.reason}",)
