@@ -99,8 +99,23 @@ def test_datasets_and_tables_of_samples_are_taken_too(anomalib, data, detector):
     with pytest.raises(efficientad.DataError, match="not known whether it is good"):
         anomalib.evaluate(detector, unknown)
     assert next(anomalib.predict(detector, unknown)).gt_label is None
-    with pytest.raises(efficientad.DataError, match=r"says that they are good: \['ok'\]"):
+    with pytest.raises(efficientad.DataError, match="'ok', says that it is good"):
         anomalib.evaluate(detector, table.assign(label="ok"))
+    with pytest.raises(efficientad.DataError, match="twice"):
+        anomalib.evaluate(detector, table.iloc[[0, 0]])
+
+
+def test_what_can_not_be_read_is_called_by_its_name(anomalib, data, detector, tmp_path):
+    source = folder(data)
+    source.setup()
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    table = source.test_data.samples
+    with pytest.warns(efficientad.EfficientADWarning, match="skipped: .*broken.png"):
+        found = anomalib.evaluate(detector, table.assign(image_path=[str(broken), *table.image_path[1:]]))
+    assert [it["path"] for it in found["images"]] == list(table.image_path[1:])
+    with pytest.warns(efficientad.EfficientADWarning, match="image metrics only: .*broken.png"):
+        anomalib.evaluate(detector, table.assign(mask_path=[str(broken), *table.mask_path[1:]]))
 
 
 def test_datasets_of_pytorch_lose_nothing(data):

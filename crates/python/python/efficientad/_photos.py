@@ -177,8 +177,8 @@ def refusal(kind, reason, path=None):
 
 
 def _call_by_its_name(error, folder, originals):
-    """Has an error name the file that was there before, not the one that is gone by then."""
-    original = originals.get(error.path)
-    if original is not None:
-        error.args = (str(error).replace(str(error.path), str(original)),)
-        error.path = original
+    """Has an error name the dataset, or the file that a link leads to: folder and link are gone by then."""
+    if error.path != folder and error.path not in originals:
+        return
+    error.path = originals.get(error.path)
+    error.args = (f"{error.path or 'the dataset'}: {error.reason}",)

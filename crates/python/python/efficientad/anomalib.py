@@ -5,8 +5,11 @@ its splits anew. In its place any function here takes one of its datasets, or th
 """
 
 import csv
+import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Union
 
 from . import Detector
 from . import evaluate as _evaluate
@@ -17,9 +20,10 @@ from ._photos import link, refusal
 # Photos that are judged at a time by `predict`.
 _CHUNK = 16
 _GOOD, _DEFECT = 0, 1
+_Path = Union[str, "os.PathLike[str]"]
 
 
-def train(data, out, **options):
+def train(data: Any, out: _Path, **options: Any) -> dict[str, Any]:
     """Learns from the photos of good parts that `data` has for training, a tenth of which is held back.
 
     Its validation set is not looked at: most datamodules make it of test photos.
@@ -38,7 +42,9 @@ def train(data, out, **options):
     return _train([it.image_path for it in samples], out, **options)
 
 
-def evaluate(model, data, *, mask_threshold=1, **options):
+def evaluate(
+    model: Union[_Path, Detector], data: Any, *, mask_threshold: int = 1, **options: Any
+) -> dict[str, Any]:
     """Judges the test photos of `data`, and measures how well that works.
 
     Args:
@@ -54,15 +60,16 @@ def evaluate(model, data, *, mask_threshold=1, **options):
     with tempfile.TemporaryDirectory(prefix="efficientad-") as folder:
         table, originals = _as_table(samples, Path(folder))
         found = _evaluate(model, table, mask_threshold=mask_threshold, **options)
-    if found["n_anomalous"] != sum(it.label_index == _DEFECT for it in samples):
-        labels = sorted({_label(it) for it in samples if it.label_index == _DEFECT})
-        raise refusal(DataError, f"a label of abnormal photos says that they are good: {labels}; rename it")
+    defects = {str(it.image_path): _label(it) for it in samples if it.label_index == _DEFECT}
     for image in found["images"]:
-        image["path"] = originals[image["path"]]
+        image["path"] = originals[table.parent / image["path"]]
+        if image["path"] in defects and not image["defective"]:
+            reason = f"the label of an abnormal photo, {defects[image['path']]!r}, says that it is good; rename it"
+            raise refusal(DataError, reason, Path(image["path"]))
     return found
 
 
-def predict(model, data):
+def predict(model: Union[_Path, Detector], data: Any) -> Iterator[Any]:
     """Judges the test photos of `data`; yields an `anomalib.data.ImageBatch` of each, with what is known of it.
 
     A batch has one photo, so that photos may differ in size: image, gt_label, gt_mask, image_path, mask_path, pred_score,
@@ -133,7 +140,8 @@ def _samples(data, part):
 def _as_table(samples, folder):
     """A data set of links, with the table that says what is what, and what each was called."""
     root = Path(*_common(Path(it.image_path).absolute().parent.parts for it in samples))
-    table, originals = folder / "samples.csv", {}
+    # Hidden, so that it is not among the files that are no photos.
+    table, originals = folder / ".samples.csv", {}
     with table.open("w", encoding="utf-8", newline="") as out:
         rows = csv.writer(out)
         rows.writerow(["path", "label", "mask", "split"])
@@ -142,11 +150,13 @@ def _as_table(samples, folder):
                 reason = "it is not known whether it is good; leave it out, or use predict"
                 raise refusal(DataError, reason, Path(sample.image_path))
             name = Path(sample.image_path).absolute().relative_to(root)
-            originals[name.as_posix()] = str(sample.image_path)
+            if folder / name in originals:
+                raise refusal(DataError, "the photo is among the samples twice", Path(sample.image_path))
+            originals[folder / name] = str(sample.image_path)
             _link(sample.image_path, folder / name)
             mask = ""
             if sample.label_index == _DEFECT and _mask_path(sample):
-                mask = f"masks-of-anomalib/{number}{Path(_mask_path(sample)).suffix}"
+                mask = f"masks-of-anomalib/{number}/{Path(_mask_path(sample)).name}"
                 _link(_mask_path(sample), folder / mask)
             rows.writerow([name.as_posix(), _label(sample), mask, "test"])
     return table, originals

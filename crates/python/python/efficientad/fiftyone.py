@@ -1,17 +1,22 @@
 """Inspections as labels of FiftyOne."""
 
 import math
+import os
 from itertools import islice
 from pathlib import Path
+from typing import Any, Union
 
-from . import Detector
+from . import Detector, Inspection
 
 # Photos that are judged at a time.
 _CHUNK = 16
 GOOD, ANOMALOUS, REGION = "good", "anomalous", "anomaly"
+_Path = Union[str, "os.PathLike[str]"]
 
 
-def add_predictions(samples, model, field="efficientad", *, map_folder=None):
+def add_predictions(
+    samples: Any, model: Union[_Path, Detector], field: str = "efficientad", *, map_folder: Union[_Path, None] = None
+) -> None:
     """Judges the photos of a dataset or view, and adds three fields to each of its samples.
 
     The field of the given name has the verdict, `<field>_map` the heat map and `<field>_regions` the regions, as
@@ -39,7 +44,7 @@ def add_predictions(samples, model, field="efficientad", *, map_folder=None):
                 saving.save(sample)
 
 
-def labels(inspection, threshold):
+def labels(inspection: Inspection, threshold: Union[float, None]) -> tuple[Any, Any, Any]:
     """An inspection as labels.
 
     Args:
