@@ -1,0 +1,111 @@
+//! Which outputs there are, and what can be said of each in a file.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::csv::{CsvConfig, Table};
+use crate::error::OutputError;
+use crate::line::TcpConfig;
+use crate::outlet::Outlet;
+use crate::record::Events;
+use crate::state::LineLog;
+
+/// An output, as a file describes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum OutputConfig {
+    /// A table as a CSV file.
+    Csv(CsvConfig),
+    /// A line of text or JSON for each record, over TCP.
+    Tcp(TcpConfig),
+}
+
+impl OutputConfig {
+    /// Its kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Csv(_) => "csv",
+            Self::Tcp(_) => "tcp",
+        }
+    }
+
+    /// Finds out what is wrong with it, as far as that is known without a counterpart.
+    ///
+    /// # Errors
+    /// A field can't be what it is, a secret is not where it is said to be, or this program was built
+    /// without the kind of output.
+    pub fn check(&self) -> Result<(), OutputError> {
+        match self {
+            Self::Csv(config) => config.check(),
+            Self::Tcp(config) => config.check(),
+        }
+    }
+
+    /// Makes paths that are relative start at a folder: that of the configuration's file.
+    pub fn resolve(&mut self, folder: &Path) {
+        self.paths().into_iter().for_each(|path| *path = folder.join(&*path));
+    }
+
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        match self {
+            Self::Csv(config) => vec![&mut config.path],
+            Self::Tcp(_) => Vec::new(),
+        }
+    }
+
+    /// Which records go out.
+    pub(crate) fn events(&self) -> Events {
+        match self {
+            Self::Csv(config) => config.events,
+            Self::Tcp(config) => config.events,
+        }
+    }
+
+    /// What delivers records; nothing is reached yet.
+    pub(crate) fn open(
+        &self,
+        _name: &str,
+        _state: &Path,
+        _lines: &[LineLog],
+    ) -> Result<Box<dyn Outlet>, OutputError> {
+        Ok(match self {
+            Self::Csv(config) => Box::new(Table::new(&config.path)),
+            Self::Tcp(config) => config.open()?,
+        })
+    }
+}
+
+/// Checks that a field is within bounds.
+pub(crate) fn check_range<T: PartialOrd + std::fmt::Display>(
+    field: &'static str,
+    value: T,
+    least: T,
+    most: T,
+) -> Result<(), OutputError> {
+    if value < least || value > most {
+        let reason = format!("is {value}; it may be {least} to {most}");
+        return Err(OutputError::field(field, reason));
+    }
+    Ok(())
+}
+
+/// Takes an address that is listened at; a port alone is one of this machine.
+pub(crate) fn listening_address(
+    field: &'static str,
+    text: &str,
+) -> Result<SocketAddr, OutputError> {
+    if let Ok(port) = text.parse() {
+        return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
+    }
+    text.parse().map_err(|_| {
+        let reason = format!(
+            "`{text}` is neither a port of this machine, such as 5020, nor an address and a port, such \
+             as 0.0.0.0:5020 for all networks"
+        );
+        OutputError::field(field, reason)
+    })
+}

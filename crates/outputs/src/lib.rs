@@ -1,0 +1,45 @@
+//! Verdicts go out: from the logs of a station to tables, PLCs and brokers.
+//!
+//! A [`Publisher`] follows the logs of lines, makes a [`Record`] of each line of theirs, and has it
+//! delivered by one output, as an [`OutputConfig`] describes it: in order, at least once, with an
+//! `id` that stays the same. What was acknowledged is noted in a file beside the logs, so that a
+//! counterpart that is away, a process that is killed and a power cut lose nothing.
+//!
+//! | module | what it does | knows nothing of |
+//! |---|---|---|
+//! | `record` | what goes out | logs |
+//! | `state` | what a log says up to a line; the record of that line | files |
+//! | `tail` | a log read as records, and the note of what was delivered | counterparts |
+//! | `publisher` | the loop: read, hand over, wait for acknowledgements, note | kinds of outputs |
+//! | `outlet` | what the loop asks of a kind of output | kinds of outputs |
+//! | `config` | which kinds there are | |
+//! | `csv` | a table | networks |
+//! | `line` | lines of text or JSON, over TCP | |
+//!
+//! `docs/outputs.md` specifies what each kind sends and guarantees. Nothing here prints.
+
+#![cfg_attr(
+    not(any(feature = "modbus", feature = "mqtt")),
+    allow(dead_code, reason = "not every kind of output shows the state of lines")
+)]
+
+mod backoff;
+mod config;
+mod csv;
+mod error;
+mod event;
+mod line;
+mod outlet;
+mod publisher;
+mod record;
+mod state;
+mod tail;
+
+pub use config::OutputConfig;
+pub use csv::CsvConfig;
+pub use error::OutputError;
+pub use event::OutputEvent;
+pub use line::{LineEnd, MessageConfig, TcpConfig};
+pub use publisher::{Publisher, Tell, Undelivered};
+pub use record::{EventKind, Events, FailSafe, Record, VerdictKind};
+pub use state::LineLog;

@@ -1,0 +1,6 @@
+//! Outputs against real counterparts.
+
+mod config;
+mod rig;
+mod table;
+mod tcp;
