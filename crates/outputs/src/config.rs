@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::csv::{CsvConfig, Table};
 use crate::error::OutputError;
-use crate::line::TcpConfig;
+use crate::line::{SerialConfig, TcpConfig};
+use crate::modbus::ModbusConfig;
+use crate::mqtt::MqttConfig;
 use crate::outlet::Outlet;
 use crate::record::Events;
 use crate::state::LineLog;
+use crate::webhook::WebhookConfig;
 
 /// An output, as a file describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,8 +23,16 @@ use crate::state::LineLog;
 pub enum OutputConfig {
     /// A table as a CSV file.
     Csv(CsvConfig),
+    /// A Modbus TCP server.
+    Modbus(ModbusConfig),
+    /// Messages to an MQTT broker.
+    Mqtt(MqttConfig),
+    /// A line of text or JSON for each record, to a serial port.
+    Serial(SerialConfig),
     /// A line of text or JSON for each record, over TCP.
     Tcp(TcpConfig),
+    /// A request to a web server for each record.
+    Webhook(WebhookConfig),
 }
 
 impl OutputConfig {
@@ -29,7 +40,11 @@ impl OutputConfig {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Csv(_) => "csv",
+            Self::Modbus(_) => "modbus",
+            Self::Mqtt(_) => "mqtt",
+            Self::Serial(_) => "serial",
             Self::Tcp(_) => "tcp",
+            Self::Webhook(_) => "webhook",
         }
     }
 
@@ -39,9 +54,23 @@ impl OutputConfig {
     /// A field can't be what it is, a secret is not where it is said to be, or this program was built
     /// without the kind of output.
     pub fn check(&self) -> Result<(), OutputError> {
+        let is_built = match self {
+            Self::Csv(_) | Self::Tcp(_) => true,
+            Self::Modbus(_) => cfg!(feature = "modbus"),
+            Self::Mqtt(_) => cfg!(feature = "mqtt"),
+            Self::Serial(_) => cfg!(feature = "serial"),
+            Self::Webhook(_) => cfg!(feature = "webhook"),
+        };
+        if !is_built {
+            return Err(OutputError::NotBuilt { kind: self.kind() });
+        }
         match self {
             Self::Csv(config) => config.check(),
+            Self::Modbus(config) => config.check(),
+            Self::Mqtt(config) => config.check(),
+            Self::Serial(config) => config.check(),
             Self::Tcp(config) => config.check(),
+            Self::Webhook(config) => config.check(),
         }
     }
 
@@ -53,7 +82,16 @@ impl OutputConfig {
     fn paths(&mut self) -> Vec<&mut PathBuf> {
         match self {
             Self::Csv(config) => vec![&mut config.path],
-            Self::Tcp(_) => Vec::new(),
+            Self::Mqtt(config) => {
+                let MqttConfig { password_file, ca_file, certificate_file, key_file, .. } = config;
+                let files = [password_file, ca_file, certificate_file, key_file];
+                files.into_iter().flatten().collect()
+            }
+            Self::Serial(config) => vec![&mut config.path],
+            Self::Webhook(WebhookConfig { secret_file, ca_file, .. }) => {
+                [secret_file, ca_file].into_iter().flatten().collect()
+            }
+            Self::Modbus(_) | Self::Tcp(_) => Vec::new(),
         }
     }
 
@@ -61,21 +99,36 @@ impl OutputConfig {
     pub(crate) fn events(&self) -> Events {
         match self {
             Self::Csv(config) => config.events,
+            Self::Modbus(_) => Events::All,
+            Self::Mqtt(config) => config.events,
+            Self::Serial(config) => config.events,
             Self::Tcp(config) => config.events,
+            Self::Webhook(config) => config.events,
         }
     }
 
     /// What delivers records; nothing is reached yet.
     pub(crate) fn open(
         &self,
-        _name: &str,
-        _state: &Path,
-        _lines: &[LineLog],
+        name: &str,
+        state: &Path,
+        lines: &[LineLog],
     ) -> Result<Box<dyn Outlet>, OutputError> {
-        Ok(match self {
-            Self::Csv(config) => Box::new(Table::new(&config.path)),
-            Self::Tcp(config) => config.open()?,
-        })
+        let _ = (name, state, lines);
+        match self {
+            Self::Csv(config) => Ok(Box::new(Table::new(&config.path))),
+            #[cfg(feature = "modbus")]
+            Self::Modbus(config) => crate::modbus::open(config, name, lines),
+            #[cfg(feature = "mqtt")]
+            Self::Mqtt(config) => crate::mqtt::open(config, name, state, lines),
+            #[cfg(feature = "serial")]
+            Self::Serial(config) => crate::line::open_serial(config),
+            Self::Tcp(config) => config.open(),
+            #[cfg(feature = "webhook")]
+            Self::Webhook(config) => crate::webhook::open(config),
+            #[allow(unreachable_patterns, reason = "in a build that has every kind")]
+            _ => Err(OutputError::NotBuilt { kind: self.kind() }),
+        }
     }
 }
 

@@ -14,7 +14,11 @@
 //! | `outlet` | what the loop asks of a kind of output | kinds of outputs |
 //! | `config` | which kinds there are | |
 //! | `csv` | a table | networks |
-//! | `line` | lines of text or JSON, over TCP | |
+//! | `line` | lines of text or JSON, over TCP and to serial ports | |
+//! | `modbus` | a server that holds the state of lines in registers | |
+//! | `mqtt` | messages to a broker: JSON, or Sparkplug B | |
+//! | `webhook` | requests to a web server | |
+//! | `secret`, `tls` | passwords and keys; whose certificates are believed | |
 //!
 //! `docs/outputs.md` specifies what each kind sends and guarantees. Nothing here prints.
 
@@ -29,17 +33,26 @@ mod csv;
 mod error;
 mod event;
 mod line;
+mod modbus;
+mod mqtt;
 mod outlet;
 mod publisher;
 mod record;
+mod secret;
 mod state;
 mod tail;
+#[cfg(feature = "tls")]
+mod tls;
+mod webhook;
 
 pub use config::OutputConfig;
 pub use csv::CsvConfig;
 pub use error::OutputError;
 pub use event::OutputEvent;
-pub use line::{LineEnd, MessageConfig, TcpConfig};
+pub use line::{LineEnd, MessageConfig, Parity, SerialConfig, TcpConfig};
+pub use modbus::ModbusConfig;
+pub use mqtt::{MqttConfig, MqttPayload};
 pub use publisher::{Publisher, Tell, Undelivered};
 pub use record::{EventKind, Events, FailSafe, Record, VerdictKind};
 pub use state::LineLog;
+pub use webhook::WebhookConfig;

@@ -55,7 +55,7 @@ pub(crate) enum Failure {
     Away { reason: String, after: Option<Duration> },
     /// The counterpart doesn't take the oldest record. It is tried so often; after that the record is
     /// set aside.
-    #[cfg_attr(not(feature = "webhook"), allow(dead_code, reason = "others take all or none"))]
+    #[allow(dead_code, reason = "others take all or none")]
     Refused { reason: String, tries: u32 },
 }
 

@@ -32,7 +32,7 @@ const ACKNOWLEDGEMENT: Duration = Duration::from_millis(2);
 /// What was delivered is written down at most so often, unless there is much of it: a process that is
 /// killed sends no more than that again.
 const KEEP_EVERY: Duration = Duration::from_secs(1);
-const KEEP_RECORDS: usize = 1_000;
+const KEEP_RECORDS: usize = 100;
 /// How often it is looked whether a counterpart that comes by itself is there.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Longest pause between the last tries, when the publisher is asked to end.

@@ -69,12 +69,7 @@ pub(crate) struct Counters {
     pub late: u64,
 }
 
-impl Counters {
-    /// Photos that are done with.
-    pub fn verdicts(&self) -> u64 {
-        self.good + self.anomalous + self.failed + self.undecided
-    }
-}
+impl Counters {}
 
 impl LineState {
     /// Whether the line judges: a session of this process is on, and the camera is there.

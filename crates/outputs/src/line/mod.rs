@@ -1,6 +1,7 @@
 //! A line of text for each record, to whatever takes lines: a PLC, a printer, a program.
 
 mod message;
+mod serial;
 mod tcp;
 
 use std::io;
@@ -13,7 +14,11 @@ use crate::record::Record;
 use crate::state::LineState;
 
 pub use message::{LineEnd, MessageConfig};
+pub use serial::{Parity, SerialConfig};
 pub use tcp::TcpConfig;
+
+#[cfg(feature = "serial")]
+pub(crate) use serial::open as open_serial;
 
 use message::Message;
 

@@ -46,7 +46,7 @@ impl Station {
     }
 
     pub fn log(&self, line: &str) -> PathBuf {
-        self.folder.path().join(format!("{line}.jsonl"))
+        self.folder.path().join(format!("{}.jsonl", line.replace('/', "_")))
     }
 
     /// Opens the log of a line, and says that it judges.
@@ -150,6 +150,15 @@ impl Output {
         let undelivered = self.publisher.finish(LONG);
         assert_eq!(undelivered.total(), 0, "{undelivered:?}");
         self.events.try_iter().collect()
+    }
+}
+
+/// Waits until something is so.
+pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let until = Instant::now() + LONG;
+    while !is_so() {
+        assert!(Instant::now() < until, "{what}");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
