@@ -24,6 +24,7 @@ CHOICE = ["MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "Apache-2.0", "M
 FILES = {
     "MIT": ["LICENSE-MIT*", "LICENSE_MIT*", "license-mit*", "LICENSE.MIT*", "*.MIT"],
     "Apache-2.0": ["LICENSE-APACHE*", "LICENSE_APACHE*", "license-apache*", "LICENSE-BoringSSL"],
+    "BSD-2-Clause": ["LICENSE-BSD*"],
     "BSD-3-Clause": ["LICENSE-WHATWG"],
     "ISC": ["LICENSE-other-bits"],
     "Zlib": ["LICENSE-ZLIB*", "LICENSE-Zlib*"],

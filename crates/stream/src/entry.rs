@@ -174,17 +174,25 @@ pub struct Lost {
 
 /// Names a [`PhotoFile`] in 16 bytes: two different ones have the same key with a probability of
 /// 2⁻¹²⁸.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Key(u128);
 
 impl Key {
+    /// The first 16 bytes of a sum.
+    pub(crate) fn of(sum: Sha256) -> Self {
+        let digest: [u8; 32] = sum.finalize().into();
+        let mut key = [0; 16];
+        key.copy_from_slice(&digest[..16]);
+        Self(u128::from_le_bytes(key))
+    }
+
     /// From its 32 hexadecimal digits.
     pub(crate) fn parse(digits: &str) -> Option<Self> {
         (digits.len() == 32).then(|| u128::from_str_radix(digits, 16).ok()).flatten().map(Self)
     }
 
     /// Its 32 hexadecimal digits.
-    pub(crate) fn digits(self) -> String {
+    pub fn digits(self) -> String {
         format!("{:032x}", self.0)
     }
 }
@@ -210,10 +218,7 @@ impl PhotoFile {
         sum.update(self.modified.as_nanosecond().to_le_bytes());
         sum.update(self.path_hex.as_ref().unwrap_or(&self.path));
         sum.update([u8::from(self.path_hex.is_some())]);
-        let digest: [u8; 32] = sum.finalize().into();
-        let mut key = [0; 16];
-        key.copy_from_slice(&digest[..16]);
-        Key(u128::from_le_bytes(key))
+        Key::of(sum)
     }
 }
 

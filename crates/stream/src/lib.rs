@@ -41,7 +41,7 @@ mod watch;
 
 pub use error::StreamError;
 pub use folder::{HotFolder, HotFolderOptions, PATIENCE};
-pub use follow::Follower;
+pub use follow::{Follower, LineHash, Position};
 pub use journal::Journal;
 pub use known::Known;
 pub use rejects::{Filing, Rejects};

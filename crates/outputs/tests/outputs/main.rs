@@ -1,0 +1,18 @@
+//! Outputs against real counterparts.
+
+#[cfg(feature = "mqtt")]
+mod broker;
+mod config;
+#[cfg(feature = "modbus")]
+mod modbus;
+#[cfg(feature = "mqtt")]
+mod mqtt;
+mod rig;
+mod schema;
+#[cfg(all(unix, feature = "serial"))]
+mod serial;
+mod table;
+mod tcp;
+mod tools;
+#[cfg(feature = "webhook")]
+mod webhook;
