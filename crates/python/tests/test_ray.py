@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def _missing_tool():
     except ImportError as error:
         if os.environ.get("EFFICIENTAD_REQUIRE_TOOLS") == "1":
             raise
-        print(f"SKIPPED: the tests of Ray: {error}", file=sys.stderr)
+        warnings.warn(f"SKIPPED: the tests of Ray: {error}", stacklevel=1)
         pytest.skip(f"SKIPPED: {error}", allow_module_level=True)
 
 
@@ -147,8 +148,8 @@ def test_photos_are_scored_once_each_though_a_node_is_killed(cluster, second, mo
     found = []
     for batch in ds.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
         found += batch.to_pylist()
-        if second in cluster.worker_nodes:
-            assert len(found) < PHOTOS / 2
+        if second in cluster.worker_nodes and len(found) >= PHOTOS / 4:
+            assert len(found) < PHOTOS
             cluster.remove_node(second, allow_graceful=False)
     assert second not in cluster.worker_nodes
     assert sorted(it["number"] for it in found) == list(range(PHOTOS))
