@@ -125,11 +125,14 @@ class Work(threading.Thread):
         return self._result
 
 
-def kill_worker(part):
-    """Kills the process that trains a part."""
+def workers(part):
+    """The processes that train a part."""
     title = f"ray::train {part}".encode()
-    found = [int(it.parent.name) for it in Path("/proc").glob("[0-9]*/cmdline") if title in content(it)]
-    (worker,) = found
+    return [int(it.parent.name) for it in Path("/proc").glob("[0-9]*/cmdline") if title in content(it)]
+
+
+def kill_worker(part):
+    (worker,) = workers(part)
     os.kill(worker, signal.SIGKILL)
 
 
@@ -204,6 +207,22 @@ def test_what_fails_is_a_row_and_goes_on_the_next_time(cluster, parts, alone, tm
     model.write_bytes(b"no model")
     (broken,) = train_many({part: parts[part]}, models, **OPTIONS).to_pylist()
     assert broken["status"] == "failed" and str(model) in broken["error"]
+
+
+def test_a_caller_that_is_stopped_leaves_checkpoints(cluster, parts, tmp_path):
+    part = next(iter(parts))
+    models = tmp_path / "models"
+
+    def progress(stage, done, total, row):
+        while not (models / f"{part}.model.checkpoint").exists():
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        listed = {"missing": tmp_path / "none", part: parts[part]}
+        train_many(listed, models, progress=progress, **OPTIONS | {"steps": 1000})
+    assert not workers(part)
+    assert [it.name for it in models.iterdir()] == [f"{part}.model.checkpoint"]
 
 
 @pytest.fixture
