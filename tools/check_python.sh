@@ -30,7 +30,9 @@ tar -xmzf target/wheels/*.tar.gz --strip-components=1 -C target/sdist
 (cd target/sdist && find crates -type f) | while read -r file; do
     if cmp -s "$file" "target/sdist/$file"; then touch -r "$file" "target/sdist/$file"; fi
 done
-CARGO_TARGET_DIR="$PWD/target" maturin build --locked --release --quiet --manifest-path target/sdist/crates/python/Cargo.toml --out target/wheels
+# Not --locked: Cargo.lock loses what the crates left behind need. Versions stay.
+CARGO_TARGET_DIR="$PWD/target" maturin build --release --quiet --manifest-path target/sdist/crates/python/Cargo.toml --out target/wheels
+if diff Cargo.lock target/sdist/Cargo.lock | grep '^> version'; then exit 1; fi
 
 tests() { # ENVIRONMENT WORD...
     EFFICIENTAD_PROGRAM="$PWD/target/release/efficientad" EFFICIENTAD_REPOSITORY="$PWD" \
