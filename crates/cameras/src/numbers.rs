@@ -11,6 +11,9 @@ const GIGE_LAST: u64 = 65_535;
 /// Missing numbers that are remembered, in case their frames come late.
 const MAX_REMEMBERED: usize = 4096;
 
+/// Numbers that have come and are remembered, in case more of their packets come late.
+const MAX_SEEN: usize = 256;
+
 /// How near to its end a 16-bit count must be to be taken for one that begins again.
 const NEAR_THE_END: u64 = 4_096;
 
@@ -32,6 +35,8 @@ pub(crate) struct Numbers {
     last: Option<u64>,
     /// The latest that are missing.
     missing: VecDeque<u64>,
+    /// The latest that have come.
+    seen: VecDeque<u64>,
 }
 
 /// What a number tells.
@@ -49,7 +54,7 @@ pub(crate) enum Step {
 
 impl Numbers {
     pub(crate) fn new(counting: Counting) -> Self {
-        Self { counting, last: None, missing: VecDeque::new() }
+        Self { counting, last: None, missing: VecDeque::new(), seen: VecDeque::new() }
     }
 
     /// A connection begins.
@@ -57,11 +62,20 @@ impl Numbers {
         if self.counting == Counting::EachConnection {
             self.last = None;
             self.missing.clear();
+            self.seen.clear();
         }
+    }
+
+    /// Whether a frame of this number has come before: packets that come late may look like another
+    /// frame that did not arrive whole.
+    pub(crate) fn has_seen(&self, number: u64) -> bool {
+        self.counting == Counting::EachConnection && self.seen.contains(&number)
     }
 
     /// A frame has come.
     pub(crate) fn see(&mut self, number: u64) -> Step {
+        self.seen.push_back(number);
+        self.seen.drain(..self.seen.len().saturating_sub(MAX_SEEN));
         if let Some(place) = self.missing.iter().position(|&missing| missing == number) {
             self.missing.remove(place);
             return Step::Late;
@@ -131,6 +145,16 @@ mod tests {
         let mut numbers = Numbers::new(counting);
         assert_eq!([numbers.see(0), numbers.see(1 << 20)], [Next, Missing((1 << 20) - 1)]);
         assert_eq!(numbers.missing.len(), MAX_REMEMBERED);
+    }
+
+    #[test]
+    fn numbers_that_came_are_remembered_for_a_while() {
+        let mut numbers = Numbers::new(Counting::EachConnection);
+        for number in 0..300 {
+            numbers.see(number);
+        }
+        assert!(numbers.has_seen(299) && numbers.has_seen(44) && !numbers.has_seen(43));
+        assert!(!Numbers { counting: Counting::OnAndOn, ..numbers }.has_seen(299));
     }
 
     #[test]

@@ -101,7 +101,8 @@ impl Reader {
                 Ok(Read::Nothing) => {}
                 Ok(Read::Remark(text)) => self.queue.push_remark(format!("{}: {text}", self.name)),
                 Ok(Read::Broken { number, reason }) => {
-                    if !self.is_late(number) {
+                    let is_again = number.is_some_and(|number| self.numbers.has_seen(number));
+                    if !is_again && !self.is_late(number) {
                         self.queue.push_dropped(1, reason);
                     }
                     is_asked = false;
