@@ -1,9 +1,11 @@
 """The program beside the wheel, example photos, and a model that the program trained."""
 
+import importlib.util
 import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,16 @@ def program(*words):
 def verdicts(*words):
     """The verdicts of `efficientad predict --json`, in order."""
     return [json.loads(line) for line in program("predict", *words, "--json").splitlines()]
+
+
+def require(module):
+    """Skips a test for want of a module, and says so; fails it where all tools must be there."""
+    if importlib.util.find_spec(module) is None:
+        reason = f"SKIPPED: {module} is not installed"
+        if os.environ.get("EFFICIENTAD_REQUIRE_TOOLS") == "1":
+            pytest.fail(f"EFFICIENTAD_REQUIRE_TOOLS is set, but {reason}")
+        print(reason, file=sys.__stderr__)
+        pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-// Line: what the server judges, as it is judged.
+// Line: what the server and stations on its machine judge, as it is judged.
 
 import { check, fill, h } from "./dom.js";
 import { get } from "./api.js";
@@ -46,7 +46,7 @@ function rejectsOf() {
 export async function view(body) {
   let state = await get("/api/line"), audio = null, shift = JSON.parse(sessionStorage.getItem("shift") ?? "null");
   const big = h("p", { class: "verdict huge none", "aria-live": "assertive" }), figures = h("dl", { class: "figures" });
-  const drift = h("div", { role: "status" }), rejects = h("div"), lost = h("p", { class: "note bad", role: "alert", hidden: true }, t("line.lost"));
+  const drift = h("div", { role: "status" }), cameras = h("div", { role: "status" }), rejects = h("div"), lost = h("p", { class: "note bad", role: "alert", hidden: true }, t("line.lost"));
   const shown = rejectsOf();
   const sound = h("input", { type: "checkbox", onchange: () => {
     if (sound.checked) { audio ??= new AudioContext(); audio.resume(); alarm(audio); }
@@ -76,6 +76,10 @@ export async function view(body) {
     fill(drift, drifting.map(([name, { drift }]) => h("p", { class: "note warn" }, t(`drift.${drift.direction}`, {
       model: name, beyond: number(drift.beyond), parts: number(drift.parts), explained: percent(drift.explained) }))),
     !drifting.length && h("p", { class: "small soft" }, t(watched ? "drift.none" : "drift.unwatched")));
+    fill(cameras, Object.entries(state.logs).flatMap(([line, { lost, stopped, dropped, failed }]) => [
+      stopped ? h("p", { class: "note" }, t("line.stopped", { line })) : lost && h("p", { class: "note bad" }, t("line.camera", { line, reason: lost })),
+      dropped + failed > 0 && h("p", { class: "note warn" }, t("line.dropped", { line, dropped: number(dropped), failed: number(failed) })),
+    ]));
     fill(rejects, shown(state.rejects.slice(0, SHOWN)));
   }
 
@@ -85,7 +89,7 @@ export async function view(body) {
       sessionStorage.setItem("shift", JSON.stringify(shift));
       draw();
     } }, t("line.shift"))),
-  figures, drift, h("h2", {}, t("line.rejects")), rejects);
+  figures, cameras, drift, h("h2", {}, t("line.rejects")), rejects);
   draw();
   return {
     leave: () => audio?.close(),
@@ -99,7 +103,8 @@ export async function view(body) {
           state.rejects = [verdict, ...state.rejects].slice(0, SHOWN);
           if (audio && sound.checked) alarm(audio);
         }
-      } else if (isGap(event)) state = await get("/api/line");
+      } else if (event === "log") state.logs[data.name] = data.state;
+      else if (isGap(event)) state = await get("/api/line");
       else return;
       draw();
     },

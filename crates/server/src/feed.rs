@@ -1,6 +1,6 @@
 //! What happens, for those who watch: verdicts and jobs, as events of a stream (server-sent events).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -44,6 +44,8 @@ pub(crate) struct Feed {
 struct Line {
     since: Timestamp,
     models: HashMap<String, OfModel>,
+    /// Logs of other processes, by their names.
+    logs: BTreeMap<String, OfLog>,
     last: VecDeque<Value>,
     rejects: VecDeque<Value>,
 }
@@ -80,11 +82,25 @@ struct OfModel {
     watched: bool,
 }
 
+/// What the log of another process says of its camera.
+#[derive(Default, Serialize)]
+pub(crate) struct OfLog {
+    /// Whether that process ended as it should.
+    pub stopped: bool,
+    /// Why its camera is out of reach; `None` if it is not.
+    pub lost: Option<String>,
+    /// Photos that could not be judged.
+    pub failed: u64,
+    /// Photos that were taken and will not be judged.
+    pub dropped: u64,
+}
+
 impl Default for Feed {
     fn default() -> Self {
         let line = Line {
             since: Timestamp::now(),
             models: HashMap::new(),
+            logs: BTreeMap::new(),
             last: VecDeque::new(),
             rejects: VecDeque::new(),
         };
@@ -164,6 +180,16 @@ impl Feed {
         }
     }
 
+    /// Takes what the log of another process says of its camera.
+    pub(crate) fn of_log(&self, name: &str, change: impl FnOnce(&mut OfLog)) {
+        let mut line = lock(&self.line);
+        let of_log = line.logs.entry(name.to_owned()).or_default();
+        change(of_log);
+        let state = json!(of_log);
+        drop(line);
+        self.tell("log", &json!({ "name": name, "state": state }));
+    }
+
     fn count(&self, judge: &Judge<'_>, document: Value, verdict: &Verdict, alarm: Option<Alarm>) {
         let is_reject = verdict.anomalous == Some(true);
         let mut line = lock(&self.line);
@@ -188,7 +214,11 @@ impl Feed {
     fn snapshot(&self) -> Value {
         let line = lock(&self.line);
         json!({
-            "since": line.since, "models": line.models, "last": line.last, "rejects": line.rejects,
+            "since": line.since,
+            "models": line.models,
+            "logs": line.logs,
+            "last": line.last,
+            "rejects": line.rejects,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Logs of `efficientad watch` on this machine, for those who look at the line.
+//! Logs of `efficientad watch` and of stations on this machine, for those who look at the line.
 
 use std::collections::HashSet;
 use std::io;
@@ -67,23 +67,31 @@ fn name(path: &Path) -> String {
 impl Log {
     fn read(&mut self, shared: &Shared) {
         let Self { follower, name, session, model, trouble } = self;
+        let feed = &shared.feed;
         let read = follower.read(|line| {
             let Line { time, entry } = line;
             match entry {
-                Entry::Started(begun) => (*session, *model) = (Some(begun), None),
+                Entry::Started(begun) => {
+                    (*session, *model) = (Some(begun), None);
+                    feed.of_log(name, |log| (log.stopped, log.lost) = (false, None));
+                }
+                Entry::Stopped => feed.of_log(name, |log| log.stopped = true),
+                Entry::Lost(lost) => feed.of_log(name, |log| log.lost = Some(lost.reason)),
+                Entry::Back => feed.of_log(name, |log| log.lost = None),
                 // What was judged before the server started is not of its line.
-                _ if time < shared.feed.since() => {}
+                _ if time < feed.since() => {}
                 Entry::Judged(judged) => {
                     let Some(session) = session else { return };
                     let model = model.get_or_insert_with(|| named(name, session, shared));
                     let (log, name, judged) = (&*name, &*model, &judged);
-                    shared.feed.heard(&Heard { time, log, name, session, judged });
+                    feed.heard(&Heard { time, log, name, session, judged });
                 }
                 Entry::Drift(alarm) => {
-                    model.iter().for_each(|model| shared.feed.drifted(model, alarm));
+                    model.iter().for_each(|model| feed.drifted(model, alarm));
                 }
-                Entry::Failed(_) | Entry::Filed(_) | Entry::Stopped => {}
-                Entry::Dropped(_) | Entry::Lost(_) | Entry::Back => {}
+                Entry::Failed(_) => feed.of_log(name, |log| log.failed += 1),
+                Entry::Dropped(dropped) => feed.of_log(name, |log| log.dropped += dropped.frames),
+                Entry::Filed(_) => {}
             }
         });
         let now = read.err().map(|error| error.to_string());

@@ -36,6 +36,9 @@ pub trait Source {
         true
     }
 
+    /// Takes no further photos; those that it took are still given, and then the end.
+    fn close(&mut self) {}
+
     /// Whether a photo that was given still is what it was. It is asked before its verdict counts
     /// and before it is moved.
     fn is_unchanged(&self, _arrival: &Arrival) -> bool {

@@ -1,6 +1,6 @@
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, Union, final, overload
+from typing import Any, Literal, Protocol, Union, final, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,11 @@ _Progress = Union[bool, Callable[[str, int, int, Union[_Report, None]], object],
 # A path, the bytes of an image file, an array of uint8 or uint16, (height, width) or (height, width, 3), a PIL image,
 # or whatever speaks DLPack.
 _Image = Any
+
+# Photos as PyTorch's map-style datasets have them; an item may have a label beside its photo.
+class _Dataset(Protocol):
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Any: ...
 
 class EfficientADError(Exception):
     path: Union[os.PathLike[str], None]
@@ -90,7 +95,7 @@ class Detector:
     ) -> list[Union[Inspection, EfficientADError]]: ...
 
 def train(
-    data: _Path,
+    data: Union[_Path, _Dataset],
     out: _Path,
     *,
     recipe: Union[Literal["fast", "paper"], None] = None,
@@ -105,7 +110,7 @@ def train(
     letterbox: bool = False,
     region: Union[_Path, None] = None,
     exclude: Union[_Path, None] = None,
-    validation: Union[_Path, None] = None,
+    validation: Union[_Path, _Dataset, None] = None,
     photos: Union[_Path, None] = None,
     teacher: Union[_Path, None] = None,
     false_reject: Union[float, None] = None,

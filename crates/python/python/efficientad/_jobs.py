@@ -1,9 +1,10 @@
 """Jobs with keywords; what they do is in the extension module."""
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from . import _native
+from ._photos import folder_of
 
 
 def train(
@@ -41,7 +42,11 @@ def train(
     Every keyword is an option of the command line; `efficientad train --help` says more.
 
     Args:
-        data: Folder of photos of good parts, or of a data set.
+        data: Folder of photos of good parts, or of a data set; or a dataset as PyTorch has them, with `__len__` and
+            `__getitem__`, such as a list. An item is a photo, a tuple that begins with one, or a dict with an "image";
+            a photo is a path, the bytes of an image file, an array (height, width) or (height, width, 3) of uint8 or
+            uint16, a PIL image, or a tensor of PyTorch, (channels, height, width) of uint8, uint16, or floats that are
+            bytes divided by 255. All are of good parts: labels that differ are refused.
         out: The model's file. While the training goes on, a checkpoint is beside it.
         recipe: "fast" or "paper" instead of the default.
         steps: Training steps, one photo each.
@@ -53,7 +58,7 @@ def train(
         tile, overlap: Sides of tiles, and what neighbours share, in pixels of the photo.
         letterbox: Whether photos keep their proportions.
         region, exclude: A mask, or JSON of polygons: inspect only this, or all but this.
-        validation: Folder of good photos to hold back instead of a tenth.
+        validation: Folder or dataset of good photos to hold back instead of a tenth.
         photos: Folder of natural photos for the penalty, or "none".
         teacher: File of a teacher.
         false_reject: Share of good parts that may be called anomalous, from 0 to 1.
@@ -94,7 +99,6 @@ def train(
         "overlap": overlap,
         "region": region,
         "exclude": exclude,
-        "validation": validation,
         "photos": photos,
         "teacher": teacher,
         "false-reject": false_reject,
@@ -109,10 +113,12 @@ def train(
     words = [_word(name, value) for name, value in named.items() if value is not None]
     words += [_word("old", folder) for folder in ([old] if isinstance(old, (str, os.PathLike)) else old)]
     words += [f"--{name}" for name, is_set in flags.items() if is_set]
-    # What follows is no option, whatever it begins with.
-    words += ["--", os.fspath(data)]
-    with _progress(progress) as told:
-        return _native.train(words, told)
+    with ExitStack() as until_done:
+        if validation is not None:
+            words.append(_word("validation", until_done.enter_context(folder_of(validation))))
+        # What follows is no option, whatever it begins with.
+        words += ["--", os.fspath(until_done.enter_context(folder_of(data)))]
+        return _native.train(words, until_done.enter_context(_progress(progress)))
 
 
 def calibrate(model, good, *, progress=None, **options):

@@ -1,7 +1,5 @@
 """An outlier detector as scikit-learn has them, of photos."""
 
-import os
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -9,7 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from . import Detector, train
+from . import DataError, Detector, ImageError, train
 
 
 class AnomalyDetector(OutlierMixin, BaseEstimator):
@@ -46,21 +44,22 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     def fit(self, X, y=None):
         """Learns from photos of good parts; `y` is not used."""
         with tempfile.TemporaryDirectory() as folder:
-            photos, model = Path(folder) / "photos", Path(folder) / "model"
-            photos.mkdir()
-            for number, photo in enumerate(X):
-                _write(photo, photos / f"{number:08}")
-            train(
-                photos,
-                model,
-                recipe=self.recipe,
-                steps=self.steps,
-                size=self.size,
-                false_reject=self.false_reject,
-                seed=self.random_state,
-                threads=self.threads,
-                **(self.options or {}),
-            )
+            model = Path(folder) / "model"
+            try:
+                train(
+                    list(X),
+                    model,
+                    recipe=self.recipe,
+                    steps=self.steps,
+                    size=self.size,
+                    false_reject=self.false_reject,
+                    seed=self.random_state,
+                    threads=self.threads,
+                    **(self.options or {}),
+                )
+            except (DataError, ImageError) as error:
+                # As scikit-learn calls data that an estimator can't be fitted to.
+                raise ValueError(str(error)) from error
             self.model_ = model.read_bytes()
         self._open()
         self.offset_ = -self._detector.threshold
@@ -95,22 +94,3 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True
         return tags
-
-
-def _write(photo, place):
-    """Writes a photo as a file: one that is one as it is, pixels as PNM."""
-    if isinstance(photo, (str, os.PathLike)):
-        shutil.copyfile(photo, place.with_suffix(Path(photo).suffix))
-        return
-    if isinstance(photo, (bytes, bytearray)):
-        # What it is is told by its content.
-        place.with_suffix(".png").write_bytes(photo)
-        return
-    pixels = np.asarray(photo)
-    if pixels.dtype not in (np.uint8, np.uint16) or pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,)):
-        raise ValueError(
-            f"{pixels.dtype} of shape {pixels.shape} is no photo: give uint8 or uint16, height × width or height × width × 3"
-        )
-    height, width = pixels.shape[:2]
-    head = f"P{5 if pixels.ndim == 2 else 6} {width} {height} {np.iinfo(pixels.dtype).max}\n"
-    place.with_suffix(".ppm").write_bytes(head.encode() + pixels.astype(pixels.dtype.newbyteorder(">")).tobytes())
