@@ -291,7 +291,7 @@ impl Worker {
         }
         let wait = if self.sent == 0 { Duration::ZERO } else { ACKNOWLEDGEMENT };
         let acknowledged = self.outlet.acknowledged(wait)?;
-        (0..acknowledged).for_each(|_| self.pass());
+        (0..acknowledged).for_each(|_| self.take_acknowledgement());
         if self.queue.is_empty() && self.is_caught_up {
             self.idle();
         }
@@ -321,18 +321,24 @@ impl Worker {
         self.wake.wait(SHOW_EVERY);
     }
 
+    /// The counterpart has the record in front.
+    fn take_acknowledgement(&mut self) {
+        if let Some(Item { record, .. }) = self.queue.front() {
+            (self.tell)(OutputEvent::Delivered {
+                line: record.line.clone(),
+                event: record.event,
+                latency: record.captured.map(|captured| age(captured, Timestamp::now())),
+                late: record.late,
+            });
+        }
+        self.pass();
+    }
+
     /// The record in front is done with.
     fn pass(&mut self) {
         let Some(item) = self.queue.pop_front() else { return };
         self.sent = self.sent.saturating_sub(1);
-        let record = item.record;
-        (self.tell)(OutputEvent::Delivered {
-            line: record.line.clone(),
-            event: record.event,
-            latency: record.captured.map(|captured| age(captured, Timestamp::now())),
-            late: record.late,
-        });
-        self.tails[item.tail].deliver(item.behind, Some(record));
+        self.tails[item.tail].deliver(item.behind, Some(item.record));
         self.unkept += 1;
         self.unshown = true;
         self.told_caught_up = false;

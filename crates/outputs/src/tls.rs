@@ -1,12 +1,9 @@
 //! Encrypted connections: whose certificates are believed, and who this side is.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
 
 use crate::error::OutputError;
 use crate::tail::read_short;
@@ -29,29 +26,52 @@ pub(crate) fn authorities(
     Ok(found.certs)
 }
 
-/// How connections are made, with a certificate and its key if the counterpart asks for them.
 #[cfg(feature = "mqtt")]
-pub(crate) fn client(
-    authorities_file: Option<&Path>,
-    own: Option<(&Path, &Path)>,
-) -> Result<Arc<ClientConfig>, OutputError> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(authorities(authorities_file)?);
-    let failed = |path: &Path, error: rustls::Error| OutputError::Certificates {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    };
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| failed(Path::new("TLS"), error))?
-        .with_root_certificates(roots);
-    let config = match own {
-        None => builder.with_no_client_auth(),
-        Some((certificate, key)) => builder
-            .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
-            .map_err(|error| failed(key, error))?,
-    };
-    Ok(Arc::new(config))
+pub(crate) use connection::client;
+
+#[cfg(feature = "mqtt")]
+mod connection {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use rustls::crypto::ring;
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::pki_types::pem::PemObject;
+    use rustls::{ClientConfig, RootCertStore};
+
+    use super::{authorities, certificates, read};
+    use crate::error::OutputError;
+
+    /// How connections are made, with a certificate and its key if the counterpart asks for them.
+    pub(crate) fn client(
+        authorities_file: Option<&Path>,
+        own: Option<(&Path, &Path)>,
+    ) -> Result<Arc<ClientConfig>, OutputError> {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(authorities(authorities_file)?);
+        let failed = |path: &Path, error: rustls::Error| OutputError::Certificates {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| failed(Path::new("TLS"), error))?
+            .with_root_certificates(roots);
+        let config = match own {
+            None => builder.with_no_client_auth(),
+            Some((certificate, key)) => builder
+                .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
+                .map_err(|error| failed(key, error))?,
+        };
+        Ok(Arc::new(config))
+    }
+
+    fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, OutputError> {
+        PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|error| OutputError::Certificates {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })
+    }
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, OutputError> {
@@ -62,14 +82,6 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, OutputError
         return Err(failed("there are none".to_owned()));
     }
     Ok(found)
-}
-
-#[cfg(feature = "mqtt")]
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, OutputError> {
-    PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|error| OutputError::Certificates {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, OutputError> {

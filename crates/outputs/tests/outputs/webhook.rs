@@ -74,9 +74,13 @@ fn signed_requests_are_tried_again_and_refused_ones_set_aside() {
     let mut taken = server.taken();
     drop(server.process);
     line.judge(2);
-    output.wait_for(|event| matches!(event, OutputEvent::Disconnected { reason } if !reason.contains("answers")));
+    let is_gone = |event: &OutputEvent| matches!(event, OutputEvent::Disconnected { reason } if !reason.contains("answers"));
+    let mut events = output.wait_for(is_gone);
     let Some(server) = Server::new(port, None) else { return };
-    let events = output.finish();
+    events.extend(output.finish());
+    wait_until("the rest is taken", || {
+        server.taken().last().is_some_and(|photo| photo == "lids/11")
+    });
     taken.extend(server.taken());
     let expected = [photos(1..=5), photos(8..=11)].concat();
     assert_in_order(&taken, &expected);
@@ -90,7 +94,10 @@ fn signed_requests_are_tried_again_and_refused_ones_set_aside() {
     assert_eq!(of(0), ("lids/6", "the server answers 422 Unprocessable Entity: no such part"));
     assert_eq!(of(1).0, "lids/7");
     assert!(of(1).1.contains("302"), "{}", of(1).1);
-    drop(events);
+    let count =
+        |is_it: fn(&OutputEvent) -> bool| events.iter().filter(|event| is_it(event)).count();
+    assert_eq!(count(|event| matches!(event, OutputEvent::Delivered { .. })), 9);
+    assert_eq!(count(|event| matches!(event, OutputEvent::Refused { .. })), 2);
 }
 
 #[test]
