@@ -41,7 +41,8 @@ struct Output {
 
 /// The schema of a station's file (`docs/schemas/station.schema.json`).
 pub fn schema() -> Schema {
-    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Station>();
+    let mut schema =
+        SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Station>();
     schema.insert("$id".to_owned(), "urn:efficientad:station".into());
     schema
 }
