@@ -23,14 +23,16 @@ cargo build --locked --release -p efficientad-cli
 environment ci-maturin-venv "maturin==1.16.*"
 rm -rf target/wheels target/sdist
 PATH="$PWD/target/ci-maturin-venv/bin:$PATH"
-maturin sdist --quiet --manifest-path crates/python/Cargo.toml --out target/wheels 2> target/sdist.log || { cat target/sdist.log; exit 1; }
+maturin sdist --manifest-path crates/python/Cargo.toml --out target/wheels > target/sdist.log 2>&1 || { cat target/sdist.log; exit 1; }
 mkdir target/sdist
 tar -xmzf target/wheels/*.tar.gz --strip-components=1 -C target/sdist
 # Files of a source distribution have one date: what is as it is here gets its own, so that cargo knows what it has compiled.
 (cd target/sdist && find crates -type f) | while read -r file; do
     if cmp -s "$file" "target/sdist/$file"; then touch -r "$file" "target/sdist/$file"; fi
 done
-CARGO_TARGET_DIR="$PWD/target" maturin build --locked --release --quiet --manifest-path target/sdist/crates/python/Cargo.toml --out target/wheels
+# Not --locked: Cargo.lock loses what the crates left behind need. Versions stay.
+CARGO_TARGET_DIR="$PWD/target" maturin build --release --quiet --manifest-path target/sdist/crates/python/Cargo.toml --out target/wheels
+if diff Cargo.lock target/sdist/Cargo.lock | grep '^> version'; then exit 1; fi
 
 tests() { # ENVIRONMENT WORD...
     EFFICIENTAD_PROGRAM="$PWD/target/release/efficientad" EFFICIENTAD_REPOSITORY="$PWD" \

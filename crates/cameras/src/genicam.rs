@@ -8,7 +8,7 @@ use aravis::glib::prelude::Cast;
 use aravis::prelude::{CameraExt, CameraExtManual, DeviceExt, StreamExt};
 use aravis::{
     AcquisitionMode, Auto, Buffer, BufferPayloadType, BufferStatus, Camera, GvPacketSizeAdjustment,
-    GvStream, GvStreamPacketResend, RangeCheckPolicy, Stream,
+    GvStream, GvStreamOption, GvStreamPacketResend, RangeCheckPolicy, Stream,
 };
 use jiff::Timestamp;
 
@@ -93,12 +93,14 @@ impl Settings<'_> {
     fn set_light(&self) -> Result<(), Fault> {
         let Self { camera, config } = self;
         if let Some(exposure) = config.exposure_us {
+            is_there(camera.is_exposure_time_available(), "exposure_us")?;
             if camera.is_exposure_auto_available().unwrap_or(false) {
                 camera.set_exposure_time_auto(Auto::Off).named("ExposureAuto")?;
             }
             camera.set_exposure_time(exposure).named("exposure_us")?;
         }
         if let Some(gain) = config.gain {
+            is_there(camera.is_gain_available(), "gain")?;
             if camera.is_gain_auto_available().unwrap_or(false) {
                 camera.set_gain_auto(Auto::Off).named("GainAuto")?;
             }
@@ -129,6 +131,9 @@ impl Settings<'_> {
 
     fn set_packets(&self) -> Result<(), Fault> {
         let Self { camera, config } = self;
+        if !config.packet_socket {
+            camera.gv_set_stream_options(GvStreamOption::PACKET_SOCKET_DISABLED);
+        }
         match config.packet_size {
             Some(size) => {
                 camera.gv_set_packet_size_adjustment(GvPacketSizeAdjustment::Never);
@@ -150,6 +155,16 @@ impl Settings<'_> {
             FeatureValue::Text(value) => camera.set_string(name, value),
         }
         .named(format!("features.{name}"))
+    }
+}
+
+/// Refuses what the camera does not have: setting it would be no error, and change nothing.
+fn is_there(is_there: Result<bool, aravis::glib::Error>, field: &str) -> Result<(), Fault> {
+    match is_there.named(field)? {
+        true => Ok(()),
+        false => {
+            Err(Fault::between(format!("{field}: the camera has no such setting; leave it out")))
+        }
     }
 }
 

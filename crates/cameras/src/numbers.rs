@@ -1,10 +1,18 @@
 //! Gaps in the numbers of frames.
 
+use std::collections::VecDeque;
+
 /// A gap longer than this is a camera that counts anew.
 const LONGEST_GAP: u64 = 1 << 20;
 
 /// The largest number of GigE Vision without extended ids; 1 comes next.
 const GIGE_LAST: u64 = 65_535;
+
+/// Missing numbers that are remembered, in case their frames come late.
+const MAX_REMEMBERED: usize = 4096;
+
+/// Numbers that have come and are remembered, in case more of their packets come late.
+const MAX_SEEN: usize = 256;
 
 /// How near to its end a 16-bit count must be to be taken for one that begins again.
 const NEAR_THE_END: u64 = 4_096;
@@ -21,10 +29,14 @@ pub(crate) enum Counting {
 }
 
 /// The numbers of a camera's frames.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Numbers {
     counting: Counting,
     last: Option<u64>,
+    /// The latest that are missing.
+    missing: VecDeque<u64>,
+    /// The latest that have come.
+    seen: VecDeque<u64>,
 }
 
 /// What a number tells.
@@ -34,24 +46,40 @@ pub(crate) enum Step {
     Next,
     /// So many are missing before it.
     Missing(u64),
+    /// It was told to be missing, and comes late.
+    Late,
     /// It can't follow the number named: the camera counts anew.
     Anew(u64),
 }
 
 impl Numbers {
     pub(crate) fn new(counting: Counting) -> Self {
-        Self { counting, last: None }
+        Self { counting, last: None, missing: VecDeque::new(), seen: VecDeque::new() }
     }
 
     /// A connection begins.
     pub(crate) fn connected(&mut self) {
         if self.counting == Counting::EachConnection {
             self.last = None;
+            self.missing.clear();
+            self.seen.clear();
         }
+    }
+
+    /// Whether a frame of this number has come before: packets that come late may look like another
+    /// frame that did not arrive whole.
+    pub(crate) fn has_seen(&self, number: u64) -> bool {
+        self.counting == Counting::EachConnection && self.seen.contains(&number)
     }
 
     /// A frame has come.
     pub(crate) fn see(&mut self, number: u64) -> Step {
+        self.seen.push_back(number);
+        self.seen.drain(..self.seen.len().saturating_sub(MAX_SEEN));
+        if let Some(place) = self.missing.iter().position(|&missing| missing == number) {
+            self.missing.remove(place);
+            return Step::Late;
+        }
         let Some(last) = self.last.replace(number) else { return Step::Next };
         let advance = match self.counting {
             _ if number > last => number - last,
@@ -59,11 +87,26 @@ impl Numbers {
             _ => 0,
         };
         match advance {
-            0 => Step::Anew(last),
             1 => Step::Next,
-            2..=LONGEST_GAP => Step::Missing(advance - 1),
-            _ => Step::Anew(last),
+            2..=LONGEST_GAP => {
+                self.remember(last, advance, number < last);
+                Step::Missing(advance - 1)
+            }
+            _ => {
+                self.missing.clear();
+                Step::Anew(last)
+            }
         }
+    }
+
+    fn remember(&mut self, last: u64, advance: u64, begins_again: bool) {
+        let numbers = (last + 1..last + advance).rev().take(MAX_REMEMBERED);
+        let numbers = numbers.map(|number| match begins_again && number > GIGE_LAST {
+            true => number - GIGE_LAST,
+            false => number,
+        });
+        self.missing.extend(numbers);
+        self.missing.drain(..self.missing.len().saturating_sub(MAX_REMEMBERED));
     }
 }
 
@@ -83,7 +126,7 @@ mod tests {
         assert_eq!(steps, expected);
     }
 
-    use Step::{Anew, Missing, Next};
+    use Step::{Anew, Late, Missing, Next};
 
     #[test]
     fn what_is_missing_is_counted() {
@@ -92,6 +135,26 @@ mod tests {
             check(counting, &[7, 7, 3, 4], &[Next, Anew(7), Anew(7), Next]);
             check(counting, &[0, 1 << 21], &[Next, Anew(0)]);
         }
+    }
+
+    #[test]
+    fn what_comes_late_is_counted_once() {
+        let counting = Counting::EachConnection;
+        check(counting, &[5, 9, 7, 10, 7], &[Next, Missing(3), Late, Next, Anew(10)]);
+        check(counting, &[65_534, 3, 65_535, 1, 4], &[Next, Missing(3), Late, Late, Next]);
+        let mut numbers = Numbers::new(counting);
+        assert_eq!([numbers.see(0), numbers.see(1 << 20)], [Next, Missing((1 << 20) - 1)]);
+        assert_eq!(numbers.missing.len(), MAX_REMEMBERED);
+    }
+
+    #[test]
+    fn numbers_that_came_are_remembered_for_a_while() {
+        let mut numbers = Numbers::new(Counting::EachConnection);
+        for number in 0..300 {
+            numbers.see(number);
+        }
+        assert!(numbers.has_seen(299) && numbers.has_seen(44) && !numbers.has_seen(43));
+        assert!(!Numbers { counting: Counting::OnAndOn, ..numbers }.has_seen(299));
     }
 
     #[test]

@@ -101,13 +101,14 @@ impl Reader {
                 Ok(Read::Nothing) => {}
                 Ok(Read::Remark(text)) => self.queue.push_remark(format!("{}: {text}", self.name)),
                 Ok(Read::Broken { number, reason }) => {
-                    number.into_iter().for_each(|number| self.see(number));
-                    self.queue.push_dropped(1, reason);
+                    let is_again = number.is_some_and(|number| self.numbers.has_seen(number));
+                    if !is_again && !self.is_late(number) {
+                        self.queue.push_dropped(1, reason);
+                    }
                     is_asked = false;
                 }
                 Ok(Read::Frame(frame)) if is_asked_for && !is_asked => {
-                    frame.number.into_iter().for_each(|number| self.see(number));
-                    self.queue.push_dropped(1, "a frame came that was not asked for");
+                    self.drop_unasked(frame.number);
                 }
                 Ok(Read::Frame(frame)) => {
                     self.take(frame, is_asked);
@@ -127,8 +128,7 @@ impl Reader {
         match connection.read(Duration::ZERO)? {
             Read::Nothing => {}
             Read::Frame(RawFrame { number, .. }) | Read::Broken { number, .. } => {
-                number.into_iter().for_each(|number| self.see(number));
-                self.queue.push_dropped(1, "a frame came that was not asked for");
+                self.drop_unasked(number);
             }
             remark @ Read::Remark(_) => return Ok(remark),
         }
@@ -141,23 +141,42 @@ impl Reader {
         }
     }
 
-    fn see(&mut self, number: u64) {
+    fn drop_unasked(&mut self, number: Option<u64>) {
+        if !self.is_late(number) {
+            self.queue.push_dropped(1, "a frame came that was not asked for");
+        }
+    }
+
+    /// Looks at the number of a frame, and counts those that are missing before it; whether it was
+    /// counted as missing itself.
+    fn is_late(&mut self, number: Option<u64>) -> bool {
+        let Some(number) = number else { return false };
         match self.numbers.see(number) {
-            Step::Next => {}
+            Step::Next => false,
+            Step::Late => true,
             Step::Missing(frames) => {
                 self.queue.push_dropped(frames, "numbers of frames are missing");
+                false
             }
-            Step::Anew(last) => self.queue.push_remark(format!(
-                "{}: after frame {last} comes frame {number}: the camera counts anew, and what is \
-                 missing between is not known",
-                self.name
-            )),
+            Step::Anew(last) => {
+                self.queue.push_remark(format!(
+                    "{}: after frame {last} comes frame {number}: the camera counts anew, and what is \
+                     missing between is not known",
+                    self.name
+                ));
+                false
+            }
         }
     }
 
     fn take(&mut self, frame: RawFrame, is_asked: bool) {
         self.count += 1;
-        frame.number.into_iter().for_each(|number| self.see(number));
+        if self.is_late(frame.number) {
+            self.queue.push_remark(format!(
+                "{}: a frame came so late that it was counted as dropped already; it is judged",
+                self.name
+            ));
+        }
         if is_asked || self.pace.wait(Duration::ZERO) {
             let number = frame.number.unwrap_or(self.count);
             self.queue.push_frame(supply(&self.name, number, frame));

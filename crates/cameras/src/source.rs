@@ -23,6 +23,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct CameraSource {
     name: String,
     queue: Arc<Queue>,
+    is_closed: bool,
 }
 
 impl CameraSource {
@@ -39,7 +40,7 @@ impl CameraSource {
         let reader = Reader::new(Box::new(kind), Arc::clone(&queue), options);
         let thread = thread::Builder::new().name(format!("camera {name}"));
         thread.spawn(move || reader.run()).map_err(CameraError::Thread)?;
-        Ok(Self { name, queue })
+        Ok(Self { name, queue, is_closed: false })
     }
 }
 
@@ -48,11 +49,18 @@ impl Source for CameraSource {
         match self.queue.pop() {
             Popped::Supply(supply) => Ok(supply),
             Popped::Nothing => Ok(Supply::Nothing { until: Some(Instant::now() + PAUSE) }),
+            Popped::Ended if self.is_closed => Ok(Supply::End),
             Popped::Ended => {
                 let source = io::Error::other("the camera's thread has ended; start again");
                 Err(StreamError::Source { name: self.name.clone(), source })
             }
         }
+    }
+
+    fn close(&mut self) {
+        self.is_closed = true;
+        self.queue.close();
+        self.queue.wait_for_end(FAREWELL);
     }
 
     fn wait(&mut self, at_most: Duration) -> bool {

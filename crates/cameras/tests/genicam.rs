@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::net::TcpListener;
+use std::net::UdpSocket;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,6 +14,12 @@ use efficientad_images::{DecodeOptions, PixelFormat};
 
 /// How long the camera's frames are counted, in seconds; without it, ten.
 const SECONDS: &str = "EFFICIENTAD_CAMERA_SECONDS";
+
+/// The port of the control protocol of GigE Vision.
+const GVCP_PORT: u16 = 3956;
+
+/// Frames small enough for the buffers that the system gives a socket, if the machine is busy.
+const SMALL: &str = "region = { width = 256, height = 128 }";
 
 /// A fake camera listens at a fixed port, so that there can be one at a time.
 static ONE: Mutex<()> = Mutex::new(());
@@ -43,13 +49,16 @@ impl Camera {
 }
 
 fn spawn(arguments: &[&str]) -> Option<Child> {
-    // Whatever listens there is none of ours.
-    drop(TcpListener::bind("127.0.0.1:0").unwrap());
     let mut command = Command::new("arv-fake-gv-camera-0.8");
     command.args(["-i", "127.0.0.1", "-s", "TEST"]).args(arguments);
     let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok();
     if process.is_none() {
         efficientad_testing::skipped("there is no arv-fake-gv-camera-0.8 (Debian: aravis-tools)");
+        return None;
+    }
+    // Until it listens.
+    while UdpSocket::bind(("127.0.0.1", GVCP_PORT)).is_ok() {
+        std::thread::sleep(Duration::from_millis(10));
     }
     process
 }
@@ -103,14 +112,14 @@ fn what_a_camera_refuses_is_told_by_name() {
     for (more, reason) in [
         ("pixel_format = \"Mono3\"", "pixel_format = \"Mono3\": the camera refuses"),
         ("features = { NoSuchFeature = 1 }", "features.NoSuchFeature: the camera refuses"),
-        ("gain = 2.0", "gain: the camera refuses"),
+        ("gain = 99.0", "gain: the camera refuses"),
         ("exposure_us = 1e12", "exposure_us: the camera refuses"),
         ("region = { width = 100000, height = 8 }", "region: the camera refuses"),
         ("max_frame_bytes = 1000", "more than max_frame_bytes, 1000"),
     ] {
         let mut line = open(more);
-        line.run_until(|line| !line.outages.is_empty());
-        assert!(line.was_lost_for(reason), "{}", line.summary());
+        line.run_until(|line| !line.outages.is_empty() || line.photos.len() > 20);
+        assert!(line.was_lost_for(reason), "{more}: {}", line.summary());
     }
 }
 
@@ -132,7 +141,7 @@ fn features_are_set_by_name_and_in_order() {
 #[test]
 fn a_software_trigger_takes_one_frame_for_each_shot() {
     let Some(_camera) = Camera::start(&[]) else { return };
-    let mut line = open("trigger = \"software\"");
+    let mut line = open(&format!("trigger = \"software\"\n{SMALL}"));
     line.run_for(Duration::from_millis(1500));
     assert!(line.photos.is_empty(), "{}", line.summary());
     for shot in 1..=10 {
@@ -146,7 +155,7 @@ fn a_software_trigger_takes_one_frame_for_each_shot() {
 #[test]
 fn a_camera_that_is_unplugged_is_lost_and_back() {
     let Some(mut camera) = Camera::start(&[]) else { return };
-    let mut line = open("frame_rate = 20.0");
+    let mut line = open(&format!("frame_rate = 20.0\n{SMALL}"));
     line.run_until(|line| line.photos.len() >= 10);
     for outage in 0..2 {
         camera.kill();
@@ -168,11 +177,9 @@ fn packets_that_get_lost_are_asked_for_or_their_frames_counted() {
              height = 128 }}"
         ));
         line.run_until(|line| line.photos.len() as u64 + line.dropped >= 50);
-        line.run_until(|line| line.photos.len() >= 2);
-        let (first, last) = (line.photos[0], *line.photos.last().unwrap());
-        let accounted = line.photos.len() as u64 + line.dropped;
-        // Frames that were dropped before the first photo and after the last one are beside.
-        assert!(accounted > last - first, "{}", line.summary());
+        let before = line.photos.len();
+        line.run_until(|line| line.photos.len() >= before + 2);
+        line.check_numbers();
         if !resend {
             assert!(line.dropped > 0, "{}", line.summary());
             assert!(line.reasons.iter().any(|it| it.contains("did not arrive whole")));
@@ -185,20 +192,24 @@ fn packets_that_get_lost_are_asked_for_or_their_frames_counted() {
 fn every_frame_is_a_photo_or_counted() {
     let Some(_camera) = Camera::start(&[]) else { return };
     let seconds = std::env::var(SECONDS).map_or(10, |text| text.parse().unwrap());
-    let mut line = open("frame_rate = 10.0");
+    let mut line = open(&format!("frame_rate = 10.0\n{SMALL}"));
     line.run_until(|line| !line.photos.is_empty());
     let start = Instant::now();
     line.run_for(Duration::from_secs(seconds));
     let took = start.elapsed().as_secs_f64();
+    let photos = line.photos.len();
+    line.run_until(|line| line.photos.len() > photos);
     line.check_numbers();
-    let (first, last) = (line.photos[0], *line.photos.last().unwrap());
     let text = format!(
-        "{took:.1} s, frames {first} to {last}: {} photos, {} dropped, outages {:?}",
+        "{took:.1} s: frames {} to {}, {} photos, {} dropped {:?}, outages {:?}",
+        line.photos[0],
+        line.photos[photos],
         line.photos.len(),
         line.dropped,
+        line.reasons,
         line.outages
     );
     println!("{text}");
-    assert!((last - first) as f64 > 5.0 * took, "{text}");
+    assert!(line.photos.len() as f64 > 5.0 * took, "{text}");
     assert!(line.outages.is_empty(), "{text}");
 }

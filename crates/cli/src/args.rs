@@ -72,6 +72,9 @@ pub enum Command {
     Predict(PredictArgs),
     /// Judge photos as they arrive in a folder, each exactly once, and log the verdicts.
     Watch(WatchArgs),
+    /// Run an inspection station: cameras, models, and who is told, as a file says.
+    #[cfg(feature = "station")]
+    Run(RunArgs),
     /// Judge photos that programs send over HTTP.
     #[cfg(feature = "server")]
     Serve(ServeArgs),
@@ -765,6 +768,44 @@ pub struct WatchArgs {
     pub engine: EngineArgs,
 }
 
+/// Options of `run`.
+#[cfg(feature = "station")]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A station is a file. This one looks at a folder and writes a table:
+
+  name = \"cell 4\"
+  [cameras.top]
+  kind = \"folder\"               # or http, mjpeg; v4l2, genicam and gstreamer where they are built in
+  path = \"/srv/camera\"
+  [lines.lids]
+  camera = \"top\"
+  model = \"lid.model\"
+  [outputs.table]
+  kind = \"csv\"                  # or mqtt, webhook, modbus, tcp, serial, opcua
+  path = \"lids.csv\"
+
+docs/station.md, docs/cameras.md and docs/outputs.md tell all; docs/schemas/station.schema.json helps editors.
+
+The file and the models are looked at every second: what changes is taken, once all of it can work. Ctrl-C and \
+SIGTERM end the station when the photos in work are judged and their verdicts delivered, with exit code 0, or 1 if \
+a line was halted or verdicts are still to be delivered.")]
+pub struct RunArgs {
+    /// The station's file.
+    pub station: PathBuf,
+    /// Say what can't work, and start nothing.
+    #[arg(long)]
+    pub check: bool,
+    /// Print the lines of all logs, with the name of the line, instead of a table of rejects.
+    #[arg(long)]
+    pub json: bool,
+    /// Seconds that outputs may take at the end to deliver what they have not yet.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    pub finish: Duration,
+    #[command(flatten)]
+    pub engine: EngineArgs,
+}
+
 /// Options of `serve`.
 #[cfg(feature = "server")]
 #[derive(Debug, Args)]
@@ -793,6 +834,11 @@ pub struct ServeArgs {
     /// Address and port to listen to; port 0 is any that is free.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// File of a station (`efficientad run`) on this machine, as often as there are such: the page shows its lines,
+    /// too. It and its logs are only read.
+    #[cfg(feature = "station")]
+    #[arg(long, value_name = "FILE")]
+    pub station: Vec<PathBuf>,
     /// Log of `efficientad watch` on this machine, as often as there are such: the page shows its verdicts, too.
     /// It is only read.
     #[arg(long, value_name = "FILE")]

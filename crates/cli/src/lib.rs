@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `args` | commands, options and their help |
 //! | `train`, `pretrain` | options as plans of a job; what is shown of it |
-//! | `predict`, `watch`, `serve`, `eval`, `calibrate`, `info`, `import`, `export`, `bench` | one command each |
+//! | `predict`, `watch`, `station`, `serve`, `eval`, `calibrate`, `info`, `import`, `export`, `bench` | one command each |
 //! | `interrupt`, `resuming` | Ctrl-C; how to go on from a checkpoint |
 //! | `taking`, `progress`, `output`, `remarks`, `wording`, `table` | what is shown, errors by their options, exit codes |
 //! | `detector`, `engine`, `machine` | the model to judge with; what runs it; threads, instructions and memory |
@@ -29,6 +29,8 @@ mod remarks;
 mod resuming;
 #[cfg(feature = "server")]
 mod serve;
+#[cfg(feature = "station")]
+mod station;
 mod table;
 mod taking;
 mod train;
@@ -103,6 +105,8 @@ fn run(command: Command) -> Result<Status> {
         Command::Pretrain(args) => pretrain::run(args),
         Command::Predict(args) => predict::run(args),
         Command::Watch(args) => watch::run(args),
+        #[cfg(feature = "station")]
+        Command::Run(args) => station::run(&args),
         #[cfg(feature = "server")]
         Command::Serve(args) => serve::run(args),
         Command::Eval(args) => eval::run(args),

@@ -1,6 +1,7 @@
 //! `efficientad serve`.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -20,7 +21,8 @@ pub fn run(args: ServeArgs) -> Result<Status> {
     let interrupt = Interrupt::listen(
         "stopping when requests in progress are answered; once more to stop at once",
     )?;
-    let options = options(&args);
+    let mut options = options(&args);
+    options.watch_logs.extend(logs_of_stations(&args)?);
     if args.guard.token.is_some() && options.tls.is_none() && !options.listen.ip().is_loopback() {
         note("tokens and photos can be read on their way: give --tls-cert and --tls-key");
     }
@@ -32,6 +34,22 @@ pub fn run(args: ServeArgs) -> Result<Status> {
     let ready = move || drop(output::print(format_args!("ready at {address}")));
     server.run(ready, || interrupt.is_requested());
     Ok(Status::Done)
+}
+
+/// The logs of the lines of stations.
+#[cfg(feature = "station")]
+fn logs_of_stations(args: &ServeArgs) -> Result<Vec<PathBuf>> {
+    let mut logs = Vec::new();
+    for file in &args.station {
+        let station = efficientad_station::StationConfig::open(file)?;
+        logs.extend(station.lines.keys().map(|line| station.log(line)));
+    }
+    Ok(logs)
+}
+
+#[cfg(not(feature = "station"))]
+fn logs_of_stations(_: &ServeArgs) -> Result<Vec<PathBuf>> {
+    Ok(Vec::new())
 }
 
 /// Has the log written to the error output.

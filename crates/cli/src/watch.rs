@@ -198,7 +198,7 @@ impl Report {
     }
 }
 
-fn describe(alarm: &Alarm) -> String {
+pub(crate) fn describe(alarm: &Alarm) -> String {
     let Alarm { direction, level, parts, beyond, explained, .. } = alarm;
     let (way, side, hint) = match direction {
         Direction::Higher => ("higher", "above", "the lamp, the camera, the parts"),

@@ -29,6 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         fail_safe: FailSafe::Reject,
         trigger: None,
         running_since: Timestamp::UNIX_EPOCH,
+        fault: efficientad_stream::Fault::default(),
     };
     let tell = Arc::new(|event| println!("{event:?}"));
     let state = PathBuf::from("state");

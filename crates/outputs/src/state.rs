@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use efficientad_stream::drift::{Alarm, Direction};
 use efficientad_stream::entry::{Entry, JudgedPhoto, Line, PhotoFile};
-use efficientad_stream::{LineHash, Position, Trigger};
+use efficientad_stream::{Fault, LineHash, Position, Trigger};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,8 @@ pub struct LineLog {
     /// When this process began. A session of the log that began before it is over, also if it was
     /// killed and could not say so.
     pub running_since: Timestamp,
+    /// Set while the line can judge nothing and can't say so in its log: it is not ready then.
+    pub fault: Fault,
 }
 
 /// The state of a line after some line of its log.
@@ -75,7 +77,7 @@ impl LineState {
     /// Whether the line judges: a session of this process is on, and the camera is there.
     pub(crate) fn is_ready(&self, line: &LineLog) -> bool {
         let is_on = |session: &Session| !session.is_over && session.began >= line.running_since;
-        self.session.as_ref().is_some_and(is_on) && !self.lost
+        self.session.as_ref().is_some_and(is_on) && !self.lost && !line.fault.is_set()
     }
 
     /// Whether the camera is out of reach.
@@ -243,6 +245,7 @@ mod tests {
             fail_safe,
             trigger: None,
             running_since: "2026-11-24T11:00:00Z".parse().unwrap(),
+            fault: Fault::default(),
         }
     }
 

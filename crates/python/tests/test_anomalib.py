@@ -1,9 +1,11 @@
 """anomalib's datamodules are data, and its metrics say of inspections what `evaluate` says."""
 
+import re
+
 import efficientad
 import numpy as np
 import pytest
-from conftest import STEPS, require
+from conftest import REPOSITORY, STEPS, require
 from PIL import Image
 
 
@@ -155,3 +157,16 @@ def test_datasets_of_pytorch_lose_nothing(data):
     for transform in [v2.Compose([to_floats, v2.Normalize([0.485], [0.229])]), v2.Compose([to_floats, v2.Resize(100)])]:
         with pytest.raises(efficientad.ImageError, match="no multiples of 1/255"):
             taken(Files(transform))
+
+
+def test_the_script_of_the_documentation(data, tmp_path, monkeypatch, capsys):
+    text = (REPOSITORY / "docs" / "python.md").read_text(encoding="utf-8")
+    (script,) = [it for it in re.findall(r"```py\n(.*?)```", text, re.DOTALL) if "from anomalib" in it]
+    assert "steps=300" in script
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "data").symlink_to(data)
+    exec(script.replace("steps=300", f"steps={STEPS}"), {})
+    printed = re.sub(r"tensor\(([0-9.]+)\)", r"\1", capsys.readouterr().out)
+    ours, theirs, our_aupro, their_aupro = map(float, printed.split()[-4:])
+    assert (ours, our_aupro) == pytest.approx((theirs, their_aupro), abs=1e-4)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def _missing_tool():
     except ImportError as error:
         if os.environ.get("EFFICIENTAD_REQUIRE_TOOLS") == "1":
             raise
-        print(f"SKIPPED: the tests of Ray: {error}", file=sys.stderr)
+        warnings.warn(f"SKIPPED: the tests of Ray: {error}", stacklevel=1)
         pytest.skip(f"SKIPPED: {error}", allow_module_level=True)
 
 
@@ -124,11 +125,14 @@ class Work(threading.Thread):
         return self._result
 
 
-def kill_worker(part):
-    """Kills the process that trains a part."""
+def workers(part):
+    """The processes that train a part."""
     title = f"ray::train {part}".encode()
-    found = [int(it.parent.name) for it in Path("/proc").glob("[0-9]*/cmdline") if title in content(it)]
-    (worker,) = found
+    return [int(it.parent.name) for it in Path("/proc").glob("[0-9]*/cmdline") if title in content(it)]
+
+
+def kill_worker(part):
+    (worker,) = workers(part)
     os.kill(worker, signal.SIGKILL)
 
 
@@ -147,8 +151,8 @@ def test_photos_are_scored_once_each_though_a_node_is_killed(cluster, second, mo
     found = []
     for batch in ds.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
         found += batch.to_pylist()
-        if second in cluster.worker_nodes:
-            assert len(found) < PHOTOS / 2
+        if second in cluster.worker_nodes and len(found) >= PHOTOS / 4:
+            assert len(found) < PHOTOS
             cluster.remove_node(second, allow_graceful=False)
     assert second not in cluster.worker_nodes
     assert sorted(it["number"] for it in found) == list(range(PHOTOS))
@@ -168,7 +172,7 @@ def test_parts_are_trained_to_the_same_bytes_though_a_node_is_killed(cluster, pa
     rows = work.result().to_pylist()
     cluster.remove_node(third)
     assert [it["part"] for it in rows] == list(parts) and {it["status"] for it in rows} == {"trained"}, rows
-    assert rows[0]["resumed"] and rows[0]["node"] not in {it["node"] for it in rows if not it["resumed"]}
+    assert rows[0]["resumed"] and f"({third.node_id[:8]})" in rows[0]["node"], rows
     for part in parts:
         assert (models / f"{part}.model").read_bytes() == alone(part), part
     assert sorted(it.name for it in models.iterdir()) == sorted([f"{it}.model" for it in parts] + ["parts.parquet"])
@@ -203,6 +207,22 @@ def test_what_fails_is_a_row_and_goes_on_the_next_time(cluster, parts, alone, tm
     model.write_bytes(b"no model")
     (broken,) = train_many({part: parts[part]}, models, **OPTIONS).to_pylist()
     assert broken["status"] == "failed" and str(model) in broken["error"]
+
+
+def test_a_caller_that_is_stopped_leaves_checkpoints(cluster, parts, tmp_path):
+    part = next(iter(parts))
+    models = tmp_path / "models"
+
+    def progress(stage, done, total, row):
+        while not (models / f"{part}.model.checkpoint").exists():
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        listed = {"missing": tmp_path / "none", part: parts[part]}
+        train_many(listed, models, progress=progress, **OPTIONS | {"steps": 1000})
+    assert not workers(part)
+    assert [it.name for it in models.iterdir()] == [f"{part}.model.checkpoint"]
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ pub use follow::{Follower, LineHash, Position};
 pub use journal::Journal;
 pub use known::Known;
 pub use rejects::{Filing, Rejects};
-pub use signal::{MAX_PENDING_SHOTS, Trigger, Wake};
+pub use signal::{Fault, MAX_PENDING_SHOTS, Trigger, Wake};
 pub use sink::{Receipt, Sink};
 pub use source::{Arrival, Notice, Source, Supply};
 pub use stream::{Event, Stream, StreamOptions, Summary};

@@ -1,5 +1,6 @@
 //! What threads of a station tell each other: a photo is to be taken, a line was written.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,23 @@ impl Wake {
         let is_new = told != self.heard;
         self.heard = told;
         is_new
+    }
+}
+
+/// Whether a line can judge nothing and can't even say so in its log, as when the disk is full. Clones are of the
+/// same line.
+#[derive(Clone, Debug, Default)]
+pub struct Fault(Arc<AtomicBool>);
+
+impl Fault {
+    /// Says so, or that it is over.
+    pub fn set(&self, is_there: bool) {
+        self.0.store(is_there, Ordering::SeqCst);
+    }
+
+    /// Whether it is there.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
     }
 }
 

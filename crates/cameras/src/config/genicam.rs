@@ -54,6 +54,11 @@ pub struct GenicamConfig {
     /// Whether packets of GigE Vision that got lost are asked for again. Default true.
     #[serde(default = "default_resend")]
     pub packet_resend: bool,
+    /// Whether packets of GigE Vision are taken past the system's network code, which spares it work
+    /// at high rates. It needs the right CAP_NET_RAW, and does not work on every interface. Default
+    /// false.
+    #[serde(default)]
+    pub packet_socket: bool,
     /// Frames that may be on their way at a time, from 2 to 200. Each takes the memory of a frame.
     /// Default 8.
     #[serde(default = "default_buffers")]

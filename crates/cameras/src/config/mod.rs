@@ -72,6 +72,19 @@ impl CameraConfig {
         }
     }
 
+    /// Whether it takes a photo for each shot of a [`Trigger`].
+    pub fn is_triggered(&self) -> bool {
+        let common = match self {
+            Self::Folder(_) => return false,
+            Self::Http(config) => config.common(),
+            Self::Mjpeg(config) => config.common(),
+            Self::V4l2(config) => config.common(),
+            Self::Genicam(config) => config.common(),
+            Self::Gstreamer(config) => config.common(),
+        };
+        common.trigger == TriggerKind::Software
+    }
+
     /// Starts the camera and returns at once: what becomes of it the source tells. With
     /// `trigger = "software"` it takes a photo for each shot of the `trigger`, otherwise that is
     /// ignored.

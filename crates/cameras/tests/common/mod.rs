@@ -20,6 +20,8 @@ pub struct Line {
     pub names: Vec<String>,
     /// Frames that were dropped, with the reasons.
     pub dropped: u64,
+    /// Frames that were dropped before the first photo, and before the last one.
+    before: Option<(u64, u64)>,
     pub reasons: Vec<String>,
     /// Reasons of outages, and "back".
     pub outages: Vec<String>,
@@ -40,6 +42,7 @@ impl Line {
             frames: vec![],
             names: vec![],
             dropped: 0,
+            before: None,
             reasons: vec![],
             outages: vec![],
             remarks: vec![],
@@ -72,6 +75,8 @@ impl Line {
                 assert!(name.starts_with("top/"), "{name}");
                 self.photos.push(name.rsplit_once('-').unwrap().1.parse().unwrap());
                 self.frames.push(frame);
+                let (first, _) = self.before.unwrap_or((self.dropped, 0));
+                self.before = Some((first, self.dropped));
                 self.names.push(name);
             }
             Supply::Lost(_, reason) => self.unreadable.push(reason),
@@ -102,12 +107,16 @@ impl Line {
         )
     }
 
-    /// Every number from the first photo to the last is a photo or counted as dropped.
+    /// Every number from the first photo to the last is a photo or counted as dropped before it.
     #[track_caller]
     pub fn check_numbers(&self) {
-        let (first, last) = (self.photos[0], *self.photos.last().unwrap());
-        assert!(self.photos.is_sorted(), "{}", self.summary());
-        let all = last - first + 1;
-        assert_eq!(self.photos.len() as u64 + self.dropped, all, "{}", self.summary());
+        let numbers = self.photos.windows(2).map(|pair| match pair[1] > pair[0] {
+            true => pair[1] - pair[0],
+            // GigE Vision counts to 65535 and begins again at 1.
+            false => pair[1] + 65_535 - pair[0],
+        });
+        let (before_first, before_last) = self.before.unwrap();
+        let all = self.photos.len() as u64 - 1 + before_last - before_first;
+        assert_eq!(numbers.sum::<u64>(), all, "{}", self.summary());
     }
 }

@@ -22,6 +22,8 @@ mod schemas;
 #[cfg(feature = "server")]
 mod serving;
 mod sharding;
+#[cfg(feature = "station")]
+mod station;
 mod train_parts;
 mod training;
 mod unusual_files;

@@ -45,6 +45,7 @@ fn replay(path: &Path) -> bool {
             Entry::Failed(failure) => failure.photo,
             Entry::Filed(filed) => filed.photo,
             Entry::Started(_) | Entry::Drift(_) | Entry::Stopped => return,
+            Entry::Dropped(_) | Entry::Lost(_) | Entry::Back => return,
         };
         let _ = (photo.key(), photo.to_path());
     };
@@ -57,5 +58,8 @@ const LOG: &[u8] = br#"{"time":"2026-11-24T11:00:00Z","event":"started","program
 {"time":"2026-11-24T11:00:02Z","event":"filed","path":"a/1.png","bytes":12,"modified":"2026-11-24T11:00:00.000000001Z","to":"b/1.png","to_hex":"622f31ff"}
 {"time":"2026-11-24T11:00:03Z","event":"failed","path":"a/\ufffd.png","path_hex":"612fff2e706e67","bytes":0,"modified":"1970-01-01T00:00:00Z","reason":"is empty"}
 {"time":"2026-11-24T11:00:04Z","event":"drift","direction":"higher","level":0.9,"parts":900,"beyond":120,"explained":0.07,"tested":4000}
-{"time":"2026-11-24T11:00:05Z","event":"stopped"}
+{"time":"2026-11-24T11:00:05Z","event":"dropped","frames":3,"reason":"full"}
+{"time":"2026-11-24T11:00:06Z","event":"lost","reason":"away"}
+{"time":"2026-11-24T11:00:07Z","event":"back"}
+{"time":"2026-11-24T11:00:08Z","event":"stopped"}
 "#;

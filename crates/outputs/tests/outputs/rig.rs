@@ -73,6 +73,7 @@ impl Station {
             fail_safe: self.fail_safe,
             trigger: Some(self.trigger.clone()),
             running_since: self.since,
+            fault: efficientad_stream::Fault::default(),
         }
     }
 

@@ -68,8 +68,9 @@ pub(crate) fn events() -> Operation {
 }
 
 pub(crate) fn line() -> Operation {
-    let gives =
-        object("By model how many photos were judged and rejected, drift; cameras; the last verdicts.");
+    let gives = object(
+        "By model how many photos were judged and rejected, drift; cameras; the last verdicts.",
+    );
     Operation {
         summary: "What was judged since the start.",
         takes: None,
