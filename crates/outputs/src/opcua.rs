@@ -81,7 +81,8 @@ mod server {
         ServerUserToken,
     };
     use opcua::types::{
-        BuildInfo, DataTypeId, DataValue, DateTime, NodeId, ObjectId, StatusCode, Variant,
+        BuildInfo, DataTypeId, DataValue, DateTime, NodeId, ObjectId, QualifiedName, StatusCode,
+        Variant,
     };
     use tokio::net::TcpListener;
     use tokio::runtime::Runtime;
@@ -269,12 +270,13 @@ mod server {
         let line = NodeId::new(namespace, log.line.clone());
         let method = node(namespace, &log.line, "Trigger");
         let mut space = nodes.address_space().write();
-        ObjectBuilder::new(&line, log.line.as_str(), log.line.as_str())
+        let called = |name: &str| QualifiedName::new(namespace, name);
+        ObjectBuilder::new(&line, called(&log.line), log.line.as_str())
             .has_type_definition(opcua::types::ObjectTypeId::BaseObjectType)
             .organized_by(ObjectId::ObjectsFolder)
             .insert(&mut *space);
         for (name, data_type, value) in values(log, &LineState::default()) {
-            VariableBuilder::new(&node(namespace, &log.line, name), name, name)
+            VariableBuilder::new(&node(namespace, &log.line, name), called(name), name)
                 .has_type_definition(opcua::types::VariableTypeId::BaseDataVariableType)
                 .data_type(data_type)
                 .value(value)
@@ -282,7 +284,7 @@ mod server {
                 .insert(&mut *space);
         }
         let Some(trigger) = log.trigger.clone() else { return };
-        MethodBuilder::new(&method, "Trigger", "Trigger")
+        MethodBuilder::new(&method, called("Trigger"), "Trigger")
             .executable(true)
             .user_executable(true)
             .component_of(line)
