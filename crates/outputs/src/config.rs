@@ -10,6 +10,7 @@ use crate::error::OutputError;
 use crate::line::{SerialConfig, TcpConfig};
 use crate::modbus::ModbusConfig;
 use crate::mqtt::MqttConfig;
+use crate::opcua::OpcuaConfig;
 use crate::outlet::Outlet;
 use crate::record::Events;
 use crate::state::LineLog;
@@ -27,6 +28,8 @@ pub enum OutputConfig {
     Modbus(ModbusConfig),
     /// Messages to an MQTT broker.
     Mqtt(MqttConfig),
+    /// An OPC UA server.
+    Opcua(OpcuaConfig),
     /// A line of text or JSON for each record, to a serial port.
     Serial(SerialConfig),
     /// A line of text or JSON for each record, over TCP.
@@ -42,6 +45,7 @@ impl OutputConfig {
             Self::Csv(_) => "csv",
             Self::Modbus(_) => "modbus",
             Self::Mqtt(_) => "mqtt",
+            Self::Opcua(_) => "opcua",
             Self::Serial(_) => "serial",
             Self::Tcp(_) => "tcp",
             Self::Webhook(_) => "webhook",
@@ -58,6 +62,7 @@ impl OutputConfig {
             Self::Csv(_) | Self::Tcp(_) => true,
             Self::Modbus(_) => cfg!(feature = "modbus"),
             Self::Mqtt(_) => cfg!(feature = "mqtt"),
+            Self::Opcua(_) => cfg!(feature = "opcua"),
             Self::Serial(_) => cfg!(feature = "serial"),
             Self::Webhook(_) => cfg!(feature = "webhook"),
         };
@@ -68,6 +73,7 @@ impl OutputConfig {
             Self::Csv(config) => config.check(),
             Self::Modbus(config) => config.check(),
             Self::Mqtt(config) => config.check(),
+            Self::Opcua(config) => config.check(),
             Self::Serial(config) => config.check(),
             Self::Tcp(config) => config.check(),
             Self::Webhook(config) => config.check(),
@@ -87,6 +93,7 @@ impl OutputConfig {
                 let files = [password_file, ca_file, certificate_file, key_file];
                 files.into_iter().flatten().collect()
             }
+            Self::Opcua(config) => config.password_file.iter_mut().collect(),
             Self::Serial(config) => vec![&mut config.path],
             Self::Webhook(WebhookConfig { secret_file, ca_file, .. }) => {
                 [secret_file, ca_file].into_iter().flatten().collect()
@@ -99,7 +106,7 @@ impl OutputConfig {
     pub(crate) fn events(&self) -> Events {
         match self {
             Self::Csv(config) => config.events,
-            Self::Modbus(_) => Events::All,
+            Self::Modbus(_) | Self::Opcua(_) => Events::All,
             Self::Mqtt(config) => config.events,
             Self::Serial(config) => config.events,
             Self::Tcp(config) => config.events,
@@ -121,6 +128,8 @@ impl OutputConfig {
             Self::Modbus(config) => crate::modbus::open(config, name, lines),
             #[cfg(feature = "mqtt")]
             Self::Mqtt(config) => crate::mqtt::open(config, name, state, lines),
+            #[cfg(feature = "opcua")]
+            Self::Opcua(config) => crate::opcua::open(config, name, state, lines),
             #[cfg(feature = "serial")]
             Self::Serial(config) => crate::line::open_serial(config),
             Self::Tcp(config) => config.open(),

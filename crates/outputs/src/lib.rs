@@ -17,13 +17,14 @@
 //! | `line` | lines of text or JSON, over TCP and to serial ports | |
 //! | `modbus` | a server that holds the state of lines in registers | |
 //! | `mqtt` | messages to a broker: JSON, or Sparkplug B | |
+//! | `opcua` | a server that holds the state of lines in variables | |
 //! | `webhook` | requests to a web server | |
 //! | `secret`, `tls` | passwords and keys; whose certificates are believed | |
 //!
 //! `docs/outputs.md` specifies what each kind sends and guarantees. Nothing here prints.
 
 #![cfg_attr(
-    not(any(feature = "modbus", feature = "mqtt")),
+    not(any(feature = "modbus", feature = "mqtt", feature = "opcua")),
     allow(dead_code, reason = "not every kind of output shows the state of lines")
 )]
 
@@ -35,6 +36,7 @@ mod event;
 mod line;
 mod modbus;
 mod mqtt;
+mod opcua;
 mod outlet;
 mod publisher;
 mod record;
@@ -52,6 +54,7 @@ pub use event::OutputEvent;
 pub use line::{LineEnd, MessageConfig, Parity, SerialConfig, TcpConfig};
 pub use modbus::ModbusConfig;
 pub use mqtt::{MqttConfig, MqttPayload};
+pub use opcua::OpcuaConfig;
 pub use publisher::{Publisher, Tell, Undelivered};
 pub use record::{EventKind, Events, FailSafe, Record, VerdictKind};
 pub use state::LineLog;

@@ -7,6 +7,8 @@ mod config;
 mod modbus;
 #[cfg(feature = "mqtt")]
 mod mqtt;
+#[cfg(feature = "opcua")]
+mod opcua;
 mod rig;
 mod schema;
 #[cfg(all(unix, feature = "serial"))]
