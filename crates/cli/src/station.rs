@@ -1,6 +1,6 @@
 //! `efficientad run`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
@@ -46,9 +46,10 @@ pub fn run(args: &RunArgs) -> Result<Status> {
     if report.style != Style::Silent {
         note(format_args!("{}: {}", station.config().name, summary(station.config())));
     }
-    station.run(&|| interrupt.is_requested(), &mut |station, event| report.show(station, event))?;
+    let show = &mut |station: &Station, event| report.show(station, event);
+    let lines = station.run(&|| interrupt.is_requested(), show)?;
     interrupt.release();
-    report.end();
+    report.end(&lines);
     Ok(Status::from_failures(report.halted.len() + report.undelivered))
 }
 
@@ -79,8 +80,6 @@ struct Report {
     style: Style,
     status: ProgressBar,
     shown: Instant,
-    /// How lines were when that was last shown.
-    lines: Vec<(String, LineStatus)>,
     halted: BTreeSet<String>,
     undelivered: usize,
 }
@@ -95,7 +94,6 @@ impl Report {
             style,
             status,
             shown: Instant::now(),
-            lines: Vec::new(),
             halted: BTreeSet::new(),
             undelivered: 0,
         }
@@ -213,19 +211,18 @@ impl Report {
         self.status.suspend(|| note(line));
     }
 
-    fn show_status(&mut self, station: &Station) {
-        self.lines = station.status().into_iter().collect();
-        let lines: Vec<String> =
-            self.lines.iter().map(|(name, status)| text(name, status)).collect();
+    fn show_status(&self, station: &Station) {
+        let lines = station.status();
+        let lines: Vec<String> = lines.iter().map(|(name, status)| text(name, status)).collect();
         self.status.set_message(lines.join("   |   "));
         self.status.tick();
     }
 
     /// What was done, in a line for each of the station's.
-    fn end(&self) {
+    fn end(&self, lines: &BTreeMap<String, LineStatus>) {
         self.status.finish_and_clear();
         if self.style != Style::Silent {
-            self.lines.iter().for_each(|(name, status)| note(text(name, status)));
+            lines.iter().for_each(|(name, status)| note(text(name, status)));
         }
     }
 }

@@ -119,13 +119,14 @@ impl Line {
         self.pass.close();
     }
 
-    /// Waits for the end.
-    pub(crate) fn join(mut self) {
+    /// Waits for the end; how it was then.
+    pub(crate) fn join(mut self) -> LineStatus {
         if let Some(thread) = self.thread.take()
             && let Err(panic) = thread.join()
         {
             std::panic::resume_unwind(panic);
         }
+        self.status()
     }
 
     /// How it is.

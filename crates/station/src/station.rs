@@ -136,7 +136,7 @@ impl Station {
     }
 
     /// Runs until `stop` says so. `observe` is told what happens; it is called with `None` about twenty times a
-    /// second as long as nothing does.
+    /// second as long as nothing does. Returns how lines were at the end, by their names.
     ///
     /// # Errors
     /// Whatever `observe` returns; all has ended then, too.
@@ -144,7 +144,7 @@ impl Station {
         mut self,
         stop: &dyn Fn() -> bool,
         observe: &mut Observe<'_, E>,
-    ) -> Result<(), E> {
+    ) -> Result<BTreeMap<String, LineStatus>, E> {
         let mut next_look = Instant::now() + LOOK_EVERY;
         let mut told = Ok(());
         while told.is_ok() && !stop() {
@@ -156,21 +156,24 @@ impl Station {
             }
             told = events.into_iter().try_for_each(|event| observe(&self, event));
         }
-        let last = self.end();
-        told.and_then(|()| last.into_iter().try_for_each(|event| observe(&self, Some(event))))
+        let (lines, last) = self.end();
+        told?;
+        last.into_iter().try_for_each(|event| observe(&self, Some(event)))?;
+        Ok(lines)
     }
 
-    /// Ends all lines, then the outputs, once they have delivered what is in the logs; what is still to
-    /// be told.
-    fn end(&mut self) -> Vec<Event> {
+    /// Ends all lines, then the outputs, once they have delivered what is in the logs; how lines were,
+    /// and what is still to be told.
+    fn end(&mut self) -> (BTreeMap<String, LineStatus>, Vec<Event>) {
         self.lines.values().for_each(|running| running.line.close());
-        std::mem::take(&mut self.lines).into_values().for_each(|running| running.line.join());
+        let lines = std::mem::take(&mut self.lines).into_iter();
+        let lines = lines.map(|(name, running)| (name, running.line.join())).collect();
         let outputs = std::mem::take(&mut self.outputs);
         let undelivered: Vec<Event> = outputs
             .into_iter()
             .filter_map(|(name, output)| self.finish_output(name, output))
             .collect();
-        self.events.try_iter().chain(undelivered).collect()
+        (lines, self.events.try_iter().chain(undelivered).collect())
     }
 
     fn finish_output(&self, output: String, publishing: Publishing) -> Option<Event> {

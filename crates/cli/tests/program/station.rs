@@ -165,6 +165,10 @@ fn photos_of_a_folder_become_rows_of_a_table() {
     assert_eq!(station.events("lids", "judged").len(), 5);
     let errors = station.text("errors.txt");
     assert!(errors.contains("cell 4: 1 camera, 1 line, 1 output"), "{errors}");
+    assert!(
+        errors.contains("\nlids: 1 judged, 1 anomalous, "),
+        "how the line was at the end: {errors}"
+    );
 }
 
 #[test]
