@@ -17,7 +17,7 @@ use std::path::Path;
 use regular::place_of;
 use temporary::Temporary;
 
-pub use regular::{NotRegular, check_regular, open_regular};
+pub use regular::{NotRegular, check_regular, open_regular, read_limited};
 
 /// Writes a file under a temporary name in the same folder, then renames it to `path`.
 ///

@@ -2,7 +2,7 @@
 //! and a file in the place of either is no device any more.
 
 use std::fs::{self, File, Metadata};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// Links that are followed from one to the next, as Linux does.
@@ -44,6 +44,20 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     let file = File::open(path)?;
     NotRegular::check(&file.metadata()?)?;
     Ok(file)
+}
+
+/// Reads a whole file, unless it is longer than it may be.
+///
+/// # Errors
+/// As [`open_regular`], and [`io::ErrorKind::FileTooLarge`] of more than `at_most` bytes.
+pub fn read_limited(path: &Path, at_most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(path)?.take(at_most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > at_most {
+        let reason = format!("it is longer than {at_most} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+    }
+    Ok(bytes)
 }
 
 /// Finds out whether a path leads to a file or to nothing yet, before it is opened to be written.

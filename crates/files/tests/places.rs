@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use efficientad_files::{
-    NotRegular, check_regular, check_writable, open_regular, write_atomically,
+    NotRegular, check_regular, check_writable, open_regular, read_limited, write_atomically,
 };
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -107,4 +107,21 @@ fn whether_a_file_can_be_written_is_found_out_without_a_trace() {
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
     let error = check_writable(&folder.path().join("none/model")).expect_err("no folder");
     assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn a_file_is_read_up_to_its_limit_and_a_pipe_is_not_waited_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    fs::write(&file, "1234").expect("written");
+    assert_eq!(read_limited(&file, 4).expect("read"), b"1234");
+    let error = read_limited(&file, 3).expect_err("too long");
+    assert_eq!(error.kind(), ErrorKind::FileTooLarge);
+    assert_eq!(error.to_string(), "it is longer than 3 bytes");
+    let none = read_limited(&folder.path().join("none"), 3).expect_err("none");
+    assert_eq!(none.kind(), ErrorKind::NotFound);
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let error = read_limited(&pipe, 3).expect_err("a pipe");
+    assert_eq!(NotRegular::of(&error), Some(NotRegular::Special));
 }

@@ -3,8 +3,9 @@
 use std::env;
 use std::path::Path;
 
+use efficientad_files::read_limited;
+
 use crate::error::OutputError;
-use crate::tail::read_short;
 
 /// Longest secret, in bytes.
 const MAX_SECRET: u64 = 64 << 10;
@@ -18,8 +19,7 @@ pub(crate) fn read(
     let text = match (file, variable) {
         (Some(path), _) => {
             let failed = |source| OutputError::SecretFile { path: path.to_owned(), source };
-            let bytes = read_short(path, MAX_SECRET).map_err(failed)?;
-            let bytes = bytes.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
+            let bytes = read_limited(path, MAX_SECRET).map_err(failed)?;
             String::from_utf8(bytes).map_err(|error| failed(std::io::Error::other(error)))?
         }
         (None, Some(variable)) => {

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use efficientad_files::write_atomically;
+use efficientad_files::{read_limited, write_atomically};
 use efficientad_stream::{Follower, Position, StreamError};
 use serde::{Deserialize, Serialize};
 
@@ -144,7 +144,7 @@ impl Tail {
 
 /// What a file says; nothing was delivered if there is none.
 fn read(file: &Path) -> Result<Delivered, OutputError> {
-    let bytes = read_short(file, MAX_FILE).map_err(|source| OutputError::File {
+    let bytes = read_if_there(file, MAX_FILE).map_err(|source| OutputError::File {
         path: file.to_owned(),
         action: "read",
         source,
@@ -156,18 +156,12 @@ fn read(file: &Path) -> Result<Delivered, OutputError> {
     })
 }
 
-/// The bytes of a file, `None` if there is none.
-pub(crate) fn read_short(path: &Path, at_most: u64) -> io::Result<Option<Vec<u8>>> {
-    let file = match efficientad_files::open_regular(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file?,
-    };
-    let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut io::Read::take(file, at_most + 1), &mut bytes)?;
-    if bytes.len() as u64 > at_most {
-        return Err(io::Error::other(format!("it is longer than {at_most} bytes")));
+/// What a short file holds; `None` if there is none.
+pub(crate) fn read_if_there(path: &Path, at_most: u64) -> io::Result<Option<Vec<u8>>> {
+    match read_limited(path, at_most) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        bytes => bytes.map(Some),
     }
-    Ok(Some(bytes))
 }
 
 /// A name as a part of a file's name: other characters than letters, digits, `-` and `_` are their

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use efficientad_files::read_limited;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::error::OutputError;
-use crate::tail::read_short;
 
 /// Longest file of certificates or keys that is read, in bytes.
 const MAX_FILE: u64 = 4 << 20;
@@ -86,6 +86,5 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, OutputError
 
 fn read(path: &Path) -> Result<Vec<u8>, OutputError> {
     let failed = |source| OutputError::File { path: path.to_owned(), action: "read", source };
-    let bytes = read_short(path, MAX_FILE).map_err(failed)?;
-    bytes.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))
+    read_limited(path, MAX_FILE).map_err(failed)
 }

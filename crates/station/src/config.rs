@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use efficientad_cameras::CameraConfig;
-use efficientad_files::open_regular;
+use efficientad_files::read_limited;
 use efficientad_outputs::{FailSafe, OutputConfig};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -92,7 +92,8 @@ impl StationConfig {
     /// It can't be read, is no TOML, or has a field that is unknown or can't be what it is.
     pub fn open(path: &Path) -> Result<Self, StationError> {
         let failed = |source| StationError::File { path: path.to_owned(), source };
-        let text = read_text(path).map_err(failed)?;
+        let bytes = read_limited(path, MAX_BYTES).map_err(failed)?;
+        let text = String::from_utf8(bytes).map_err(|error| failed(io::Error::other(error)))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         Self::parse(&text, folder)
             .map_err(|reason| StationError::Config { path: path.to_owned(), reason })
@@ -148,16 +149,6 @@ impl LineConfig {
     pub fn budget(&self) -> Option<Duration> {
         self.budget_ms.map(|budget| Duration::from_millis(budget.into()))
     }
-}
-
-fn read_text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    open_regular(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_BYTES {
-        let reason = format!("it is larger than {MAX_BYTES} bytes: no description of a station");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
-    }
-    Ok(text)
 }
 
 /// Reads each table of a kind; an error names it.

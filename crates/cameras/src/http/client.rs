@@ -1,12 +1,12 @@
 //! Requests to a camera, with its password.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use digest_auth::{AlgorithmType, AuthContext, WwwAuthenticateHeader};
+use efficientad_files::read_limited;
 use ureq::config::ConfigBuilder;
 use ureq::http::{HeaderMap, Response, StatusCode};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
@@ -19,6 +19,8 @@ use crate::config::http::Access;
 use crate::connection::Fault;
 use crate::error::CameraError;
 
+/// Most bytes of a file of certificates.
+const MAX_CERTIFICATES: u64 = 4 << 20;
 /// Most bytes of the head of an answer.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
@@ -182,7 +184,7 @@ pub(crate) fn read_certificates(path: &Path) -> Result<Vec<Certificate<'static>>
     let refuse = |source| CameraError::File { field: "ca_file", path: path.to_owned(), source };
     let invalid =
         |reason: String| refuse(std::io::Error::new(std::io::ErrorKind::InvalidData, reason));
-    let text = fs::read(path).map_err(refuse)?;
+    let text = read_limited(path, MAX_CERTIFICATES).map_err(refuse)?;
     let mut certificates = Vec::new();
     for item in parse_pem(&text) {
         match item.map_err(|error| invalid(error.to_string()))? {

@@ -1,8 +1,9 @@
 //! Where a password is, and nothing of what it is.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
+
+use efficientad_files::read_limited;
 
 use crate::config::http::Access;
 use crate::error::CameraError;
@@ -53,12 +54,7 @@ impl Password {
 }
 
 fn read_file(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_BYTES {
-        let reason = format!("it is longer than {MAX_BYTES} bytes");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
-    }
+    let text = String::from_utf8(read_limited(path, MAX_BYTES)?).map_err(io::Error::other)?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
 }

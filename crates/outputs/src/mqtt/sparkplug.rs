@@ -17,7 +17,7 @@ use super::outlet::Dialect;
 use crate::outlet::{Failure, Shown};
 use crate::record::Record;
 use crate::state::{LineLog, LineState};
-use crate::tail::read_short;
+use crate::tail::read_if_there;
 
 const REBIRTH: &str = "Node Control/Rebirth";
 
@@ -100,7 +100,7 @@ impl Sparkplug {
 
     /// The number of this birth, which is one more than that of the last one, from 255 to 0.
     fn count_birth(&self) -> io::Result<u8> {
-        let last = read_short(&self.births, 16)?;
+        let last = read_if_there(&self.births, 16)?;
         let last = last.and_then(|text| str::from_utf8(&text).ok()?.trim().parse::<u8>().ok());
         let birth = last.map_or(0, |last| last.wrapping_add(1));
         let write = |to: &mut io::BufWriter<_>| write!(to, "{birth}");
