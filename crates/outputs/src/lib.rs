@@ -19,6 +19,7 @@
 //! | `mqtt` | messages to a broker: JSON, or Sparkplug B | |
 //! | `opcua` | a server that holds the state of lines in variables | |
 //! | `webhook` | requests to a web server | |
+//! | `runtime` | the thread of an output that speaks by tokio | |
 //! | `secret`, `tls` | passwords and keys; whose certificates are believed | |
 //!
 //! `docs/outputs.md` specifies what each kind sends and guarantees. Nothing here prints.
@@ -40,6 +41,8 @@ mod opcua;
 mod outlet;
 mod publisher;
 mod record;
+#[cfg(any(feature = "modbus", feature = "mqtt", feature = "opcua"))]
+mod runtime;
 mod secret;
 mod state;
 mod tail;

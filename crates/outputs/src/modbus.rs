@@ -105,6 +105,7 @@ mod server {
     use crate::error::OutputError;
     use crate::outlet::{Failure, Outlet, Shown};
     use crate::record::{Record, VerdictKind};
+    use crate::runtime;
     use crate::state::{LineLog, LineState};
 
     type Registers = [u16; REGISTERS as usize];
@@ -141,12 +142,7 @@ mod server {
             Entry { place, registers, trigger: line.trigger.clone() }
         };
         let entries = config.places(&names)?.into_iter().zip(lines).map(entry).collect();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name(format!("modbus {name}"))
-            .enable_all()
-            .build()
-            .map_err(OutputError::Thread)?;
+        let runtime = runtime::of_one_thread(format!("modbus {name}"))?;
         Ok(Box::new(Modbus {
             address: config.address()?,
             clients: config.clients,

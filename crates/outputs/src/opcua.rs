@@ -92,6 +92,7 @@ mod server {
     use crate::error::OutputError;
     use crate::outlet::{Failure, Outlet, Shown};
     use crate::record::{Record, VerdictKind};
+    use crate::runtime;
     use crate::state::{LineLog, LineState};
     use crate::tail::file_name;
 
@@ -129,12 +130,7 @@ mod server {
         state: &Path,
         lines: &[LineLog],
     ) -> Result<Box<dyn Outlet>, OutputError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name(format!("opcua {name}"))
-            .enable_all()
-            .build()
-            .map_err(OutputError::Thread)?;
+        let runtime = runtime::of_one_thread(format!("opcua {name}"))?;
         Ok(Box::new(Opcua {
             address: config.address()?,
             clients: config.clients,

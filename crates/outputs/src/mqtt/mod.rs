@@ -30,6 +30,7 @@ mod outlet {
     use crate::error::OutputError;
     use crate::outlet::{Failure, Outlet, Shown};
     use crate::record::Record;
+    use crate::runtime;
     use crate::state::{LineLog, LineState};
     use crate::{secret, tls};
 
@@ -70,12 +71,7 @@ mod outlet {
         state: &Path,
         lines: &[LineLog],
     ) -> Result<Box<dyn Outlet>, OutputError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name(format!("mqtt {name}"))
-            .enable_all()
-            .build()
-            .map_err(OutputError::Thread)?;
+        let runtime = runtime::of_one_thread(format!("mqtt {name}"))?;
         let station = lines.first().map_or("", |line| line.station.as_str());
         let dialect: Box<dyn Dialect> = match config.payload {
             MqttPayload::Json => Box::new(Json::new(&config.topic_prefix, station)),
