@@ -42,4 +42,4 @@ def muon_series():
 
 
 if __name__ == "__main__":
-    write(muon_series(), Path(__file__).resolve().parent.parent / "crates/engine/fixtures/muon.json")
+    write(muon_series(), Path(__file__).resolve().parent.parent / "crates/engine-conformance/fixtures/muon.json")

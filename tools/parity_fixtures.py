@@ -587,7 +587,7 @@ def main():
     parser.add_argument("--network", choices=[*PDN, "both"], default="both", help="which networks (default: both)")
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="where the JSON files go (default: the tests' fixtures)",
-        default=Path(__file__).resolve().parent.parent / "crates/engine/fixtures",
+        default=Path(__file__).resolve().parent.parent / "crates/engine-conformance/fixtures",
     )
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="CPU threads (default: 2)")
     arguments = parser.parse_args()

@@ -3,8 +3,8 @@
 use crate::anomaly_map::PhotoMaps;
 use crate::calibration::{MapQuantiles, Quantiles};
 use crate::view::Framing;
-use efficientad_engine::conformance::{Fixture, TOLERANCE, assert_agrees, number};
 use efficientad_engine::{InputSize, InspectionEngine, PdnSize, Share};
+use efficientad_engine_conformance::{Fixture, TOLERANCE, assert_agrees, number};
 use efficientad_engine_cpu::{CpuEngine, InstructionSet};
 use std::sync::Arc;
 

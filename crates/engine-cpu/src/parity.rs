@@ -3,13 +3,13 @@
 use crate::autoencoder::{Autoencoder, AutoencoderMaps};
 use crate::pdn::{HiddenMaps, Pdn};
 use crate::training::{StepNetworks, StepWeights};
-use efficientad_engine::conformance::{
-    AUTOENCODER_HALF, Fixture, TEACHER_HALF, TOLERANCE, WITHOUT_DROPOUT, adam_of, assert_agrees,
-    assert_gradients_agree, assert_losses_agree, assert_update_agrees, chw, number, step_inputs,
-};
 use efficientad_engine::{
     Adam, ConvSpec, InputSize, LearnerState, Muon, NetworkState, PdnSize, STUDENT_CHANNELS,
     StepPlan, TEACHER_CHANNELS, Tensor, hwio_from_oihw, oihw_from_hwio,
+};
+use efficientad_engine_conformance::{
+    AUTOENCODER_HALF, Fixture, TEACHER_HALF, TOLERANCE, WITHOUT_DROPOUT, adam_of, assert_agrees,
+    assert_gradients_agree, assert_losses_agree, assert_update_agrees, chw, number, step_inputs,
 };
 use efficientad_kernels::{Cpu, InstructionSet, Moments, Workspace};
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! The suite that every engine passes, by every instruction set of this CPU.
 
-use efficientad_engine::conformance;
+use efficientad_engine_conformance as conformance;
 use efficientad_engine_cpu::{CpuEngine, InstructionSet};
 
 fn engines() -> impl Iterator<Item = CpuEngine> {

@@ -3,7 +3,8 @@
 mod common;
 
 use common::{Package, library};
-use efficientad_engine::{InputSize, InspectionEngine, PdnSize, Precision, Share, conformance};
+use efficientad_engine::{InputSize, InspectionEngine, PdnSize, Precision, Share};
+use efficientad_engine_conformance as conformance;
 use efficientad_engine_onnx::{OnnxRuntimeEngine, OnnxRuntimeError, Options, Provider};
 use std::path::PathBuf;
 

@@ -3,7 +3,8 @@
 mod common;
 
 use common::{Package, library};
-use efficientad_engine::{InspectionEngine, Precision, conformance};
+use efficientad_engine::{InspectionEngine, Precision};
+use efficientad_engine_conformance as conformance;
 use efficientad_engine_onnx::{OnnxRuntimeEngine, Options, Provider};
 use efficientad_testing::not_here;
 

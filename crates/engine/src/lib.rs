@@ -11,13 +11,11 @@
 //! | a distillation step | images and targets | a loss and changed weights | [`TrainingEngine::distillation_learner`] |
 //!
 //! An engine names its arithmetic by an [`EngineId`]. Whatever implements these traits has to pass
-//! the suite in `conformance` (a feature of this crate): the same weights and the same batch give
+//! the suite of the crate `efficientad-engine-conformance`: the same weights and the same batch give
 //! the same features, maps, losses and gradients, to tolerances stated for each precision.
 //!
 //! Maps are batches of images × height × width × channels, channels innermost, in `f32`.
 
-#[cfg(feature = "conformance")]
-pub mod conformance;
 mod error;
 mod id;
 mod inspection;

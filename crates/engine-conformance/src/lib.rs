@@ -11,7 +11,7 @@ pub use fixture::{
     places, samples,
 };
 
-use crate::{
+use efficientad_engine::{
     Adam, AutoencoderPlan, DifferenceMaps, DistillationBatch, Gradients, InputSize,
     InspectionEngine, Layer, Learner, LearnerOptions, LearnerState, Losses, NetworkState, PdnSize,
     Precision, PreparedNetworks, STUDENT_CHANNELS, Share, StepInputs, StepPlan, TEACHER_CHANNELS,
@@ -36,12 +36,16 @@ pub struct Tolerances {
 impl Tolerances {
     /// Those of a precision. Losses and gradients are wider than features, as a learner may keep the
     /// teacher's features in half precision: then other features are among the hardest thousandth.
+    ///
+    /// # Panics
+    /// When the precision is newer than the suite.
     pub fn of(precision: Precision) -> Self {
         let (features, maps) = match precision {
             Precision::F32 => (1e-4, 1e-4),
             Precision::Tf32 | Precision::F16 => (5e-3, 1e-2),
             Precision::Bf16 => (4e-2, 8e-2),
             Precision::Int8 => (0.2, 1.0),
+            other => panic!("the suite has no tolerances of {other:?} yet"),
         };
         Self { features, maps, losses: 10.0 * features, gradients: 200.0 * features }
     }

@@ -1,6 +1,6 @@
 //! Weights, images and numbers that are PyTorch's.
 
-use crate::{
+use efficientad_engine::{
     ConvWeights, InputSize, Layer, Networks, PdnSize, STUDENT_CHANNELS, Shape, TEACHER_CHANNELS,
     Tensor, Weights, autoencoder_layers, hwio_from_oihw, pdn_layers,
 };
@@ -21,15 +21,15 @@ impl Fixture {
     /// That of S or M.
     pub fn open(size: PdnSize) -> Self {
         let text = match size {
-            PdnSize::Small => include_str!("../../fixtures/parity_small.json"),
-            PdnSize::Medium => include_str!("../../fixtures/parity_medium.json"),
+            PdnSize::Small => include_str!("../fixtures/parity_small.json"),
+            PdnSize::Medium => include_str!("../fixtures/parity_medium.json"),
         };
         Self { json: parse(text), size }
     }
 
     /// A series of steps of Muon (`tools/muon_fixtures.py`).
     pub fn muon() -> Self {
-        let json = parse(include_str!("../../fixtures/muon.json"));
+        let json = parse(include_str!("../fixtures/muon.json"));
         Self { json, size: PdnSize::Small }
     }
 
