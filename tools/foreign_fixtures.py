@@ -12,6 +12,7 @@ legacy files of networks, where PyTorch uses memory addresses as keys.
 
 import os
 import sys
+import zipfile
 from collections import OrderedDict
 
 import torch
@@ -120,6 +121,13 @@ def strided():
     return state
 
 
+def deflated(path, out):
+    """The same archive, its entries compressed."""
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name in archive.namelist():
+            packed.writestr(zipfile.ZipInfo(name), archive.read(name), zipfile.ZIP_DEFLATED)
+
+
 class Malicious:
     def __init__(self, function, *arguments):
         self.call = (function, arguments)
@@ -156,6 +164,7 @@ def main(folder):
     save("malicious_legacy.pth", touch, **old)
     save("malicious_inside.pth", {"state_dict": pdn_small(TEACHER).state_dict(), "extra": touch})
     save("unknown_call.pth", Malicious(webbrowser.open, "file:///pickle-ran"))
+    deflated(os.path.join(folder, "pdn_small_state.pth"), os.path.join(folder, "deflated.pth"))
     torch.jit.save(torch.jit.script(nn.ReLU()), os.path.join(folder, "script.pt"))
 
 
