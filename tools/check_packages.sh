@@ -58,14 +58,16 @@ MANIFEST
 } > "$users/Cargo.toml"
 cp Cargo.lock "$users/"
 
-# What is only checked and thrown away needs nothing for debuggers, and no notes for a next build.
-export CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=0 CARGO_TARGET_DIR="$users/target"
+# With the profile of the project, and in its folder: what clippy has checked of others' crates is not checked once more.
+sed -n '/^\[profile.release\]/,$p' Cargo.toml >> "$users/Cargo.toml"
 # One by one: with what it asks for itself, not what another one adds.
 for folder in "$users"/efficientad*-[0-9]*/; do
     folder=$(basename "$folder")
     echo "checking ${folder%-[0-9]*} alone"
-    cargo check --quiet --manifest-path "$users/Cargo.toml" --package "${folder%-[0-9]*}"
+    cargo check --quiet --release --target-dir target --manifest-path "$users/Cargo.toml" --package "${folder%-[0-9]*}"
 done
+# What is only built and thrown away needs nothing for debuggers, and no notes for a next build.
+export CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=0 CARGO_TARGET_DIR="$users/target"
 cargo build --quiet --manifest-path "$users/Cargo.toml" --package package-user
 if test -n "${MODEL:-}"; then
     "$users/target/debug/package-user" "$MODEL"
