@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Tests the cameras that need something of the system, against what stands in for a camera there: GenICam against Aravis' own
-# GigE camera, GStreamer against its test pictures.
+# GigE camera, also before the whole program, GStreamer against its test pictures.
 #
 #     tools/check_cameras.sh           # about five minutes on two cores; root installs what is missing from Debian
 set -euo pipefail
@@ -14,3 +14,4 @@ if ! dpkg -s "${needed[@]}" > /dev/null 2>&1; then
 fi
 export EFFICIENTAD_REQUIRE_TOOLS=1
 cargo test --locked --release -p efficientad-cameras --features genicam,gstreamer,v4l2 --test genicam --test gstreamer --test v4l2 "$@"
+cargo test --locked --release -p efficientad-cli --features genicam --test program station::genicam "$@"

@@ -26,6 +26,8 @@
 pub mod config;
 mod connection;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(all(feature = "genicam", target_os = "linux"))]
 mod genicam;
 #[cfg(all(feature = "gstreamer", target_os = "linux"))]

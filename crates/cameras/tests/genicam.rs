@@ -3,75 +3,23 @@
 
 mod common;
 
-use std::net::UdpSocket;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use common::Line;
 use efficientad_evaluation::{Frame, Pixels};
 use efficientad_images::{DecodeOptions, PixelFormat};
+use efficientad_testing::GigeCamera;
 
 /// How long the camera's frames are counted, in seconds; without it, ten.
 const SECONDS: &str = "EFFICIENTAD_CAMERA_SECONDS";
 
-/// The port of the control protocol of GigE Vision.
-const GVCP_PORT: u16 = 3956;
-
 /// Frames small enough for the buffers that the system gives a socket, if the machine is busy.
 const SMALL: &str = "region = { width = 256, height = 128 }";
 
-/// A fake camera listens at a fixed port, so that there can be one at a time.
-static ONE: Mutex<()> = Mutex::new(());
-
-/// The fake camera's process.
-struct Camera {
-    process: Child,
-    _one: MutexGuard<'static, ()>,
-}
-
-impl Camera {
-    /// `None` where Aravis' tools are not installed.
-    fn start(arguments: &[&str]) -> Option<Self> {
-        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let process = spawn(arguments)?;
-        Some(Self { process, _one: one })
-    }
-
-    fn kill(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-
-    fn start_again(&mut self) {
-        self.process = spawn(&[]).unwrap();
-    }
-}
-
-fn spawn(arguments: &[&str]) -> Option<Child> {
-    let mut command = Command::new("arv-fake-gv-camera-0.8");
-    command.args(["-i", "127.0.0.1", "-s", "TEST"]).args(arguments);
-    let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok();
-    if process.is_none() {
-        efficientad_testing::skipped("there is no arv-fake-gv-camera-0.8 (Debian: aravis-tools)");
-        return None;
-    }
-    // Until it listens.
-    while UdpSocket::bind(("127.0.0.1", GVCP_PORT)).is_ok() {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    process
-}
-
-impl Drop for Camera {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
 fn open(more: &str) -> Line {
+    let device = GigeCamera::DEVICE;
     Line::open(&format!(
-        "kind = \"genicam\"\ndevice = \"Aravis-Fake-TEST\"\ntimeout_ms = 2000\nreconnect = {{ first_ms = \
+        "kind = \"genicam\"\ndevice = {device:?}\ntimeout_ms = 2000\nreconnect = {{ first_ms = \
          100, longest_ms = 500 }}\n{more}"
     ))
 }
@@ -85,7 +33,7 @@ fn pixels(frame: &Frame<'static>) -> Pixels<'static> {
 
 #[test]
 fn a_camera_gives_what_it_is_set_to() {
-    let Some(_camera) = Camera::start(&[]) else { return };
+    let Some(_camera) = GigeCamera::start(&[]) else { return };
     for (format, expected) in [
         ("Mono8", PixelFormat::Gray8),
         ("Mono16", PixelFormat::Gray8),
@@ -108,7 +56,7 @@ fn a_camera_gives_what_it_is_set_to() {
 
 #[test]
 fn what_a_camera_refuses_is_told_by_name() {
-    let Some(_camera) = Camera::start(&[]) else { return };
+    let Some(_camera) = GigeCamera::start(&[]) else { return };
     for (more, reason) in [
         ("pixel_format = \"Mono3\"", "pixel_format = \"Mono3\": the camera refuses"),
         ("features = { NoSuchFeature = 1 }", "features.NoSuchFeature: the camera refuses"),
@@ -125,7 +73,7 @@ fn what_a_camera_refuses_is_told_by_name() {
 
 #[test]
 fn features_are_set_by_name_and_in_order() {
-    let Some(_camera) = Camera::start(&[]) else { return };
+    let Some(_camera) = GigeCamera::start(&[]) else { return };
     let mut line = open(
         "features = { ExposureTimeAbs = 6000, TriggerActivation = \"RisingEdge\", Width = 128 }",
     );
@@ -140,7 +88,7 @@ fn features_are_set_by_name_and_in_order() {
 
 #[test]
 fn a_software_trigger_takes_one_frame_for_each_shot() {
-    let Some(_camera) = Camera::start(&[]) else { return };
+    let Some(_camera) = GigeCamera::start(&[]) else { return };
     let mut line = open(&format!("trigger = \"software\"\n{SMALL}"));
     line.run_for(Duration::from_millis(1500));
     assert!(line.photos.is_empty(), "{}", line.summary());
@@ -154,7 +102,7 @@ fn a_software_trigger_takes_one_frame_for_each_shot() {
 
 #[test]
 fn a_camera_that_is_unplugged_is_lost_and_back() {
-    let Some(mut camera) = Camera::start(&[]) else { return };
+    let Some(mut camera) = GigeCamera::start(&[]) else { return };
     let mut line = open(&format!("frame_rate = 20.0\n{SMALL}"));
     line.run_until(|line| line.photos.len() >= 10);
     for outage in 0..2 {
@@ -171,7 +119,7 @@ fn a_camera_that_is_unplugged_is_lost_and_back() {
 #[test]
 fn packets_that_get_lost_are_asked_for_or_their_frames_counted() {
     for (resend, lost_per_thousand) in [(true, "10"), (false, "20")] {
-        let Some(_camera) = Camera::start(&["-r", lost_per_thousand]) else { return };
+        let Some(_camera) = GigeCamera::start(&["-r", lost_per_thousand]) else { return };
         let mut line = open(&format!(
             "frame_rate = 25.0\npacket_resend = {resend}\npacket_size = 1500\nregion = {{ width = 512, \
              height = 128 }}"
@@ -190,7 +138,7 @@ fn packets_that_get_lost_are_asked_for_or_their_frames_counted() {
 /// Ten frames per second, of which none is unaccounted for.
 #[test]
 fn every_frame_is_a_photo_or_counted() {
-    let Some(_camera) = Camera::start(&[]) else { return };
+    let Some(_camera) = GigeCamera::start(&[]) else { return };
     let seconds = std::env::var(SECONDS).map_or(10, |text| text.parse().unwrap());
     let mut line = open(&format!("frame_rate = 10.0\n{SMALL}"));
     line.run_until(|line| !line.photos.is_empty());

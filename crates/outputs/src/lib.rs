@@ -34,6 +34,8 @@ mod config;
 mod csv;
 mod error;
 mod event;
+#[doc(hidden)]
+pub mod fuzzing;
 mod line;
 mod modbus;
 mod mqtt;

@@ -71,8 +71,6 @@ pub(crate) struct Counters {
     pub late: u64,
 }
 
-impl Counters {}
-
 impl LineState {
     /// Whether the line judges: a session of this process is on, and the camera is there.
     pub(crate) fn is_ready(&self, line: &LineLog) -> bool {
@@ -115,13 +113,13 @@ impl LineState {
                 record.verdict = Some(VerdictKind::Failed);
                 record.reject = true;
                 record.reason = Some(shortened(&failure.reason));
-                self.counters.failed += 1;
+                add(&mut self.counters.failed, 1);
             }
             Entry::Dropped(dropped) => {
                 record.reject = !is_safe;
                 record.frames = Some(dropped.frames);
                 record.reason = Some(shortened(&dropped.reason));
-                self.counters.dropped += dropped.frames;
+                add(&mut self.counters.dropped, dropped.frames);
             }
             Entry::Lost(lost) => {
                 record.reject = !is_safe;
@@ -164,7 +162,7 @@ impl LineState {
             Some(false) => (Some(VerdictKind::Good), &mut self.counters.good),
             None => (None, &mut self.counters.undecided),
         };
-        *counter += 1;
+        add(counter, 1);
         record.verdict = kind;
         record.reject = kind.map_or(!is_safe, |kind| kind != VerdictKind::Good);
     }
@@ -225,6 +223,11 @@ fn describe(alarm: &Alarm) -> String {
         Direction::Lower => "below",
     };
     format!("{beyond} of {parts} parts {side} {level}, where {explained:.3} of them are explained")
+}
+
+/// Counts on, from what a file may have said.
+fn add(counter: &mut u64, more: u64) {
+    *counter = counter.saturating_add(more);
 }
 
 #[cfg(test)]

@@ -112,8 +112,8 @@ impl Tail {
     /// Notes that all is delivered up to there, the last of it a record as it was sent.
     pub fn deliver(&mut self, mut behind: Delivered, record: Option<Record>) {
         let before = &mut self.delivered.state;
-        behind.state.counters.late =
-            before.counters.late + u64::from(record.as_ref().is_some_and(|record| record.late));
+        let is_late = record.as_ref().is_some_and(|record| record.late);
+        behind.state.counters.late = before.counters.late.saturating_add(is_late.into());
         // The state was noted when the log was read; how old the verdict was is known since it was
         // sent.
         let as_sent = [record, before.last.take()].into_iter().flatten();

@@ -1,5 +1,6 @@
 //! A camera that can be closed.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -50,14 +51,14 @@ impl Pass {
 pub(crate) struct Gate {
     pub(crate) source: Box<dyn Source + Send>,
     pub(crate) pass: Pass,
-    /// What the source told while it was emptied, the last first.
-    told: Vec<Notice>,
+    /// What the source told while it was emptied, and what could not be logged, the first first.
+    told: VecDeque<Notice>,
     is_emptied: bool,
 }
 
 impl Gate {
     pub(crate) fn new(source: Box<dyn Source + Send>, pass: Pass) -> Self {
-        Self { source, pass, told: Vec::new(), is_emptied: false }
+        Self { source, pass, told: VecDeque::new(), is_emptied: false }
     }
 
     /// Takes all that waits.
@@ -71,28 +72,28 @@ impl Gate {
         loop {
             match self.source.next(known)? {
                 Supply::Photo(..) | Supply::Lost(..) => frames += 1,
-                Supply::Notice(notice) => self.told.push(notice),
+                Supply::Notice(notice) => self.told.push_back(notice),
                 _ => break,
             }
         }
         if frames > 0 {
             let reason = "the line was stopped before they were judged".to_owned();
-            self.told.push(Notice::Dropped(Dropped { frames, reason }));
+            self.told.push_back(Notice::Dropped(Dropped { frames, reason }));
         }
-        self.told.reverse();
         Ok(())
     }
 }
 
 impl Source for Gate {
     fn next(&mut self, known: &Known) -> Result<Supply, StreamError> {
-        if self.pass.is_open() {
-            return self.source.next(known);
-        }
         if self.pass.is_closed() && !self.is_emptied {
             self.empty(known)?;
         }
-        Ok(self.told.pop().map_or(Supply::End, Supply::Notice))
+        match self.told.pop_front() {
+            Some(notice) => Ok(Supply::Notice(notice)),
+            None if self.pass.is_open() => self.source.next(known),
+            None => Ok(Supply::End),
+        }
     }
 
     fn wait(&mut self, at_most: Duration) -> bool {
@@ -121,5 +122,9 @@ impl Source for Gate {
 
     fn acknowledge(&mut self, arrival: &Arrival) {
         self.source.acknowledge(arrival);
+    }
+
+    fn take_back(&mut self, notice: Notice) {
+        self.told.push_front(notice);
     }
 }

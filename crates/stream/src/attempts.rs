@@ -37,7 +37,9 @@ struct Attempt {
 }
 
 impl Attempts {
-    /// Opens `LOG.attempts`, or begins it. Photos that are done by the log are forgotten.
+    /// Opens `LOG.attempts`, or begins it. Photos that are done by the log are forgotten. What it says stays
+    /// as it is until [`Attempts::keep_interrupted`] or [`Attempts::forget_interrupted`], one of which
+    /// comes next.
     ///
     /// # Errors
     /// It can't be read or written, or holds something else.
@@ -67,20 +69,29 @@ impl Attempts {
         });
         let options = OpenOptions::new().append(true).create(true).open(&path);
         let file = options.map_err(failed("opened"))?;
-        let mut attempts = Self { path, file, length: 0, interrupted, current };
-        attempts.rewrite()?;
-        Ok(attempts)
+        Ok(Self { path, file, length: 0, interrupted, current })
     }
 
-    /// How many photos were in work when the process was killed last; they are forgotten, as they
-    /// won't come again.
+    /// How many photos were in work when the process was killed last, and have no line in the log.
+    pub fn interrupted(&self) -> u64 {
+        self.interrupted
+    }
+
+    /// Keeps them in mind: they come again.
     ///
     /// # Errors
     /// It can't be written.
-    pub fn forget_interrupted(&mut self) -> Result<u64, StreamError> {
+    pub fn keep_interrupted(&mut self) -> Result<(), StreamError> {
+        self.rewrite()
+    }
+
+    /// Forgets them: they won't come again, and are counted.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn forget_interrupted(&mut self) -> Result<(), StreamError> {
         self.current.clear();
-        self.rewrite()?;
-        Ok(std::mem::take(&mut self.interrupted))
+        self.rewrite()
     }
 
     /// How often the process was killed while this photo was in work.
@@ -168,6 +179,12 @@ mod tests {
 
     impl Log {
         fn open(&self, done: &[Key]) -> Attempts {
+            let mut attempts = self.look(done);
+            attempts.keep_interrupted().unwrap();
+            attempts
+        }
+
+        fn look(&self, done: &[Key]) -> Attempts {
             Attempts::open(&self.0.path().join("log"), |key| done.contains(&key)).unwrap()
         }
 
@@ -202,6 +219,21 @@ mod tests {
         assert_eq!(fs::read(log.side_file()).unwrap(), b"");
         attempts.close();
         assert!(!log.side_file().exists());
+    }
+
+    #[test]
+    fn photos_that_a_kill_interrupted_are_told_until_they_are_forgotten() {
+        let log = Log(tempfile::tempdir().unwrap());
+        let [a, b] = ["a", "b"].map(key);
+        let mut attempts = log.open(&[]);
+        [a, b].into_iter().for_each(|key| attempts.begin(key).unwrap());
+        // Killed, and again before they are counted.
+        for _ in 0..2 {
+            assert_eq!(log.look(&[a]).interrupted(), 1);
+        }
+        let mut attempts = log.look(&[a]);
+        attempts.forget_interrupted().unwrap();
+        assert_eq!(log.look(&[a]).interrupted(), 0);
     }
 
     #[test]

@@ -242,7 +242,7 @@ impl Position {
         if self.lines == 0 {
             self.first = self.last;
         }
-        self.lines += 1;
+        self.lines = self.lines.saturating_add(1);
     }
 }
 

@@ -60,6 +60,10 @@ pub trait Source {
     /// A photo is done with: it is judged, given up, or not any more what it was. The source may
     /// forget it.
     fn acknowledge(&mut self, _arrival: &Arrival) {}
+
+    /// Takes back what could not be logged, to tell it again. The stream ends with an error then, and the
+    /// next one may be able to.
+    fn take_back(&mut self, _notice: Notice) {}
 }
 
 /// What a source has to tell.

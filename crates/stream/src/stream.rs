@@ -125,8 +125,11 @@ impl Stream<'_> {
         let (detector, judge) = (self.detector, self.options.judge);
         let mut run = Run::begin(self, stop, observe)?;
         let judged = run.note_delivered().and_then(|()| run.judge_all(detector, &judge));
-        // An error is not the fault of the photos that were in work.
-        run.attempts.close();
+        // An error is not the fault of the photos that were in work. Those that won't come again are
+        // counted by the next call.
+        if run.source.repeats() || judged.is_ok() && run.in_work.is_empty() {
+            run.attempts.close();
+        }
         judged.and_then(|()| run.end())
     }
 
@@ -243,18 +246,18 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
         Ok(run)
     }
 
-    /// Photos that were in work when the program was killed, and won't come again.
+    /// Counts photos that were in work when the program was killed, if they won't come again. They are
+    /// forgotten once the log has them: a full disk or another kill must not lose the count.
     fn count_interrupted(&mut self) -> Result<(), E> {
         if self.source.repeats() {
-            return Ok(());
+            return Ok(self.attempts.keep_interrupted()?);
         }
-        match self.attempts.forget_interrupted()? {
-            0 => Ok(()),
-            frames => {
-                let reason = "the program ended while they were being judged".to_owned();
-                self.note(Notice::Dropped(Dropped { frames, reason }))
-            }
+        let frames = self.attempts.interrupted();
+        if frames > 0 {
+            let reason = "judging ended before their verdicts were in the log".to_owned();
+            self.log(Entry::Dropped(Dropped { frames, reason }))?;
         }
+        Ok(self.attempts.forget_interrupted()?)
     }
 
     fn judge_all(&mut self, detector: &Detector, options: &JudgeOptions) -> Result<(), E> {
@@ -295,9 +298,19 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
         let photo =
             if is_time_for_suspects { self.suspects.pop_front() } else { self.next_innocent()? };
         if let Some((arrival, _)) = &photo {
-            self.attempts.begin(arrival.photo.key())?;
+            self.begin_photo(arrival)?;
         }
         Ok(photo)
+    }
+
+    /// Notes that a photo is in work, so that it is counted whatever happens.
+    fn begin_photo(&mut self, arrival: &Arrival) -> Result<(), E> {
+        let begun = self.attempts.begin(arrival.photo.key());
+        if let Err(error) = &begun {
+            let reason = error.to_string();
+            self.source.take_back(Notice::Dropped(Dropped { frames: 1, reason }));
+        }
+        Ok(begun?)
     }
 
     /// The next new photo that may be judged beside others.
@@ -327,7 +340,10 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
                         return Ok(Some((arrival, frame)));
                     }
                 }
-                Supply::Lost(arrival, reason) => self.give_up(&arrival, reason)?,
+                Supply::Lost(arrival, reason) => {
+                    self.begin_photo(&arrival)?;
+                    self.give_up(&arrival, reason)?;
+                }
                 Supply::Notice(notice) => {
                     self.note(notice)?;
                 }
@@ -348,7 +364,15 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
     }
 
     fn record(&mut self, arrival: &Arrival, judged: Result<Judged, InspectError>) -> Result<(), E> {
-        self.attempts.end(arrival.photo.key())?;
+        self.record_judged(arrival, judged)?;
+        Ok(self.attempts.end(arrival.photo.key())?)
+    }
+
+    fn record_judged(
+        &mut self,
+        arrival: &Arrival,
+        judged: Result<Judged, InspectError>,
+    ) -> Result<(), E> {
         if !self.source.is_unchanged(arrival) {
             // What was read may be half of the old photo and half of the new one.
             self.source.acknowledge(arrival);
@@ -371,11 +395,20 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
     /// Takes what a source has to tell.
     fn note(&mut self, notice: Notice) -> Result<(), E> {
         self.summary.not_listed += usize::from(matches!(notice, Notice::NotListed(_)));
-        match &notice {
-            Notice::Dropped(dropped) => self.log(Entry::Dropped(dropped.clone()))?,
-            Notice::Lost(error) => self.log(Entry::Lost(Lost { reason: error.to_string() }))?,
-            Notice::Back => self.log(Entry::Back)?,
-            Notice::Skipped(_) | Notice::NotListed(_) => {}
+        let entry = match &notice {
+            Notice::Dropped(dropped) => Some(Entry::Dropped(dropped.clone())),
+            Notice::Lost(error) => Some(Entry::Lost(Lost { reason: error.to_string() })),
+            Notice::Back => Some(Entry::Back),
+            Notice::Skipped(_) | Notice::NotListed(_) => None,
+        };
+        if let Some(entry) = entry {
+            match self.journal.append(entry) {
+                Ok(line) => self.tell(&line)?,
+                Err(error) => {
+                    self.source.take_back(notice);
+                    return Err(error.into());
+                }
+            }
         }
         (self.observe)(Event::Notice(&notice))
     }
@@ -439,12 +472,17 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
 
     fn log(&mut self, entry: Entry) -> Result<(), E> {
         let line = self.journal.append(entry)?;
+        self.tell(&line)
+    }
+
+    /// Tells of a line that is in the log.
+    fn tell(&mut self, line: &Line) -> Result<(), E> {
         let sink = self.sink.as_deref();
         if self.source.repeats() {
             self.known.record_entry(&line.entry, |verdict| is_wanted(sink, verdict));
         }
         self.summary.record_entry(&line.entry);
-        (self.observe)(Event::Logged(&line))
+        (self.observe)(Event::Logged(line))
     }
 
     /// Waits until the source is to be asked again, or suspects are to be judged.

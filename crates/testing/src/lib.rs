@@ -1,13 +1,19 @@
-//! What tests do where a tool or data set is not at hand: they say SKIPPED, past the captured output,
-//! or fail where all of them must be there.
+//! Programs of others that tests run, and what tests do where a tool or data set is not at hand: they say
+//! SKIPPED, past the captured output, or fail where all of them must be there.
 
+mod broker;
 mod disk;
+mod gige;
+mod programs;
 
 use std::env;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+pub use broker::{Broker, Subscriber};
 pub use disk::Disk;
+pub use gige::GigeCamera;
+pub use programs::{LONG, Process, free_port, program, wait_until};
 
 /// With this environment variable at 1, as in CI, a test that can't run has failed.
 pub const REQUIRE_TOOLS: &str = "EFFICIENTAD_REQUIRE_TOOLS";

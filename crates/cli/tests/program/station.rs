@@ -1,5 +1,12 @@
 //! A station: cameras, models and outputs by a file, and what becomes of it while it runs.
 
+#[cfg(target_os = "linux")]
+mod disks;
+#[cfg(feature = "genicam")]
+mod genicam;
+#[cfg(unix)]
+mod kills;
+
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -351,7 +358,8 @@ fn a_camera_that_comes_and_goes_and_a_station_that_is_killed_lose_no_count() {
         "dropped" => line["frames"].as_u64().unwrap(),
         _ => 0,
     };
-    let killed = |line: &&Value| line["reason"] == "the program ended while they were being judged";
+    let killed =
+        |line: &&Value| line["reason"] == "judging ended before their verdicts were in the log";
     let before_the_kill: u64 =
         log[..lines].iter().chain(log.iter().filter(killed)).map(photos).sum();
     assert!(before_the_kill <= before, "{before_the_kill} of {before}");

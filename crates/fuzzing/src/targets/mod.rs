@@ -7,6 +7,7 @@ mod images;
 mod onnx;
 mod regions;
 mod samples;
+mod station;
 mod stream;
 
 use crate::Target;
@@ -23,6 +24,7 @@ pub fn targets() -> impl Iterator<Item = &'static Target> {
         foreign::TARGETS,
         onnx::TARGETS,
         stream::TARGETS,
+        station::TARGETS,
         datasets::TARGETS,
         samples::TARGETS,
     ]

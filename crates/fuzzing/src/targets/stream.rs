@@ -53,7 +53,7 @@ fn replay(path: &Path) -> bool {
 }
 
 /// A line of every kind.
-const LOG: &[u8] = br#"{"time":"2026-11-24T11:00:00Z","event":"started","program_version":"0.1.0","model":"0123","threshold":0.5,"drift":{"calibration_scores":300,"defect_rate":0.07,"false_alarm_rate":0.01},"engine":{"name":"cpu","device":"avx2","precision":"f32"}}
+pub(super) const LOG: &[u8] = br#"{"time":"2026-11-24T11:00:00Z","event":"started","program_version":"0.1.0","model":"0123","threshold":0.5,"drift":{"calibration_scores":300,"defect_rate":0.07,"false_alarm_rate":0.01},"engine":{"name":"cpu","device":"avx2","precision":"f32"}}
 {"time":"2026-11-24T11:00:01.5Z","event":"judged","path":"a/1.png","bytes":12,"modified":"2026-11-24T11:00:00.000000001Z","score":0.1,"p_value":0.25,"anomalous":true}
 {"time":"2026-11-24T11:00:02Z","event":"filed","path":"a/1.png","bytes":12,"modified":"2026-11-24T11:00:00.000000001Z","to":"b/1.png","to_hex":"622f31ff"}
 {"time":"2026-11-24T11:00:03Z","event":"failed","path":"a/\ufffd.png","path_hex":"612fff2e706e67","bytes":0,"modified":"1970-01-01T00:00:00Z","reason":"is empty"}

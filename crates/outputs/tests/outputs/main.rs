@@ -1,7 +1,5 @@
 //! Outputs against real counterparts.
 
-#[cfg(feature = "mqtt")]
-mod broker;
 mod config;
 #[cfg(feature = "modbus")]
 mod modbus;

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use efficientad_outputs::OutputEvent;
 use efficientad_stream::entry::{Dropped, Entry, Lost};
+use efficientad_testing::{free_port, wait_until};
 
-use crate::rig::{Station, wait_until};
-use crate::tools::{free_port, python, run, script};
+use crate::rig::Station;
+use crate::tools::{python, run, script};
 
 #[test]
 fn registers_are_as_documented_and_a_coil_triggers() {

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use efficientad_outputs::{OutputEvent, Record, VerdictKind};
 use efficientad_stream::Wake;
+use efficientad_testing::{Broker, LONG, Process, Subscriber, program, wait_until};
 
-use crate::broker::{Broker, Subscriber, certificates};
-use crate::rig::{LONG, Line, Station, assert_in_order, start, wait_until};
-use crate::tools::{Process, program, python, run, script};
+use crate::rig::{Line, Station, assert_in_order, start};
+use crate::tools::{certificates, python, run, script};
 
 fn number(name: &str, small: u64) -> u64 {
     env::var(name).map_or(small, |text| text.parse().unwrap())

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use efficientad_outputs::{OutputConfig, OutputEvent};
+use efficientad_testing::free_port;
 
 use crate::rig::Station;
-use crate::tools::{free_port, python, run, script};
+use crate::tools::{python, run, script};
 
 #[test]
 fn variables_are_as_documented_and_a_method_triggers() {

@@ -9,11 +9,9 @@ use efficientad_evaluation::Verdict;
 use efficientad_outputs::{FailSafe, LineLog, OutputConfig, OutputEvent, Publisher};
 use efficientad_stream::entry::{Entry, JudgedPhoto, PhotoFile, Session};
 use efficientad_stream::{Journal, Trigger, Wake};
+use efficientad_testing::LONG;
 use jiff::Timestamp;
 use tempfile::TempDir;
-
-/// Far longer than anything takes on a busy machine.
-pub const LONG: Duration = Duration::from_secs(120);
 
 /// A line of a station.
 pub struct Line {
@@ -151,15 +149,6 @@ impl Output {
         let undelivered = self.publisher.finish(LONG);
         assert_eq!(undelivered.total(), 0, "{undelivered:?}");
         self.events.try_iter().collect()
-    }
-}
-
-/// Waits until something is so.
-pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let until = Instant::now() + LONG;
-    while !is_so() {
-        assert!(Instant::now() < until, "{what}");
-        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

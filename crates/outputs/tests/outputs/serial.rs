@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use efficientad_outputs::OutputEvent;
+use efficientad_testing::{Process, program, wait_until};
 
-use crate::rig::{Station, assert_in_order, wait_until};
-use crate::tools::{Process, program};
+use crate::rig::{Station, assert_in_order};
 
 /// Two ports that are connected.
 fn ports(folder: &Path) -> Option<Process> {

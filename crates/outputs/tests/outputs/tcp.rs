@@ -5,8 +5,9 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use efficientad_outputs::{OutputEvent, Record};
+use efficientad_testing::LONG;
 
-use crate::rig::{LONG, Station, assert_in_order};
+use crate::rig::{Station, assert_in_order};
 
 fn photos(count: u64) -> Vec<String> {
     (1..=count).map(|photo| format!("lids/{photo}")).collect()

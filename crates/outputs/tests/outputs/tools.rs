@@ -1,31 +1,10 @@
 //! Programs of others that tests run.
 
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use efficientad_testing::skipped;
-
-/// A process that is killed when this is dropped.
-pub struct Process(pub Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The path of a program; `None` with a notice if it is not there.
-pub fn program(name: &str) -> Option<PathBuf> {
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    // Debian has servers where only root looks for them.
-    let folders = std::env::split_paths(&folders).chain(["/usr/sbin".into()]);
-    let found = folders.map(|folder| folder.join(name)).find(|path| path.is_file());
-    if found.is_none() {
-        skipped(&format!("{name} is not installed"));
-    }
-    found
-}
+use efficientad_testing::{program, skipped};
 
 /// Python, if it has a package; `None` with a notice if not.
 pub fn python(package: &str) -> Option<Command> {
@@ -50,7 +29,24 @@ pub fn run(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// A certificate of an authority of its own for 127.0.0.1, and its key: `authority.pem`, `server.pem`,
+/// `server.key`. `None` if there is no openssl.
+pub fn certificates(folder: &Path) -> Option<()> {
+    let openssl = program("openssl")?;
+    let make = |arguments: &str| {
+        let mut command = Command::new(&openssl);
+        command.args(arguments.split(' ')).current_dir(folder);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n")
+        .unwrap();
+    make(
+        "req -x509 -newkey rsa:2048 -nodes -keyout authority.key -out authority.pem -days 9 -subj /CN=authority",
+    );
+    make("req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=server");
+    make(
+        "x509 -req -in server.csr -CA authority.pem -CAkey authority.key -CAcreateserial -out server.pem -days 9 -extfile names",
+    );
+    Some(())
 }

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use efficientad_outputs::OutputEvent;
+use efficientad_testing::{Process, free_port, wait_until};
 
-use crate::broker::certificates;
-use crate::rig::{Station, assert_in_order, wait_until};
-use crate::tools::{Process, free_port, python, script};
+use crate::rig::{Station, assert_in_order};
+use crate::tools::{certificates, python, script};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqrTwjUPD8I";
 

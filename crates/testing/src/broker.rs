@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::rig::wait_until;
-use crate::tools::{Process, free_port, program};
+use crate::programs::{Process, free_port, program, wait_until};
 
 /// A broker that can be killed and started again.
 pub struct Broker {
     program: PathBuf,
     folder: TempDir,
+    /// Where it listens, on 127.0.0.1.
     pub port: u16,
     process: Option<Process>,
 }
@@ -44,6 +44,7 @@ impl Broker {
         Some(broker)
     }
 
+    /// Starts it, again after [`Broker::kill`].
     pub fn start(&mut self) {
         let mut command = Command::new(&self.program);
         command.arg("-c").arg(self.folder.path().join("mosquitto.conf"));
@@ -67,6 +68,7 @@ impl Broker {
         wait_until("sessions are written down", || file.is_file());
     }
 
+    /// Its address.
     pub fn url(&self) -> String {
         format!("mqtt://127.0.0.1:{}", self.port)
     }
@@ -116,29 +118,8 @@ impl Subscriber {
         Self { _process: Process(child), lines }
     }
 
+    /// What came so far.
     pub fn lines(&self) -> Vec<String> {
         self.lines.lock().unwrap().clone()
     }
-}
-
-/// A certificate of an authority of its own for 127.0.0.1, and its key: `authority.pem`, `server.pem`,
-/// `server.key`. `None` if there is no openssl.
-pub fn certificates(folder: &Path) -> Option<()> {
-    let openssl = program("openssl")?;
-    let make = |arguments: &str| {
-        let mut command = Command::new(&openssl);
-        command.args(arguments.split(' ')).current_dir(folder);
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-    };
-    fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n")
-        .unwrap();
-    make(
-        "req -x509 -newkey rsa:2048 -nodes -keyout authority.key -out authority.pem -days 9 -subj /CN=authority",
-    );
-    make("req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=server");
-    make(
-        "x509 -req -in server.csr -CA authority.pem -CAkey authority.key -CAcreateserial -out server.pem -days 9 -extfile names",
-    );
-    Some(())
 }

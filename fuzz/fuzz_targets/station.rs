@@ -1,0 +1,3 @@
+#![no_main]
+
+efficientad_fuzz::parser!("station");
