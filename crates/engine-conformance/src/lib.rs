@@ -51,11 +51,25 @@ impl Tolerances {
     }
 }
 
+/// How much of the suite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// Size S alone, each thing once: for devices that take many seconds for an image.
+    Brief,
+}
+
 /// Describing and comparing: against PyTorch, and against the engine itself.
 ///
 /// # Panics
 /// When the engine fails the suite.
-pub fn inspection(engine: &dyn InspectionEngine) {
+pub fn inspection(engine: &dyn InspectionEngine, extent: Extent) {
+    if extent == Extent::Brief {
+        rectangles_agree_with_pytorch(engine);
+        a_batch_agrees_with_pytorch_and_with_single_images(engine);
+        return;
+    }
     for size in [PdnSize::Small, PdnSize::Medium] {
         features_agree_with_pytorch(engine, size);
         maps_agree_with_pytorch(engine, size);
@@ -91,15 +105,28 @@ fn maps_agree_with_pytorch(engine: &dyn InspectionEngine, size: PdnSize) {
     let fixture = Fixture::open(size);
     let networks = engine.prepare(&fixture.networks(InputSize::default())).unwrap();
     let maps = compare(&*networks, &fixture.image("x1", 256, 256), Share::Whole).remove(0);
+    assert_maps_agree(&fixture, &maps, Tolerances::of(engine.id().precision).maps);
+}
+
+/// Compares the maps of the image `x1` with PyTorch's.
+fn assert_maps_agree(fixture: &Fixture, maps: &DifferenceMaps, tolerance: f64) {
     assert_eq!((maps.height, maps.width), (56, 56));
-    let tolerance = Tolerances::of(engine.id().precision).maps;
     let expected = &fixture.json["maps"];
     for (name, map) in [
         ("student_teacher", &maps.student_teacher),
         ("student_autoencoder", &maps.student_autoencoder),
     ] {
-        assert_agrees(&format!("{size} {name}"), map, &expected[name], tolerance);
+        assert_agrees(&format!("{} {name}", fixture.size), map, &expected[name], tolerance);
     }
+}
+
+fn a_batch_agrees_with_pytorch_and_with_single_images(engine: &dyn InspectionEngine) {
+    let fixture = Fixture::open(PdnSize::Small);
+    let networks = engine.prepare(&fixture.networks(InputSize::default())).unwrap();
+    let images = ["x1", "x2"].map(|name| fixture.image(name, 256, 256));
+    let maps = compare(&*networks, &batch(&images), Share::Whole);
+    assert_maps_agree(&fixture, &maps[0], Tolerances::of(engine.id().precision).maps);
+    assert!(compare(&*networks, &images[1], Share::Whole)[0] == maps[1], "an image alone");
 }
 
 fn maps_do_not_depend_on_what_is_computed_beside(engine: &dyn InspectionEngine) {
@@ -145,7 +172,11 @@ pub const WITHOUT_DROPOUT: AutoencoderPlan = AutoencoderPlan::Adam { dropout: No
 ///
 /// # Panics
 /// When the engine fails the suite.
-pub fn training(engine: &dyn TrainingEngine) {
+pub fn training(engine: &dyn TrainingEngine, extent: Extent) {
+    if extent == Extent::Brief {
+        gradients_agree_with_pytorch(engine, PdnSize::Small);
+        return;
+    }
     for size in [PdnSize::Small, PdnSize::Medium] {
         a_step_agrees_with_pytorch(engine, size);
     }
@@ -186,7 +217,10 @@ pub fn step_inputs(fixture: &Fixture) -> StepInputs {
     }
 }
 
-fn a_step_agrees_with_pytorch(engine: &dyn TrainingEngine, size: PdnSize) {
+fn gradients_agree_with_pytorch(
+    engine: &dyn TrainingEngine,
+    size: PdnSize,
+) -> (Fixture, Box<dyn Learner>, Losses) {
     let fixture = Fixture::open(size);
     let (state, inputs) = (first_state(&fixture), step_inputs(&fixture));
     let mut learner = learner(engine, &fixture, state.clone());
@@ -195,7 +229,12 @@ fn a_step_agrees_with_pytorch(engine: &dyn TrainingEngine, size: PdnSize) {
     assert_losses_agree(&fixture, &losses, tolerances.losses);
     assert_gradients_agree(&fixture, &gradients, tolerances.gradients);
     assert!(learner.state().unwrap() == state, "gradients alone change no weights");
+    (fixture, learner, losses)
+}
 
+fn a_step_agrees_with_pytorch(engine: &dyn TrainingEngine, size: PdnSize) {
+    let (fixture, mut learner, losses) = gradients_agree_with_pytorch(engine, size);
+    let (state, inputs) = (first_state(&fixture), step_inputs(&fixture));
     let adam = adam_of(&fixture);
     let again = learner.step(&inputs, &StepPlan { adam, autoencoder: WITHOUT_DROPOUT }).unwrap();
     assert_eq!(again, losses);
@@ -340,15 +379,18 @@ fn losses_that_are_no_numbers_change_no_weights(engine: &dyn TrainingEngine) {
 ///
 /// # Panics
 /// When the engine fails the suite.
-pub fn distillation(engine: &dyn TrainingEngine) {
-    /// No multiple of what an engine may compute at once.
-    const SAMPLES: usize = 5;
+pub fn distillation(engine: &dyn TrainingEngine, extent: Extent) {
+    // No multiple of what an engine may compute at once.
+    let samples = match extent {
+        Extent::Whole => 5,
+        Extent::Brief => 1,
+    };
     let fixture = Fixture::open(PdnSize::Small);
     let weights = fixture.normalized_teacher();
     let input = InputSize::default();
     let mut batch = DistillationBatch {
-        images: Tensor::zeros(input.shape(SAMPLES)),
-        targets: Tensor::zeros(input.feature_shape(SAMPLES, TEACHER_CHANNELS)),
+        images: Tensor::zeros(input.shape(samples)),
+        targets: Tensor::zeros(input.feature_shape(samples, TEACHER_CHANNELS)),
     };
     let fill = |tensor: &mut Tensor, name: &str| {
         let values = tensor.data_mut().iter_mut().enumerate();
@@ -361,7 +403,7 @@ pub fn distillation(engine: &dyn TrainingEngine) {
     let differences = |weights: &Weights| {
         let teacher = engine.prepare_teacher(fixture.size, weights).unwrap();
         let (mut squares, mut sums) = (0.0, vec![0.0; TEACHER_CHANNELS]);
-        for sample in 0..SAMPLES {
+        for sample in 0..samples {
             let features = teacher.describe(batch.images.images(sample..sample + 1)).unwrap();
             let targets = batch.targets.images(sample..sample + 1).data;
             for (i, (feature, target)) in features.data().iter().zip(targets).enumerate() {
@@ -390,6 +432,9 @@ pub fn distillation(engine: &dyn TrainingEngine) {
     let error = norm(errors) / norm(expected.iter().copied());
     assert!(error < tolerances.features, "the gradient of the last bias is off by {error:.1e}");
 
+    if extent == Extent::Brief {
+        return;
+    }
     // Of a layer before, by finite differences of the loss over all samples.
     let gradient = &state.first_moments.0[2].bias;
     let largest =

@@ -1,6 +1,6 @@
 //! The suite that every engine passes, by every instruction set of this CPU.
 
-use efficientad_engine_conformance as conformance;
+use efficientad_engine_conformance::{self as conformance, Extent};
 use efficientad_engine_cpu::{CpuEngine, InstructionSet};
 
 fn engines() -> impl Iterator<Item = CpuEngine> {
@@ -12,15 +12,15 @@ fn engines() -> impl Iterator<Item = CpuEngine> {
 
 #[test]
 fn inspection() {
-    engines().for_each(|engine| conformance::inspection(&engine));
+    engines().for_each(|engine| conformance::inspection(&engine, Extent::Whole));
 }
 
 #[test]
 fn training() {
-    engines().for_each(|engine| conformance::training(&engine));
+    engines().for_each(|engine| conformance::training(&engine, Extent::Whole));
 }
 
 #[test]
 fn distillation() {
-    engines().for_each(|engine| conformance::distillation(&engine));
+    engines().for_each(|engine| conformance::distillation(&engine, Extent::Whole));
 }

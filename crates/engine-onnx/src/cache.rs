@@ -1,7 +1,7 @@
 //! Where TensorRT keeps what it has built.
 
 use crate::error::OnnxRuntimeError;
-use std::env;
+use efficientad_files::cache_folder;
 use std::fs;
 use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// The folder, made if need be.
 pub(crate) fn folder(named: Option<&Path>) -> Result<PathBuf, OnnxRuntimeError> {
     let error = |reason: &dyn ToString| OnnxRuntimeError::Cache { reason: reason.to_string() };
-    let default = || of_user().map(|folder| folder.join("efficientad").join("tensorrt"));
+    let default = || cache_folder().map(|folder| folder.join("tensorrt"));
     let folder = named.map(Path::to_owned).or_else(default);
     let folder = folder.ok_or_else(|| error(&"there is no home folder"))?;
     if folder.to_str().is_none() {
@@ -18,16 +18,6 @@ pub(crate) fn folder(named: Option<&Path>) -> Result<PathBuf, OnnxRuntimeError> 
     fs::create_dir_all(&folder)
         .map_err(|cause| error(&format!("{}: {cause}", folder.display())))?;
     Ok(folder)
-}
-
-/// The folder for things of this user that can be made again.
-fn of_user() -> Option<PathBuf> {
-    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    match env::consts::OS {
-        "windows" => variable("LOCALAPPDATA"),
-        "macos" => Some(variable("HOME")?.join("Library/Caches")),
-        _ => variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache"))),
-    }
 }
 
 /// The part of the folder for one graph. TensorRT knows engines by the graph's names and shapes,

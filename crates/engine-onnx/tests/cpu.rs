@@ -4,7 +4,7 @@ mod common;
 
 use common::{Package, library};
 use efficientad_engine::{InputSize, InspectionEngine, PdnSize, Precision, Share};
-use efficientad_engine_conformance as conformance;
+use efficientad_engine_conformance::{self as conformance, Extent};
 use efficientad_engine_onnx::{OnnxRuntimeEngine, OnnxRuntimeError, Options, Provider};
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ fn options(library: PathBuf) -> Options {
 fn the_suite() {
     let Some(library) = library(Package::Cpu) else { return };
     let engine = OnnxRuntimeEngine::new(&options(library)).unwrap();
-    conformance::inspection(&engine);
+    conformance::inspection(&engine, Extent::Whole);
 }
 
 #[test]

@@ -16,6 +16,7 @@
 //!
 //! Maps are batches of images × height × width × channels, channels innermost, in `f32`.
 
+mod dropout;
 mod error;
 mod id;
 mod inspection;
@@ -25,9 +26,11 @@ mod random;
 mod training;
 mod valid_mask;
 
+pub use dropout::Dropout;
 pub use efficientad_kernels::{
-    Activation, Adam, ConvSpec, Muon, NEGLIGIBLE_WEIGHT, Shape, Taps, Tensor, TensorView,
-    TensorViewMut, Threads, ThreadsError, hwio_from_oihw, oihw_from_hwio,
+    Activation, Adam, ConvSpec, Muon, NEGLIGIBLE_MEAN, NEGLIGIBLE_WEIGHT, Shape, Taps, Tensor,
+    TensorView, TensorViewMut, Threads, ThreadsError, bilinear_taps, hwio_from_oihw,
+    oihw_from_hwio,
 };
 pub use error::EngineError;
 pub use id::{EngineId, Precision};
@@ -42,8 +45,8 @@ pub use network::{
 };
 pub use random::{Purpose, Random};
 pub use training::{
-    AutoencoderInput, AutoencoderPlan, DistillationBatch, DistillationLearner, Dropout, Gradients,
-    Learner, LearnerOptions, LearnerState, NetworkState, StepInputs, StepPlan, TrainingEngine,
+    AutoencoderInput, AutoencoderPlan, DistillationBatch, DistillationLearner, Gradients, Learner,
+    LearnerOptions, LearnerState, NetworkState, StepInputs, StepPlan, TrainingEngine,
     TrainingNetworks,
 };
 pub use valid_mask::ValidMask;

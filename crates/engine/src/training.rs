@@ -1,5 +1,6 @@
 //! What an engine does to train, and to distil a teacher.
 
+use crate::dropout::Dropout;
 use crate::error::EngineError;
 use crate::inspection::InspectionEngine;
 use crate::losses::Losses;
@@ -214,15 +215,4 @@ impl AutoencoderPlan {
             Self::Muon { .. } => None,
         }
     }
-}
-
-/// Dropout after the ReLU of the decoder's first six layers, with probability 0.2: which values are
-/// dropped is drawn from seed, step and layer ([`Purpose::Dropout`](crate::Purpose::Dropout)), 16
-/// bits a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dropout {
-    /// Seed of the training.
-    pub seed: u64,
-    /// Step, counted from 0.
-    pub step: u64,
 }

@@ -2,11 +2,13 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | `cache` | where files lie that can be made again |
 //! | `regular` | what a path leads to: a file, or what must be neither read nor replaced |
 //! | `temporary` | the file beside its place that is renamed once it is complete |
 //!
 //! A file is written under a temporary name beside its place, forced to the disk, and renamed.
 
+mod cache;
 mod regular;
 mod temporary;
 
@@ -17,6 +19,7 @@ use std::path::Path;
 use regular::place_of;
 use temporary::Temporary;
 
+pub use cache::cache_folder;
 pub use regular::{NotRegular, check_regular, open_regular, read_limited};
 
 /// Writes a file under a temporary name in the same folder, then renames it to `path`.

@@ -12,11 +12,7 @@ const CHUNK: usize = 1 << 14;
 pub const NEGLIGIBLE_WEIGHT: f32 = 1e-12;
 
 /// Means of gradients nearer to zero are as good as zero.
-pub(crate) const NEGLIGIBLE_MEAN: f32 = 1e-20;
-
-/// Below these, a parameter, the mean of its gradients and that of their squares become zero. The
-/// mean of squares counts beside the square of epsilon, 1e-16.
-const NEGLIGIBLE: [f32; 3] = [NEGLIGIBLE_WEIGHT, NEGLIGIBLE_MEAN, 1e-30];
+pub const NEGLIGIBLE_MEAN: f32 = 1e-20;
 
 /// The constants of one update.
 ///
@@ -54,6 +50,10 @@ impl Moments {
 }
 
 impl Adam {
+    /// Below these, a parameter, the mean of its gradients and that of their squares become zero. The
+    /// mean of squares counts beside the square of epsilon, 1e-16.
+    pub const NEGLIGIBLE: [f32; 3] = [NEGLIGIBLE_WEIGHT, NEGLIGIBLE_MEAN, 1e-30];
+
     /// The usual decays and epsilon: 0.9, 0.999 and 1e-8.
     pub fn usual(learning_rate: f32, weight_decay: f32, step: u64) -> Self {
         Self { learning_rate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay, step }
@@ -89,7 +89,7 @@ impl Adam {
     }
 
     /// `learning_rate / (1 − β₁ᵗ)` and `1 / √(1 − β₂ᵗ)`.
-    fn corrections(&self) -> (f32, f32) {
+    pub fn corrections(&self) -> (f32, f32) {
         let remaining = |beta: f32| 1.0 - f64::from(beta).powf(self.step as f64);
         let rate = f64::from(self.learning_rate) / remaining(self.beta1);
         (rate as f32, (1.0 / remaining(self.beta2).sqrt()) as f32)
@@ -128,7 +128,8 @@ impl Kernel for Update<'_> {
                 let root = simd.mul(simd.sqrt(square), simd.splat(root_scale));
                 let step = simd.div(mean, simd.add(root, simd.splat(adam.epsilon)));
                 let new = [simd.mul_add(simd.splat(-rate), step, old), mean, square];
-                for ((target, value), limit) in [p, m, v].into_iter().zip(new).zip(NEGLIGIBLE) {
+                for ((target, value), limit) in [p, m, v].into_iter().zip(new).zip(Adam::NEGLIGIBLE)
+                {
                     simd.store(target.as_mut_ptr(), drop_below(simd, limit, value));
                 }
             }
@@ -140,7 +141,7 @@ impl Kernel for Update<'_> {
             let root = second[i].sqrt() * root_scale;
             parameters[i] -= rate * first[i] / (root + adam.epsilon);
             let places = [&mut parameters[i], &mut first[i], &mut second[i]];
-            for (value, limit) in places.into_iter().zip(NEGLIGIBLE) {
+            for (value, limit) in places.into_iter().zip(Adam::NEGLIGIBLE) {
                 if value.abs() < limit {
                     *value = 0.0;
                 }

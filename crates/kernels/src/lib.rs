@@ -26,7 +26,7 @@ mod tensor;
 mod winograd;
 
 pub use activation::Activation;
-pub use adam::{Adam, Moments, NEGLIGIBLE_WEIGHT};
+pub use adam::{Adam, Moments, NEGLIGIBLE_MEAN, NEGLIGIBLE_WEIGHT};
 pub use conv2d::{
     BackwardPass, CHANNEL_MULTIPLE, Conv2d, Conv2dGradient, ConvSpec, ForwardPass, Workspace,
     hwio_from_oihw, oihw_from_hwio,

@@ -5,13 +5,6 @@ use crate::cpu::Cpu;
 use crate::gemm::{LeftLayout, PANEL, PanelProduct, Prefetch};
 use crate::simd::SimdToken;
 
-/// The odd polynomial `a·x + b·x³ + c·x⁵` that, applied over and over, brings every singular value
-/// near 1, the faster the smaller it is.
-const COEFFICIENTS: [f32; 3] = [3.4445, -4.7750, 2.0315];
-/// How often the polynomial is applied: singular values above a hundredth of the largest end up
-/// between 0.7 and 1.2.
-const ROUNDS: usize = 5;
-
 /// The constants of one update.
 ///
 /// Source, also of the polynomial: K. Jordan and others, *Muon: An optimizer for hidden layers in
@@ -25,6 +18,13 @@ pub struct Muon {
 }
 
 impl Muon {
+    /// The odd polynomial `a·x + b·x³ + c·x⁵` that, applied over and over, brings every singular
+    /// value near 1, the faster the smaller it is.
+    pub const COEFFICIENTS: [f32; 3] = [3.4445, -4.7750, 2.0315];
+    /// How often the polynomial is applied: singular values above a hundredth of the largest end up
+    /// between 0.7 and 1.2.
+    pub const ROUNDS: usize = 5;
+
     /// Updates a matrix of `columns` columns, which are not more than its rows, and the mean of its
     /// gradients by the newest gradient.
     ///
@@ -77,7 +77,7 @@ fn orthogonalized(simd: SimdToken, matrix: &[f32], columns: usize) -> Option<Vec
         return None;
     }
     gram.iter_mut().for_each(|value| *value /= trace);
-    let [a, b, c] = COEFFICIENTS;
+    let [a, b, c] = Muon::COEFFICIENTS;
     let polynomial = |gram: &[f32]| {
         let squared = square(gram, gram);
         let mut values: Vec<f32> = gram.iter().zip(&squared).map(|(g, s)| b * g + c * s).collect();
@@ -86,7 +86,7 @@ fn orthogonalized(simd: SimdToken, matrix: &[f32], columns: usize) -> Option<Vec
     };
     let mut applied = polynomial(&gram);
     let mut factor = applied.clone();
-    for _ in 1..ROUNDS {
+    for _ in 1..Muon::ROUNDS {
         gram = square(&applied, &square(&gram, &applied));
         applied = polynomial(&gram);
         factor = square(&factor, &applied);
@@ -151,7 +151,7 @@ mod tests {
         let rows = matrix.len() / columns;
         let norm = matrix.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
         let mut x: Vec<f64> = matrix.iter().map(|&v| f64::from(v) / norm).collect();
-        let [a, b, c] = COEFFICIENTS.map(f64::from);
+        let [a, b, c] = Muon::COEFFICIENTS.map(f64::from);
         let gram_times = |x: &[f64], y: &[f64]| -> Vec<f64> {
             let dot = |i: usize, j: usize| -> f64 {
                 (0..columns).map(|k| x[i * columns + k] * x[j * columns + k]).sum()
@@ -162,7 +162,7 @@ mod tests {
             };
             (0..rows * columns).map(|at| entry(at / columns, at % columns)).collect()
         };
-        for _ in 0..ROUNDS {
+        for _ in 0..Muon::ROUNDS {
             let once = gram_times(&x, &x);
             let twice = gram_times(&x, &once);
             let sums = x.iter().zip(&once).zip(&twice);

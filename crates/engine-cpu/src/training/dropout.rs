@@ -1,38 +1,20 @@
 //! Dropout after ReLU, drawn anew for every step.
 
-use efficientad_engine::{Dropout, Purpose, Random};
+use efficientad_engine::Dropout;
 use efficientad_kernels::Cpu;
 
 /// Values that one task draws for.
 const CHUNK: usize = 1 << 15;
-/// A value is dropped when 16 random bits fall below this: probability 0.2 to 3e-6.
-const DROP_BELOW: u16 = 13_107;
-/// What is kept is scaled up so that its expectation stays.
-const KEPT_SCALE: f32 = 1.0 / 0.8;
 
 /// Drops values of `layer`'s output after ReLU and scales the others. The sign bits of dropped values
 /// are cleared, so that the backward pass stops there as it does for ReLU.
-pub(crate) fn apply(
-    Dropout { seed, step }: Dropout,
-    cpu: &Cpu,
-    layer: u8,
-    output: &mut [f32],
-    signs: &mut [u8],
-) {
+pub(crate) fn apply(dropout: Dropout, cpu: &Cpu, layer: u8, output: &mut [f32], signs: &mut [u8]) {
     let kept = cpu.map_chunks(output, CHUNK, |chunk, output| {
-        let mut random = Random::new(seed, Purpose::Dropout(layer), step);
-        random.skip_to_block(chunk, 2 * CHUNK);
-        let mut bytes = vec![0; 2 * output.len()];
-        random.fill(&mut bytes);
-        let mut kept = Vec::with_capacity(output.len() / 8);
-        for (output, bytes) in output.chunks_mut(8).zip(bytes.chunks(16)) {
-            let mut bits = 0;
-            for (i, (value, bytes)) in output.iter_mut().zip(bytes.chunks(2)).enumerate() {
-                let keep = u16::from_le_bytes([bytes[0], bytes[1]]) >= DROP_BELOW;
-                *value = if keep { *value * KEPT_SCALE } else { 0.0 };
-                bits |= u8::from(keep) << i;
-            }
-            kept.push(bits);
+        let mut kept = vec![0_u8; output.len().div_ceil(8)];
+        let values = output.iter_mut().zip(dropout.kept(layer, chunk, CHUNK));
+        for (i, (value, keep)) in values.enumerate() {
+            *value = if keep { *value * Dropout::KEPT_SCALE } else { 0.0 };
+            kept[i / 8] |= u8::from(keep) << (i % 8);
         }
         kept
     });
@@ -44,7 +26,7 @@ pub(crate) fn apply(
 /// The backward pass of the scaling; what was dropped is stopped by the cleared signs.
 pub(crate) fn scale_gradient(cpu: &Cpu, gradient: &mut [f32]) {
     cpu.for_each_chunk(gradient, CHUNK, |_, gradient| {
-        gradient.iter_mut().for_each(|value| *value *= KEPT_SCALE);
+        gradient.iter_mut().for_each(|value| *value *= Dropout::KEPT_SCALE);
     });
 }
 
