@@ -1,0 +1,113 @@
+//! Adam and Muon on rows of numbers: as the CPU's, but for rounding.
+
+use crate::parameters::Parameters;
+use burn_tensor::Tensor;
+use efficientad_engine::{Adam, Layer, Muon, NEGLIGIBLE_MEAN};
+
+/// Numbers that learn, and their optimizer's means.
+struct Row {
+    values: Tensor<1>,
+    first: Tensor<1>,
+    second: Tensor<1>,
+}
+
+/// A step of Adam for all of a network.
+pub(crate) fn adam(parameters: &mut Parameters, adam: &Adam, gradient: Tensor<1>) {
+    let row = adam_of_row(adam, all_of(parameters), gradient);
+    (parameters.values, parameters.first_moments, parameters.second_moments) =
+        (row.values, row.first, row.second);
+}
+
+/// A step of Muon for the weights but for those of the last layer, and of Adam for all else.
+pub(crate) fn muon(parameters: &mut Parameters, muon: &Muon, adam: &Adam, gradient: Tensor<1>) {
+    let last = parameters.layers.len() - 1;
+    let by_muon = &parameters.layers[..last];
+    let count: usize = by_muon.iter().map(|layer| layer.conv.weight_len()).sum();
+    let len = parameters.values.dims()[0];
+    let whole = all_of(parameters);
+    let part = |row: &Tensor<1>, range: std::ops::Range<usize>| row.clone().slice(range);
+    let of = |range: std::ops::Range<usize>| Row {
+        values: part(&whole.values, range.clone()),
+        first: part(&whole.first, range.clone()),
+        second: part(&whole.second, range),
+    };
+    let weights = muon_of_layers(muon, by_muon, of(0..count), part(&gradient, 0..count));
+    let others = adam_of_row(adam, of(count..len), part(&gradient, count..len));
+    let joined = |a: Tensor<1>, b: Tensor<1>| Tensor::cat(vec![a, b], 0);
+    parameters.values = joined(weights.values, others.values);
+    parameters.first_moments = joined(weights.first, others.first);
+    parameters.second_moments = joined(weights.second, others.second);
+}
+
+fn all_of(parameters: &Parameters) -> Row {
+    Row {
+        values: parameters.values.clone(),
+        first: parameters.first_moments.clone(),
+        second: parameters.second_moments.clone(),
+    }
+}
+
+fn adam_of_row(adam: &Adam, row: Row, gradient: Tensor<1>) -> Row {
+    let (rate, root_scale) = adam.corrections();
+    let gradient = gradient + row.values.clone() * adam.weight_decay;
+    let first = row.first * adam.beta1 + gradient.clone() * (1.0 - adam.beta1);
+    let second = row.second * adam.beta2 + gradient.clone() * gradient * (1.0 - adam.beta2);
+    let root = second.clone().sqrt() * root_scale + adam.epsilon;
+    let values = row.values - first.clone() * rate / root;
+    let [values, first, second] = [values, first, second]
+        .into_iter()
+        .zip(Adam::NEGLIGIBLE)
+        .map(|(row, limit)| without_below(row, limit))
+        .collect::<Vec<_>>()
+        .try_into()
+        .expect("three rows");
+    Row { values, first, second }
+}
+
+/// Zero in place of what is smaller than `limit`.
+fn without_below(row: Tensor<1>, limit: f32) -> Tensor<1> {
+    let small = row.clone().abs().lower_scalar(limit);
+    row.mask_fill(small, 0.0)
+}
+
+fn muon_of_layers(muon: &Muon, layers: &[Layer], row: Row, gradient: Tensor<1>) -> Row {
+    let rest = 1.0 - muon.momentum;
+    let towards = |from: Tensor<1>, to: Tensor<1>| from.clone() + (to - from) * rest;
+    let mean = without_below(towards(row.first, gradient.clone()), NEGLIGIBLE_MEAN);
+    let ahead = towards(mean.clone(), gradient);
+    let mut start = 0;
+    let direction = |layer: &Layer| {
+        let (len, columns) = (layer.conv.weight_len(), layer.conv.out_channels);
+        let matrix = ahead.clone().slice(start..start + len).reshape([len / columns, columns]);
+        start += len;
+        orthogonalized(matrix).flatten::<1>(0, 1)
+    };
+    let direction = Tensor::cat(layers.iter().map(direction).collect(), 0);
+    let values = row.values - direction * muon.learning_rate;
+    Row { values, first: mean, second: row.second }
+}
+
+/// A matrix with the singular vectors of `matrix`, whose singular values are near 1; zeros if the
+/// squared norm of `matrix` is zero, subnormal, infinite or NaN.
+fn orthogonalized(matrix: Tensor<2>) -> Tensor<2> {
+    let gram = matrix.clone().transpose().matmul(matrix.clone());
+    let trace = matrix.clone().square().sum();
+    let is_normal =
+        trace.clone().is_finite().bool_and(trace.clone().greater_equal_scalar(f32::MIN_POSITIVE));
+    let reciprocal = trace.recip().mask_fill(is_normal.bool_not(), 0.0);
+    let [a, b, c] = Muon::COEFFICIENTS;
+    let identity = Tensor::<2>::eye(gram.dims()[0], &gram.device());
+    let polynomial = |gram: Tensor<2>| {
+        let squared = gram.clone().matmul(gram.clone());
+        gram * b + squared * c + identity.clone() * a
+    };
+    let mut gram = gram * reciprocal.clone().unsqueeze();
+    let mut applied = polynomial(gram.clone());
+    let mut factor = applied.clone();
+    for _ in 1..Muon::ROUNDS {
+        gram = applied.clone().matmul(gram.matmul(applied));
+        applied = polynomial(gram.clone());
+        factor = factor.matmul(applied.clone());
+    }
+    matrix.matmul(factor * reciprocal.sqrt().unsqueeze())
+}

@@ -1,0 +1,30 @@
+//! Numbers to the device and back.
+
+use crate::NAME;
+use burn_tensor::{Device, ExecutionError, Tensor, TensorData};
+use efficientad_engine::{EngineError, TensorView};
+
+/// Maps as the device has them: images × rows × columns × channels.
+pub(crate) fn maps(device: &Device, maps: TensorView<'_>) -> Tensor<4> {
+    let shape = maps.shape;
+    let lengths = [shape.images, shape.height, shape.width, shape.channels];
+    Tensor::from_data(TensorData::new(maps.data.to_vec(), lengths), device)
+}
+
+/// Numbers as the device has them.
+pub(crate) fn numbers(device: &Device, numbers: Vec<f32>) -> Tensor<1> {
+    let len = numbers.len();
+    Tensor::from_data(TensorData::new(numbers, [len]), device)
+}
+
+/// Waits for numbers, in the order of their places.
+pub(crate) fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, EngineError> {
+    let data = tensor.try_into_data().map_err(|error| failed(&error))?;
+    data.try_into_vec().map_err(|error| EngineError::new(NAME, error.to_string()))
+}
+
+fn failed(error: &ExecutionError) -> EngineError {
+    let said = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    let reason = format!("the device failed: {said}");
+    EngineError::new(NAME, reason)
+}
