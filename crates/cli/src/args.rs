@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-#[cfg(feature = "onnxruntime")]
-use efficientad::Precision;
-use efficientad::{FalseRejectRate, InputSize, InstructionSet, PdnSize, Recipe};
+use efficientad::{FalseRejectRate, InputSize, InstructionSet, PdnSize, Precision, Recipe};
 use efficientad_datasets::{DatasetSource, Stated};
 #[cfg(feature = "onnxruntime")]
 use efficientad_engine_onnx::Provider;
@@ -91,6 +89,8 @@ pub enum Command {
     /// --good, for their files lack the statistics of the teacher and the scale of the maps.
     /// Nothing that a file asks to run is run.
     Import(ImportArgs),
+    /// List what networks can run on: the CPU, GPUs.
+    Devices(DevicesArgs),
     /// Write a model as an ONNX graph, for ONNX Runtime, OpenVINO or TensorRT.
     Export(ExportArgs),
     /// Measure how long an inspection and a training step take on this machine.
@@ -117,19 +117,23 @@ pub struct CpuArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What runs the networks (docs/engines.md)")]
 pub struct EngineArgs {
-    /// The program's own engine for CPUs, or ONNX Runtime, a library to be installed, for GPUs and
-    /// other accelerators.
+    /// The program's own engines, cpu among them, or ONNX Runtime, a library to be installed [default:
+    /// that of --device].
     ///
     /// Scores of two engines differ by rounding. The threshold's promise is one for the engine that
     /// the model was calibrated with: `efficientad calibrate` with the same options makes it one for
     /// this engine.
-    #[arg(
-        long,
-        value_name = "cpu|onnxruntime",
-        default_value = "cpu",
-        hide_possible_values = true
-    )]
-    pub engine: EngineName,
+    #[arg(long, value_name = "cpu|onnxruntime", hide_possible_values = true)]
+    pub engine: Option<EngineName>,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// Numbers to compute in, as far as device or provider has them: f32, tf32, f16 or bf16 [default:
+    /// the most precise].
+    ///
+    /// With less precision than the model was calibrated with there is no threshold until it is
+    /// calibrated anew.
+    #[arg(long, value_name = "KIND", value_parser = parse_precision)]
+    pub precision: Option<Precision>,
     #[cfg(feature = "onnxruntime")]
     #[command(flatten)]
     pub onnxruntime: OnnxRuntimeArgs,
@@ -137,10 +141,32 @@ pub struct EngineArgs {
     pub cpu: CpuArgs,
 }
 
+/// What computes.
+#[derive(Debug, Args)]
+pub struct DeviceArgs {
+    /// What computes: cpu, gpu, gpu:N (the N-th of `efficientad devices`), or auto, the faster of CPU
+    /// and GPU as measured once [default: cpu].
+    ///
+    /// With --engine onnxruntime only gpu:N: the number of the GPU that the provider takes.
+    #[arg(long, value_name = "cpu|gpu|gpu:N|auto", value_parser = parse_device)]
+    pub device: Option<DeviceName>,
+}
+
+/// What computes, as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceName {
+    /// The CPU.
+    Cpu,
+    /// A GPU: that of a number, or the first one.
+    Gpu(Option<u16>),
+    /// The faster one.
+    Auto,
+}
+
 /// Engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum EngineName {
-    /// The program's own.
+    /// The program's own for CPUs.
     Cpu,
     /// ONNX Runtime.
     #[value(name = "onnxruntime")]
@@ -157,16 +183,6 @@ pub struct OnnxRuntimeArgs {
     /// The library must have been built with it; if it is not there, that is an error.
     #[arg(long, value_name = "NAME")]
     pub provider: Option<Provider>,
-    /// Number of the GPU, where there are several [default: 0].
-    #[arg(long, value_name = "N")]
-    pub device: Option<u16>,
-    /// Numbers to compute in, as far as the provider does: f32, tf32, f16 or bf16 [default: its most
-    /// precise].
-    ///
-    /// With less precision than the model was calibrated with there is no threshold until it is
-    /// calibrated anew.
-    #[arg(long, value_name = "KIND", value_parser = parse_precision)]
-    pub precision: Option<Precision>,
     /// ONNX Runtime's library (libonnxruntime.so, .dylib, onnxruntime.dll) or the folder that it lies
     /// in [default: EFFICIENTAD_ONNXRUNTIME, then ORT_DYLIB_PATH, then beside this program, then
     /// where the system looks].
@@ -181,10 +197,13 @@ pub struct OnnxRuntimeArgs {
 /// What trainings run on.
 #[derive(Debug, Args)]
 pub struct TrainingEngineArgs {
-    /// The program's own engine for CPUs, the only one that trains.
-    #[arg(long, value_name = "cpu", default_value = "cpu", hide_default_value = true,
-        value_parser = parse_training_engine)]
-    pub engine: EngineName,
+    /// ONNX Runtime does not train: the program's own engines do.
+    #[arg(long, value_name = "cpu", hide = true, value_parser = parse_training_engine)]
+    pub engine: Option<EngineName>,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    #[command(flatten)]
+    pub cpu: CpuArgs,
 }
 
 /// How images are decoded.
@@ -369,8 +388,6 @@ pub struct TrainArgs {
     #[command(flatten)]
     pub engine: TrainingEngineArgs,
     #[command(flatten)]
-    pub cpu: CpuArgs,
-    #[command(flatten)]
     pub report: ReportArgs,
 }
 
@@ -484,8 +501,6 @@ pub struct PretrainArgs {
     pub checkpoint_every: Interval,
     #[command(flatten)]
     pub engine: TrainingEngineArgs,
-    #[command(flatten)]
-    pub cpu: CpuArgs,
     #[command(flatten)]
     pub report: ReportArgs,
 }
@@ -1038,6 +1053,16 @@ pub struct EvalArgs {
     pub engine: EngineArgs,
 }
 
+/// Options of `devices`.
+#[derive(Debug, Args)]
+pub struct DevicesArgs {
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub cpu: CpuArgs,
+}
+
 /// Options of `info`.
 #[derive(Debug, Args)]
 pub struct InfoArgs {
@@ -1127,7 +1152,6 @@ fn parse_size(text: &str) -> Result<PdnSize, String> {
         .ok_or_else(|| "choose small or medium".to_owned())
 }
 
-#[cfg(feature = "onnxruntime")]
 fn parse_precision(text: &str) -> Result<Precision, String> {
     [Precision::F32, Precision::Tf32, Precision::F16, Precision::Bf16]
         .into_iter()
@@ -1135,13 +1159,29 @@ fn parse_precision(text: &str) -> Result<Precision, String> {
         .ok_or_else(|| "choose f32, tf32, f16 or bf16".to_owned())
 }
 
+fn parse_device(text: &str) -> Result<DeviceName, String> {
+    match text {
+        "cpu" => Ok(DeviceName::Cpu),
+        "gpu" => Ok(DeviceName::Gpu(None)),
+        "auto" => Ok(DeviceName::Auto),
+        _ => match text.strip_prefix("gpu:").unwrap_or(text).parse() {
+            Ok(number) => Ok(DeviceName::Gpu(Some(number))),
+            Err(_) => {
+                Err("choose cpu, gpu, gpu:0 (or another number of `efficientad devices`) or \
+                           auto"
+                    .to_owned())
+            }
+        },
+    }
+}
+
 fn parse_training_engine(text: &str) -> Result<EngineName, String> {
     match text {
         "cpu" => Ok(EngineName::Cpu),
         "onnxruntime" => Err("ONNX Runtime runs networks, but does not train them: train on the \
-             CPU, then `efficientad calibrate --engine onnxruntime`"
+             CPU or a GPU, then `efficientad calibrate --engine onnxruntime`"
             .to_owned()),
-        _ => Err("cpu is the only engine that trains".to_owned()),
+        _ => Err("cpu is the only one here; --device gpu trains on a GPU".to_owned()),
     }
 }
 

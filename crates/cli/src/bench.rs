@@ -5,12 +5,12 @@ use std::time::Instant;
 use anyhow::Result;
 use efficientad::benchmark::{inspection, training_step};
 use efficientad::engine::Share;
-use efficientad::{CpuEngine, EngineId, Error, Recipe};
+use efficientad::{EngineId, Error, Recipe, TrainingEngine};
 use serde::Serialize;
 
-use crate::args::{BenchArgs, EngineName};
+use crate::args::BenchArgs;
+use crate::engine;
 use crate::output::{self, Status};
-use crate::{engine, machine};
 
 /// What was measured, and how.
 #[derive(Serialize)]
@@ -27,7 +27,6 @@ struct Timings {
 /// Times of engines that train.
 #[derive(Serialize)]
 struct TrainingTimings {
-    instruction_set: String,
     training_step_ms: f64,
     training_step_without_penalty_ms: f64,
     training_step_by_muon_ms: f64,
@@ -45,10 +44,9 @@ pub fn run(args: &BenchArgs) -> Result<Status> {
             args.rounds,
             &mut inspection(args.size, &*engine, 1, Share::Whole)?,
         )?,
-        training: match args.engine.engine {
-            EngineName::Cpu => Some(training(args, &*machine::cpu(&args.engine.cpu)?)?),
-            EngineName::OnnxRuntime => None,
-        },
+        training: engine::that_trains(&args.engine)?
+            .map(|engine| training(args, &*engine))
+            .transpose()?,
     };
     if args.json {
         output::print_json(&timings)?;
@@ -58,13 +56,12 @@ pub fn run(args: &BenchArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
-fn training(args: &BenchArgs, cpu: &CpuEngine) -> Result<TrainingTimings> {
+fn training(args: &BenchArgs, engine: &dyn TrainingEngine) -> Result<TrainingTimings> {
     let step = |recipe, penalty| -> Result<f64, Error> {
         let recipe = Recipe { size: args.size, ..recipe };
-        median_ms(args.rounds, &mut training_step(recipe, cpu, penalty)?)
+        median_ms(args.rounds, &mut training_step(recipe, engine, penalty)?)
     };
     Ok(TrainingTimings {
-        instruction_set: cpu.instruction_set().to_string(),
         training_step_ms: step(Recipe::paper(), true)?,
         training_step_without_penalty_ms: step(Recipe::paper(), false)?,
         training_step_by_muon_ms: step(Recipe::default(), true)?,

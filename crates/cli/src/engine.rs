@@ -3,22 +3,52 @@
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use efficientad::InspectionEngine;
+use efficientad::{InspectionEngine, TrainingEngine};
 
-use crate::args::{EngineArgs, EngineName};
-use crate::machine;
+use crate::args::{DeviceName, EngineArgs, EngineName, TrainingEngineArgs};
+use crate::devices::{self, Purpose};
 
 /// The engine that is asked for.
 ///
 /// # Errors
 /// When it can't be had: what is missing is never replaced by something else.
 pub fn open(args: &EngineArgs) -> Result<Arc<dyn InspectionEngine>> {
-    match args.engine {
-        EngineName::Cpu => {
-            refuse_options_of_others(args)?;
-            Ok(machine::cpu(&args.cpu)?)
+    if args.engine == Some(EngineName::OnnxRuntime) {
+        return onnxruntime(args);
+    }
+    refuse_options_of_others(args)?;
+    let device = device(args.engine, args.device.device)?;
+    Ok(devices::open(device, &args.cpu, Purpose::Inspection, args.precision)?)
+}
+
+/// The engine that a training is to have.
+///
+/// # Errors
+/// When it can't be had.
+pub fn for_training(args: &TrainingEngineArgs) -> Result<Arc<dyn TrainingEngine>> {
+    let device = device(args.engine, args.device.device)?;
+    devices::open(device, &args.cpu, Purpose::Training, None)
+}
+
+/// The engine that trains of those that are asked for to inspect, if it is one.
+///
+/// # Errors
+/// When it can't be had.
+pub fn that_trains(args: &EngineArgs) -> Result<Option<Arc<dyn TrainingEngine>>> {
+    if args.engine == Some(EngineName::OnnxRuntime) {
+        return Ok(None);
+    }
+    let device = device(args.engine, args.device.device)?;
+    devices::open(device, &args.cpu, Purpose::Training, None).map(Some)
+}
+
+/// The device that is meant, of the program's own engines.
+fn device(engine: Option<EngineName>, device: Option<DeviceName>) -> Result<DeviceName> {
+    match (engine, device) {
+        (Some(EngineName::Cpu), Some(DeviceName::Gpu(_) | DeviceName::Auto)) => {
+            bail!("--engine cpu and --device contradict each other: leave out --engine")
         }
-        EngineName::OnnxRuntime => onnxruntime(args),
+        (_, device) => Ok(device.unwrap_or(DeviceName::Cpu)),
     }
 }
 
@@ -26,12 +56,20 @@ pub fn open(args: &EngineArgs) -> Result<Arc<dyn InspectionEngine>> {
 fn onnxruntime(args: &EngineArgs) -> Result<Arc<dyn InspectionEngine>> {
     use efficientad_engine_onnx::{OnnxRuntimeEngine, Options};
     let given = &args.onnxruntime;
+    let device = match args.device.device {
+        None | Some(DeviceName::Gpu(None)) => None,
+        Some(DeviceName::Gpu(number)) => number,
+        Some(DeviceName::Cpu | DeviceName::Auto) => bail!(
+            "with --engine onnxruntime what computes is chosen by --provider, and --device is the \
+             number of a GPU: gpu:0"
+        ),
+    };
     Ok(Arc::new(OnnxRuntimeEngine::new(&Options {
         library: given.library.clone(),
         provider: given.provider.unwrap_or_default(),
-        device: given.device,
-        precision: given.precision,
-        threads: machine::threads(&args.cpu),
+        device,
+        precision: args.precision,
+        threads: crate::machine::threads(&args.cpu),
         cache: given.tensorrt_cache.clone(),
     })?))
 }
@@ -47,8 +85,6 @@ fn refuse_options_of_others(args: &EngineArgs) -> Result<()> {
     let given = &args.onnxruntime;
     for (option, is_given) in [
         ("--provider", given.provider.is_some()),
-        ("--device", given.device.is_some()),
-        ("--precision", given.precision.is_some()),
         ("--onnxruntime", given.library.is_some()),
         ("--tensorrt-cache", given.tensorrt_cache.is_some()),
     ] {

@@ -5,15 +5,16 @@
 //! |---|---|
 //! | `args` | commands, options and their help |
 //! | `train`, `pretrain` | options as plans of a job; what is shown of it |
-//! | `predict`, `watch`, `station`, `serve`, `eval`, `calibrate`, `info`, `import`, `export`, `bench` | one command each |
+//! | `predict`, `watch`, `station`, `serve`, `eval`, `calibrate`, `info`, `import`, `devices`, `export`, `bench` | one command each |
 //! | `interrupt`, `resuming` | Ctrl-C; how to go on from a checkpoint |
 //! | `taking`, `progress`, `output`, `remarks`, `wording`, `table` | what is shown, errors by their options, exit codes |
-//! | `detector`, `engine`, `machine` | the model to judge with; what runs it; threads, instructions and memory |
+//! | `detector`, `engine`, `devices`, `machine` | the model to judge with; what runs it, on which device; threads, instructions and memory |
 
 mod args;
 mod bench;
 mod calibrate;
 mod detector;
+mod devices;
 mod engine;
 mod eval;
 mod export;
@@ -112,6 +113,7 @@ fn run(command: Command) -> Result<Status> {
         Command::Eval(args) => eval::run(args),
         Command::Calibrate(args) => calibrate::run(args),
         Command::Info(args) => info::run(&args),
+        Command::Devices(args) => devices::run(&args),
         Command::Import(args) => import::run(args),
         Command::Export(args) => export::run(&args),
         Command::Bench(args) => bench::run(&args),

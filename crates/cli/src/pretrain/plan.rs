@@ -9,7 +9,7 @@ use efficientad_jobs::{InitialWeights, PretrainPlan, PretrainStart, TimeLimit, b
 use efficientad_pretraining::Settings;
 
 use crate::args::PretrainArgs;
-use crate::machine;
+use crate::engine;
 use crate::resuming::refuse_contradictions;
 
 /// The pretraining that options ask for, which began at `started`, to report every so often.
@@ -46,7 +46,7 @@ pub fn of(args: PretrainArgs, started: Instant, report_every: Duration) -> Resul
         cache_bytes: (args.cache_size * f64::from(1 << 30)) as u64,
         checkpoint_every: args.checkpoint_every,
         report_every,
-        engine: machine::cpu(&args.cpu)?,
+        engine: engine::for_training(&args.engine)?,
     })
 }
 

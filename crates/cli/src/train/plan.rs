@@ -8,7 +8,7 @@ use efficientad::{ContinuationRecipe, InputSize, PdnSize, Recipe, Teacher, View}
 use efficientad_jobs::{DataPaths, Parent, PhotosFrom, RegionFiles, Start, TrainPlan};
 
 use crate::args::{RecipeArgs, RecipeName, TrainArgs, ViewArgs};
-use crate::machine;
+use crate::engine;
 use crate::resuming;
 
 /// The training that options ask for, to report every so often.
@@ -36,7 +36,7 @@ pub fn of(args: TrainArgs, report_every: Duration) -> Result<TrainPlan> {
     };
     let (include, exclude) = (args.region.region.as_deref(), args.region.exclude.as_deref());
     let region = RegionFiles::open(include, exclude)?;
-    let mut plan = TrainPlan::new(data, args.out, start, machine::cpu(&args.cpu)?);
+    let mut plan = TrainPlan::new(data, args.out, start, engine::for_training(&args.engine)?);
     plan.region = region;
     plan.checkpoint_every = args.checkpoint_every;
     plan.report_every = report_every;

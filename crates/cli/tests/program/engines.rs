@@ -142,7 +142,7 @@ fn what_is_missing_is_named_and_not_replaced() {
 fn trainings_say_why_they_have_one_engine() {
     let sandbox = Sandbox::new();
     let (photos, out) = (sandbox.good_photos("photos", 1), sandbox.path("out"));
-    let why = "ONNX Runtime runs networks, but does not train them: train on the CPU, then \
+    let why = "ONNX Runtime runs networks, but does not train them: train on the CPU or a GPU, then \
                `efficientad calibrate --engine onnxruntime`";
     run(["train", &photos, "--out", &out, "--engine", "onnxruntime"]).expect(2, &[why]);
     let pretrain = ["pretrain", "--backbone", "b", "--layers", "a,b", "--photos", &photos];

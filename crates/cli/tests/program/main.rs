@@ -5,6 +5,7 @@ mod bad_models;
 mod calibrating;
 mod command_line;
 mod continuing;
+mod devices;
 mod disks;
 mod engines;
 mod export;

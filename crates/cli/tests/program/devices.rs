@@ -1,0 +1,85 @@
+//! `--device` and `efficientad devices`.
+
+use crate::fixture::{Sandbox, part, run, save, shared};
+
+#[test]
+fn the_cpu_is_listed_first_and_is_the_default() {
+    let listed = run(["devices", "--json"]).json_lines().remove(0);
+    assert_eq!(listed[0]["device"], "cpu");
+    assert_eq!(listed[0]["precisions"], serde_json::json!(["f32"]));
+    run(["devices", "--threads", "2"]).expect(0, &["--device", "cpu", "2 threads"]);
+
+    let sandbox = Sandbox::new();
+    let photo = sandbox.path("part.png");
+    save(&part(3), &photo);
+    let default = run(["predict", &shared().model, &photo, "--json"]).json_lines().remove(0);
+    let named = run(["predict", &shared().model, &photo, "--json", "--device", "cpu"]);
+    assert_eq!(named.json_lines().remove(0), default);
+}
+
+#[test]
+fn devices_that_contradict_are_refused() {
+    let model = &shared().model;
+    run(["predict", model, "p", "--device", "npu"]).expect(2, &["choose cpu, gpu, gpu:0"]);
+    run(["predict", model, "p", "--device", "gpu", "--engine", "cpu"])
+        .refused("--engine cpu and --device contradict each other");
+    run(["predict", model, "p", "--device", "auto", "--engine", "onnxruntime"])
+        .refused("--device is the number of a GPU: gpu:0");
+    run(["predict", model, "p", "--precision", "f16"])
+        .refused("the CPU does not compute in f16 here; it does in f32");
+}
+
+#[cfg(not(feature = "gpu"))]
+#[test]
+fn without_gpus_a_program_says_what_to_build() {
+    let model = &shared().model;
+    for device in ["gpu", "gpu:0", "auto"] {
+        run(["predict", model, "p", "--device", device])
+            .refused("this program was built without GPUs: build it with the feature gpu");
+    }
+    run(["train", "p", "--out", "o", "--device", "gpu"]).refused("built without GPUs");
+    run(["devices"]).expect(0, &["GPUs are not looked for"]);
+}
+
+#[cfg(feature = "gpu")]
+mod with_gpus {
+    use super::*;
+    use efficientad_testing::skipped;
+
+    /// Whether there is a device to run on, which may be software.
+    fn is_there() -> bool {
+        let listed = run(["devices", "--json"]).json_lines().remove(0);
+        let found = listed.as_array().unwrap().len() > 1;
+        if !found {
+            skipped("no device was found: install Mesa's driver for Vulkan, mesa-vulkan-drivers");
+        }
+        found
+    }
+
+    #[test]
+    fn a_device_judges_as_the_cpu_does() {
+        if !is_there() {
+            return;
+        }
+        let sandbox = Sandbox::new();
+        let photo = sandbox.path("part.png");
+        save(&part(3), &photo);
+        let judged = |device| {
+            let command = ["predict", &shared().model, &photo, "--json", "--device", device];
+            run(command).json_lines().remove(0)
+        };
+        let (gpu, cpu) = (judged("gpu:0"), judged("cpu"));
+        let [gpu, cpu] = [gpu, cpu].map(|record| record["score"].as_f64().unwrap());
+        assert!((gpu - cpu).abs() < 1e-3 * cpu.abs().max(1.0), "{gpu}, not {cpu}");
+    }
+
+    #[test]
+    fn devices_that_are_not_there_are_named() {
+        let model = &shared().model;
+        run(["predict", model, "p", "--device", "gpu:77"]).expect(2, &["gpu"]);
+        if is_there() {
+            run(["predict", model, "p", "--device", "gpu:0", "--precision", "bf16"])
+                .expect(2, &["does not compute in bf16 here"]);
+        }
+    }
+}
