@@ -2,7 +2,7 @@
 # Tests the cameras that need something of the system, against what stands in for a camera there: GenICam against Aravis' own
 # GigE camera, also before the whole program, GStreamer against its test pictures.
 #
-#     tools/check_cameras.sh           # about five minutes on two cores; root installs what is missing from Debian
+#     tools/check_cameras.sh           # some minutes; root installs what is missing from Debian
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

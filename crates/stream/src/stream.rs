@@ -255,7 +255,9 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
         let frames = self.attempts.interrupted();
         if frames > 0 {
             let reason = "judging ended before their verdicts were in the log".to_owned();
-            self.log(Entry::Dropped(Dropped { frames, reason }))?;
+            let dropped = Dropped { frames, reason };
+            self.log(Entry::Dropped(dropped.clone()))?;
+            (self.observe)(Event::Notice(&Notice::Dropped(dropped)))?;
         }
         Ok(self.attempts.forget_interrupted()?)
     }

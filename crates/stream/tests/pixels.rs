@@ -226,10 +226,7 @@ fn of_a_camera_that_shows_nothing_again_a_kill_costs_photos_that_are_counted() {
     assert_eq!((summary.judged, summary.dropped), (1, 2), "the camera's part 0 is judged anew");
     assert!(told[0].contains("Dropped") && told[0].contains("frames: 2"), "{told:?}");
     let log = std::fs::read_to_string(log).unwrap();
-    assert_eq!(
-        log.matches(r#""event":"dropped","frames":2,"reason":"the program ended"#).count(),
-        1
-    );
+    assert_eq!(log.matches(r#""event":"dropped","frames":2,"reason":"judging ended"#).count(), 1);
     let (summary, _) = line.run(&mut live(1), &mut Database::default(), usize::MAX);
     assert_eq!(summary.dropped, 0, "counted once");
 }
