@@ -1,8 +1,8 @@
-//! EfficientAD's networks on GPUs: inspection and training by [Burn](burn_tensor), through Vulkan,
-//! Metal or DirectX 12, whose drivers are loaded at run time.
+//! EfficientAD's networks on GPUs: inspection and training by Burn, through Vulkan, Metal or
+//! DirectX 12, whose drivers are loaded at run time.
 //!
-//! [`GpuEngine`] is the whole of it, and [`devices`] says what there is. The crate is empty without
-//! its feature `wgpu`.
+//! `GpuEngine` is the whole of it, and `devices` says what there is. The crate is empty without its
+//! feature `wgpu`.
 //!
 //! Convolutions are matrix products here: the windows of a map are the rows of one matrix, the
 //! weights the other. Kernels are chosen by rule and not by timing, so that a device with a driver
