@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use efficientad::benchmark::{inspection, training_step};
 use efficientad::engine::Share;
-use efficientad::{EngineId, Error, InspectionEngine, PdnSize, Precision, Recipe, TrainingEngine};
+use efficientad::{EngineId, Error, PdnSize, Precision, Recipe, TrainingEngine};
 use efficientad_files::{cache_folder, read_limited, write_atomically};
 use serde::{Deserialize, Serialize};
 
@@ -98,8 +99,8 @@ fn remembered(file: &Path) -> BTreeMap<String, Times> {
     bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
-fn remember(file: &PathBuf, all: &BTreeMap<String, Times>) -> Result<()> {
-    let write = || {
+fn remember(file: &Path, all: &BTreeMap<String, Times>) -> Result<()> {
+    let write = || -> io::Result<()> {
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder)?;
         }

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use image::{ImageBuffer, Luma};
+use tiff::encoder::colortype::Gray16;
 
-use crate::fixture::{Sandbox, part, run, save, shared};
+use crate::fixture::{Sandbox, part, run, save, save_tiff, shared};
 
 /// A PNG file that ends in the middle.
 fn truncated_png(sandbox: &Sandbox, name: &str) -> String {
@@ -25,10 +25,8 @@ fn huge_bmp() -> Vec<u8> {
 /// A photo of a part in 16 bits of grey.
 fn save_grey16(path: &str, seed: u64) {
     let grey = image::imageops::grayscale(&part(seed));
-    let deep = ImageBuffer::<Luma<u16>, Vec<u16>>::from_fn(grey.width(), grey.height(), |x, y| {
-        Luma([u16::from(grey.get_pixel(x, y).0[0]) * 257])
-    });
-    deep.save(path).unwrap();
+    let deep: Vec<u16> = grey.iter().map(|&value| u16::from(value) * 257).collect();
+    save_tiff::<Gray16>(path, grey.dimensions(), &deep);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The program under test, small data sets, and one model that tests share.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -9,6 +9,8 @@ use std::sync::OnceLock;
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use serde_json::Value;
 use tempfile::TempDir;
+use tiff::encoder::colortype::{ColorType, RGB8};
+use tiff::encoder::{TiffEncoder, TiffValue};
 
 /// Steps of the trainings here.
 pub const STEPS: &str = "3";
@@ -154,7 +156,20 @@ pub fn defective_part(seed: u64) -> (RgbImage, GrayImage) {
 /// Writes an image, making folders.
 pub fn save(image: &RgbImage, path: &str) {
     make_folder_of(Path::new(path));
-    image.save(path).unwrap();
+    if path.ends_with(".tiff") {
+        save_tiff::<RGB8>(path, image.dimensions(), image);
+    } else {
+        image.save(path).unwrap();
+    }
+}
+
+/// Writes pixels of any kind as TIFF.
+pub fn save_tiff<C: ColorType>(path: &str, (width, height): (u32, u32), pixels: &[C::Inner])
+where
+    [C::Inner]: TiffValue,
+{
+    let mut file = TiffEncoder::new(File::create(path).unwrap()).unwrap();
+    file.write_image::<C>(width, height, pixels).unwrap();
 }
 
 fn make_folder_of(path: &Path) {

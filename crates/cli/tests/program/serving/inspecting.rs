@@ -1,12 +1,10 @@
 //! Photos in, verdicts out.
 
-use std::fs::{self, File};
+use std::fs;
 use std::process::Command;
 
 use efficientad_testing::skipped;
 use serde_json::{Value, json};
-use tiff::encoder::TiffEncoder;
-use tiff::encoder::colortype::RGB8;
 
 use super::client::{Answer, exchange, request};
 use super::running::Running;
@@ -48,14 +46,7 @@ fn verdicts_are_those_of_predict_whatever_the_format() {
     let (model, image) = (server.sandbox.path("models/part.model"), defective_part(5).0);
     for name in ["png", "jpg", "tiff"] {
         let photo = server.sandbox.path(&format!("photo.{name}"));
-        match name {
-            "tiff" => TiffEncoder::new(File::create(&photo).unwrap())
-                .and_then(|mut file| {
-                    file.write_image::<RGB8>(image.width(), image.height(), &image)
-                })
-                .unwrap(),
-            _ => image.save(&photo).unwrap(),
-        }
+        save(&image, &photo);
         let answer = server.post(&format!("{INSPECT}?name={photo}"), &fs::read(&photo).unwrap());
         assert_eq!(answer.status, 200, "{answer:?}");
         let verdict = answer.json();
