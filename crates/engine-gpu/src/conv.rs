@@ -6,6 +6,9 @@ use std::ops::Range;
 
 /// Bytes that the windows of one product may take: what the smallest devices bind as one buffer.
 const WINDOW_BYTES: usize = 128 << 20;
+/// Windows that one sum goes over, about: of more the parts are summed up on their own, as single
+/// precision forgets what is added to a sum of very many.
+const SUMMED_WINDOWS: usize = 1 << 14;
 
 /// Convolves maps (images × rows × columns × channels) with weights (kernel row, kernel column and
 /// input channel × output channel).
@@ -19,7 +22,7 @@ pub(crate) fn forward(
     let (rows, columns) = spec.conv_size(height, width);
     let channels = weight.dims()[1];
     let input = padded(input, spec.padding);
-    let parts = parts(spec.kernel, spec.in_channels, [images, rows, columns]);
+    let parts = parts(rows_that_fit(spec.kernel, spec.in_channels, columns), images, rows);
     let product = |part: &Part| windows_of(spec, &input, part).matmul(weight.clone());
     let outputs = joined(parts.iter().map(product).collect());
     (outputs + bias.unsqueeze()).reshape([images, rows, columns, channels])
@@ -33,21 +36,19 @@ pub(crate) fn weight_gradient(
 ) -> (Tensor<2>, Tensor<1>) {
     let [images, rows, columns, channels] = output_gradient.dims();
     let input = padded(input, spec.padding);
+    let bias = output_gradient.clone().sum_dim(2).sum_dim(1).sum_dim(0).reshape([channels]);
     let gradient = output_gradient.reshape([images * rows * columns, channels]);
-    let bias = gradient.clone().sum_dim(0).reshape([channels]);
-    let mut sum: Option<Tensor<2>> = None;
+    let rows_at_once = rows_that_fit(spec.kernel, spec.in_channels, columns);
+    let rows_at_once = rows_at_once.min((SUMMED_WINDOWS / columns).max(1));
     let mut start = 0;
-    for part in parts(spec.kernel, spec.in_channels, [images, rows, columns]) {
+    let product = |part: Part| {
         let end = start + part.images.len() * part.rows.len() * columns;
         let gradient = gradient.clone().slice(s![start..end, ..]);
-        let product = windows_of(spec, &input, &part).transpose().matmul(gradient);
-        sum = Some(match sum {
-            Some(sum) => sum + product,
-            None => product,
-        });
         start = end;
-    }
-    (sum.expect("a convolution has outputs"), bias)
+        windows_of(spec, &input, &part).transpose().matmul(gradient)
+    };
+    let products = parts(rows_at_once, images, rows).into_iter().map(product);
+    (products.reduce(|sum, product| sum + product).expect("a convolution has outputs"), bias)
 }
 
 /// The gradient of the input, of `height` × `width`, from that of the output.
@@ -77,7 +78,7 @@ pub(crate) fn input_gradient(
     );
     let images = spread.dims()[0];
     let plain = ConvSpec::plain(channels, in_channels, kernel);
-    let parts = parts(kernel, channels, [images, height, width]);
+    let parts = parts(rows_that_fit(kernel, channels, width), images, height);
     let product = |part: &Part| windows_of(&plain, &spread, part).matmul(mirrored.clone());
     joined(parts.iter().map(product).collect()).reshape([images, height, width, in_channels])
 }
@@ -111,11 +112,15 @@ struct Part {
     rows: Range<usize>,
 }
 
-/// Divides outputs (images, rows, columns) so that the windows of a part fit [`WINDOW_BYTES`]:
-/// by images, and by rows where those of one image don't fit.
-fn parts(kernel: usize, channels: usize, [images, rows, columns]: [usize; 3]) -> Vec<Part> {
+/// Rows of outputs whose windows fit [`WINDOW_BYTES`].
+fn rows_that_fit(kernel: usize, channels: usize, columns: usize) -> usize {
     let row_bytes = columns * kernel * kernel * channels * size_of::<f32>();
-    let rows_at_once = (WINDOW_BYTES / row_bytes).max(1);
+    (WINDOW_BYTES / row_bytes).max(1)
+}
+
+/// Divides the rows of outputs of images into parts of so many rows: of several images, or, where not
+/// all rows of one are taken at once, of one.
+fn parts(rows_at_once: usize, images: usize, rows: usize) -> Vec<Part> {
     if rows_at_once < rows {
         let of_image = |image: usize| {
             (0..rows).step_by(rows_at_once).map(move |row| Part {

@@ -3,6 +3,7 @@
 use crate::network::{backward_all, forward_all};
 use crate::optimizer;
 use crate::parameters::{Parameters, joined};
+use crate::sum::sum;
 use crate::transfer::{maps, read};
 use burn_tensor::{Device, Tensor};
 use efficientad_engine::{
@@ -38,7 +39,7 @@ impl GpuDistillation {
         let convs = self.network.convs();
         let (features, passed) = forward_all(&self.network.layers, &convs, images);
         let difference = features - targets;
-        let squares = difference.clone().square().sum();
+        let squares = sum(difference.clone().square());
         let gradient = difference * (2.0 / values as f32);
         let gradients = backward_all(&self.network.layers, &convs, passed, gradient);
         (squares, joined(gradients))

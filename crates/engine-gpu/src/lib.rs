@@ -22,6 +22,7 @@ mod network;
 mod optimizer;
 mod parameters;
 mod resize;
+mod sum;
 mod transfer;
 
 pub use device::{GpuDevice, GpuKind, devices};

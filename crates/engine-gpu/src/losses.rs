@@ -1,6 +1,7 @@
 //! The four losses and their gradients with respect to the networks' outputs (paper, sections 3.2
 //! and 3.3).
 
+use crate::sum::sum;
 use crate::transfer::numbers;
 use burn_tensor::{Device, Int, Tensor};
 use efficientad_engine::ValidMask;
@@ -65,7 +66,7 @@ pub(crate) fn hard(
         None => is_easy,
     };
     let count = is_easy.clone().bool_not().int().sum().float();
-    let loss = square.mask_fill(is_easy.clone(), 0.0).sum() / count.clone();
+    let loss = sum(square.mask_fill(is_easy.clone(), 0.0)) / count.clone();
     let slope = count.recip() * 2.0;
     let gradient = difference.mask_fill(is_easy, 0.0) * slope.reshape([1, 1, 1, 1]);
     (loss, gradient)
@@ -90,7 +91,7 @@ fn largest(values: Tensor<1>, count: usize) -> Tensor<1> {
 /// The penalty: features of a photo that is not of a good part are to be zero.
 pub(crate) fn penalty(student: Tensor<4>) -> (Tensor<1>, Tensor<4>) {
     let values = student.shape().num_elements() as f32;
-    (student.clone().square().sum() / values, student * (2.0 / values))
+    (sum(student.clone().square()) / values, student * (2.0 / values))
 }
 
 /// The mean squared difference of features from what they are to be; the gradient of the features.
@@ -101,5 +102,5 @@ pub(crate) fn mean_square(
 ) -> (Tensor<1>, Tensor<4>) {
     let difference = valid.apply(features - target);
     let values = (valid.locations * difference.dims()[3]) as f32;
-    (difference.clone().square().sum() / values, difference * (2.0 / values))
+    (sum(difference.clone().square()) / values, difference * (2.0 / values))
 }

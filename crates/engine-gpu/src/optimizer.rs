@@ -1,6 +1,7 @@
 //! Adam and Muon on rows of numbers: as the CPU's, but for rounding.
 
 use crate::parameters::Parameters;
+use crate::sum::sum;
 use burn_tensor::Tensor;
 use efficientad_engine::{Adam, Layer, Muon, NEGLIGIBLE_MEAN};
 
@@ -91,7 +92,7 @@ fn muon_of_layers(muon: &Muon, layers: &[Layer], row: Row, gradient: Tensor<1>) 
 /// squared norm of `matrix` is zero, subnormal, infinite or NaN.
 fn orthogonalized(matrix: Tensor<2>) -> Tensor<2> {
     let gram = matrix.clone().transpose().matmul(matrix.clone());
-    let trace = matrix.clone().square().sum();
+    let trace = sum(matrix.clone().square());
     let is_normal =
         trace.clone().is_finite().bool_and(trace.clone().greater_equal_scalar(f32::MIN_POSITIVE));
     let reciprocal = trace.recip().mask_fill(is_normal.bool_not(), 0.0);
