@@ -146,11 +146,15 @@ fn archives() -> Vec<Vec<u8>> {
     weights_fixtures(|bytes| bytes.starts_with(ZIP))
 }
 
-/// The entries of an archive whose names end so.
+/// The entries of an archive whose names are wanted; none that is compressed, which PyTorch's are not.
 fn entries(bytes: &[u8], is_wanted: impl Fn(&str) -> bool) -> Vec<(String, Vec<u8>)> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).expect("a sound archive");
     let mut found = Vec::new();
     for index in 0..archive.len() {
+        let kind = archive.by_index_raw(index).expect("a sound entry").compression();
+        if kind != CompressionMethod::Stored {
+            continue;
+        }
         let mut entry = archive.by_index(index).expect("a sound entry");
         let name = entry.name().expect("a name").into_owned();
         if is_wanted(&name) {
