@@ -232,8 +232,10 @@ struct Worker {
 impl Worker {
     fn run(mut self) -> Undelivered {
         loop {
+            // Asked before it is looked for lines: those that are there when it is asked are delivered.
+            let end = self.stop.until();
             self.fill();
-            if self.is_over() {
+            if end.is_some_and(|until| self.is_over(until)) {
                 break;
             }
             if let Err(failure) = self.exchange() {
@@ -250,9 +252,9 @@ impl Worker {
         self.undelivered()
     }
 
-    fn is_over(&self) -> bool {
-        let is_done = self.queue.is_empty() && self.is_caught_up;
-        self.stop.until().is_some_and(|until| is_done || Instant::now() >= until)
+    /// Whether all is delivered, or it is time to end.
+    fn is_over(&self, until: Instant) -> bool {
+        (self.queue.is_empty() && self.is_caught_up) || Instant::now() >= until
     }
 
     /// Reads lines if there is much room for records, of each log its share.
