@@ -94,7 +94,12 @@ fn padded(maps: Tensor<4>, padding: usize) -> Tensor<4> {
 
 /// Maps among zeros, of `height` × `width` in all: the first value after `before` rows and columns,
 /// the others `step` apart.
-fn spread(maps: Tensor<4>, step: usize, before: usize, [height, width]: [usize; 2]) -> Tensor<4> {
+pub(crate) fn spread(
+    maps: Tensor<4>,
+    step: usize,
+    before: usize,
+    [height, width]: [usize; 2],
+) -> Tensor<4> {
     let [images, rows, columns, channels] = maps.dims();
     let places = |count: usize| before..before + (count - 1) * step + 1;
     let zeros = Tensor::zeros([images, height, width, channels], &maps.device());

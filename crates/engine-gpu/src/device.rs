@@ -93,7 +93,7 @@ fn found() -> Vec<GpuDevice> {
                 kind,
                 interface: info.backend.to_str().to_owned(),
                 driver: [info.driver, info.driver_info].join(" ").trim().to_owned(),
-                largest_buffer: adapter.limits().max_storage_buffer_binding_size.into(),
+                largest_buffer: adapter.limits().max_storage_buffer_binding_size,
                 has_half_precision: adapter.features().contains(wgpu::Features::SHADER_F16),
                 of_kind: *number,
             });

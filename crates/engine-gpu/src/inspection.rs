@@ -1,39 +1,18 @@
 //! The three networks together, as inspection runs them.
 
-use crate::network::{ConvTensors, Resizes, forward, forward_all};
+use crate::network::{ConvTensors, Resizes, forward};
 use crate::parameters::fixed;
+use crate::pdn::Pdn;
 use crate::transfer::{maps, read};
 use burn_tensor::{DType, Device, Tensor, s};
 use efficientad_engine::{
     DifferenceMaps, EngineError, InputSize, Layer, Networks, PdnSize, PreparedNetworks,
     PreparedTeacher, STUDENT_CHANNELS, Shape, Share, TEACHER_CHANNELS, Tensor as Features,
-    TensorView, Weights, autoencoder_layers, pdn_layers,
+    TensorView, Weights, autoencoder_layers,
 };
 
 /// Images whose work is given to the device before the first result is waited for.
 pub(crate) const AT_ONCE: usize = 8;
-
-/// A network that describes patches, ready to run.
-struct Pdn {
-    layers: Vec<Layer>,
-    convs: Vec<ConvTensors>,
-}
-
-impl Pdn {
-    fn new(
-        device: &Device,
-        numbers: DType,
-        (size, channels): (PdnSize, usize),
-        weights: &Weights,
-    ) -> Self {
-        let layers = pdn_layers(size, channels);
-        Self { convs: fixed(device, numbers, &layers, weights), layers }
-    }
-
-    fn describe(&self, image: Tensor<4>) -> Tensor<4> {
-        forward_all(&self.layers, &self.convs, image).0
-    }
-}
 
 /// The three networks, their weights sent to the device once.
 pub(crate) struct GpuNetworks {

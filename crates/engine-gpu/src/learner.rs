@@ -4,12 +4,13 @@
 use crate::losses::{self, Valid};
 use crate::network::{ConvTensors, Passed, Resizes, backward, backward_all, forward, forward_all};
 use crate::optimizer;
-use crate::parameters::{Parameters, fixed, joined, weights};
+use crate::parameters::{Parameters, joined, weights};
+use crate::pdn::Pdn;
 use crate::transfer::{maps, numbers, read};
 use burn_tensor::{DType, Device, Tensor, s};
 use efficientad_engine::{
     AutoencoderInput, AutoencoderPlan, DROPOUT_LAYERS, Dropout, ENCODER_LAYERS, EngineError,
-    Gradients, InputSize, Layer, Learner, LearnerOptions, LearnerState, Losses, STUDENT_CHANNELS,
+    Gradients, InputSize, Learner, LearnerOptions, LearnerState, Losses, STUDENT_CHANNELS,
     StepInputs, StepPlan, TEACHER_CHANNELS, TrainingNetworks, ValidMask, autoencoder_layers,
     pdn_layers,
 };
@@ -26,22 +27,17 @@ pub(crate) struct GpuLearner {
 
 /// The teacher, and its features of the training images, which never change.
 struct Teacher {
-    layers: Vec<Layer>,
-    convs: Vec<ConvTensors>,
+    pdn: Pdn,
     kept: HashMap<usize, Tensor<4>>,
     room: usize,
 }
 
 impl Teacher {
-    fn describe(&self, image: Tensor<4>) -> Tensor<4> {
-        forward_all(&self.layers, &self.convs, image).0
-    }
-
     /// The features of an image without jitter: kept, or as they would be kept.
     fn plain_features(&mut self, number: Option<usize>, image: Tensor<4>) -> Tensor<4> {
         let kept = number.and_then(|number| self.kept.get(&number).cloned());
         let features = kept.unwrap_or_else(|| {
-            let features = self.describe(image);
+            let features = self.pdn.describe(image);
             // Half precision, if the device has it: results must not depend on the room.
             let features = match features.device().supports_dtype(DType::F16) {
                 true => features.cast(DType::F16),
@@ -91,14 +87,12 @@ impl GpuLearner {
         options: LearnerOptions,
     ) -> Self {
         let TrainingNetworks { size, input, teacher, state } = networks;
-        let teacher_layers = pdn_layers(size, TEACHER_CHANNELS);
         let layers = autoencoder_layers();
         Self {
             device: device.clone(),
             input,
             teacher: Teacher {
-                convs: fixed(device, DType::F32, &teacher_layers, teacher),
-                layers: teacher_layers,
+                pdn: Pdn::new(device, DType::F32, (size, TEACHER_CHANNELS), teacher),
                 kept: HashMap::new(),
                 room: options.feature_cache_bytes,
             },
@@ -113,7 +107,7 @@ impl GpuLearner {
         let plain = maps(&self.device, inputs.plain());
         let plain_features = self.teacher.plain_features(inputs.image, plain);
         let jittered = maps(&self.device, inputs.jittered());
-        let jittered_features = self.teacher.describe(jittered.clone());
+        let jittered_features = self.teacher.pdn.describe(jittered.clone());
 
         let student = Student::forward(&self.student, maps(&self.device, inputs.batch.view()));
         let (prediction, predicting) = self.predict(jittered, plan.dropout());

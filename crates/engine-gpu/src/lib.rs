@@ -21,6 +21,7 @@ mod losses;
 mod network;
 mod optimizer;
 mod parameters;
+mod pdn;
 mod resize;
 mod sum;
 mod transfer;

@@ -3,7 +3,7 @@
 
 use crate::sum::sum;
 use crate::transfer::numbers;
-use burn_tensor::{Device, Int, Tensor};
+use burn_tensor::{Bool, Device, Int, Shape, Tensor};
 use efficientad_engine::ValidMask;
 
 /// Share of the squared differences that the hard-feature loss leaves out.
@@ -14,34 +14,37 @@ const HALVINGS: usize = 33;
 
 /// Which locations of one image's features count.
 pub(crate) struct Valid {
-    /// 1 × rows × columns × 1: 1 where a location counts, 0 elsewhere; `None` if all count.
-    mask: Option<Tensor<4>>,
-    /// Their number.
+    /// 1 × rows × columns × 1: where a location does not count; `None` if all count.
+    left_out: Option<Tensor<4, Bool>>,
+    /// Number of those that count.
     locations: usize,
 }
 
 impl Valid {
     pub(crate) fn new(device: &Device, valid: &ValidMask, (rows, columns): (usize, usize)) -> Self {
         match valid {
-            ValidMask::All => Self { mask: None, locations: rows * columns },
+            ValidMask::All => Self { left_out: None, locations: rows * columns },
             ValidMask::Some(places) => {
                 let mut mask = vec![0.0; rows * columns];
                 places.iter().for_each(|&place| mask[place] = 1.0);
-                let mask = numbers(device, mask).reshape([1, rows, columns, 1]);
-                Self { mask: Some(mask), locations: places.len() }
+                let left_out = numbers(device, mask).equal_scalar(0.0);
+                let left_out = left_out.reshape([1, rows, columns, 1]);
+                Self { left_out: Some(left_out), locations: places.len() }
             }
         }
     }
 
     /// Zero where a location does not count.
     fn apply(&self, maps: Tensor<4>) -> Tensor<4> {
-        match &self.mask {
-            Some(mask) => {
-                let does_not_count = mask.clone().equal_scalar(0.0).expand(maps.shape());
-                maps.mask_fill(does_not_count, 0.0)
-            }
+        match self.left_out_of(maps.shape()) {
+            Some(left_out) => maps.mask_fill(left_out, 0.0),
             None => maps,
         }
+    }
+
+    /// Which values of maps are of locations that don't count, if any are.
+    fn left_out_of(&self, maps: Shape) -> Option<Tensor<4, Bool>> {
+        self.left_out.clone().map(|left_out| left_out.expand(maps))
     }
 }
 
@@ -61,8 +64,8 @@ pub(crate) fn hard(
     let threshold = largest(square.clone().flatten(0, 3), values - rank);
     // Written so that NaN counts: a loss that is no number must not be hidden.
     let is_easy = square.clone().lower(threshold.reshape([1, 1, 1, 1]).expand(square.shape()));
-    let is_easy = match &valid.mask {
-        Some(mask) => is_easy.bool_or(mask.clone().equal_scalar(0.0).expand(square.shape())),
+    let is_easy = match valid.left_out_of(square.shape()) {
+        Some(left_out) => is_easy.bool_or(left_out),
         None => is_easy,
     };
     let count = is_easy.clone().bool_not().int().sum().float();

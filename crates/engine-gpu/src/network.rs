@@ -77,8 +77,8 @@ fn average_pool(maps: Tensor<4>) -> Tensor<4> {
     let (height, width) = (height / 2 * 2, width / 2 * 2);
     let every_other =
         |y: usize, x: usize| maps.clone().slice(s![.., y..height; 2, x..width; 2, ..]);
-    let rows = [every_other(0, 0) + every_other(0, 1), every_other(1, 0) + every_other(1, 1)];
-    let [upper, lower] = rows;
+    let upper = every_other(0, 0) + every_other(0, 1);
+    let lower = every_other(1, 0) + every_other(1, 1);
     (upper + lower) * 0.25
 }
 
@@ -94,8 +94,7 @@ fn average_pool_backward(
     if (2 * rows, 2 * columns) == (height, width) {
         return quarters;
     }
-    Tensor::zeros([images, height, width, channels], &quarters.device())
-        .slice_assign(s![.., 0..2 * rows, 0..2 * columns, ..], quarters)
+    conv::spread(quarters, 1, 0, [height, width])
 }
 
 /// Runs some layers one after the other.

@@ -55,14 +55,12 @@ fn adam_of_row(adam: &Adam, row: Row, gradient: Tensor<1>) -> Row {
     let second = row.second * adam.beta2 + gradient.clone() * gradient * (1.0 - adam.beta2);
     let root = second.clone().sqrt() * root_scale + adam.epsilon;
     let values = row.values - first.clone() * rate / root;
-    let [values, first, second] = [values, first, second]
-        .into_iter()
-        .zip(Adam::NEGLIGIBLE)
-        .map(|(row, limit)| without_below(row, limit))
-        .collect::<Vec<_>>()
-        .try_into()
-        .expect("three rows");
-    Row { values, first, second }
+    let [of_values, of_first, of_second] = Adam::NEGLIGIBLE;
+    Row {
+        values: without_below(values, of_values),
+        first: without_below(first, of_first),
+        second: without_below(second, of_second),
+    }
 }
 
 /// Zero in place of what is smaller than `limit`.
