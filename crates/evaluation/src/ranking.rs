@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use efficientad_files::lock_alone;
 use efficientad_images::PictureError;
 
 use crate::heat::{make_folder, write_error};
@@ -69,7 +70,7 @@ impl Drop for RankedFolder {
 /// Locks a folder; none where folders can't be opened as files or not be locked.
 fn lock(folder: &Path) -> Result<Option<File>, OutputError> {
     let Ok(file) = File::open(folder) else { return Ok(None) };
-    match file.try_lock() {
+    match lock_alone(&file) {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Err(OutputError::InUse(folder.to_owned())),
         Err(TryLockError::Error(_)) => Ok(None),

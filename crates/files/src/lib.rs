@@ -3,12 +3,14 @@
 //! | module | what it does |
 //! |---|---|
 //! | `cache` | where files lie that can be made again |
+//! | `lock` | files that one process has for itself |
 //! | `regular` | what a path leads to: a file, or what must be neither read nor replaced |
 //! | `temporary` | the file beside its place that is renamed once it is complete |
 //!
 //! A file is written under a temporary name beside its place, forced to the disk, and renamed.
 
 mod cache;
+mod lock;
 mod regular;
 mod temporary;
 
@@ -20,6 +22,7 @@ use regular::place_of;
 use temporary::Temporary;
 
 pub use cache::cache_folder;
+pub use lock::lock_alone;
 pub use regular::{NotRegular, check_regular, open_regular, read_limited};
 
 /// Writes a file under a temporary name in the same folder, then renames it to `path`.

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use efficientad_files::{check_regular, open_regular, sync_folder_of};
+use efficientad_files::{check_regular, lock_alone, open_regular, sync_folder_of};
 use serde::{Deserialize, Serialize};
 
 use crate::error::OutputError;
@@ -134,7 +134,7 @@ impl Table {
 
 /// Takes the file for this process alone. On Windows a locked file could not be read by others.
 fn lock(file: &File) -> io::Result<()> {
-    if cfg!(unix) && file.try_lock().is_err() {
+    if cfg!(unix) && lock_alone(file).is_err() {
         return Err(io::Error::other("another process, or another output, writes this table"));
     }
     Ok(())

@@ -17,7 +17,7 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use efficientad_files::{check_regular, write_atomically};
+use efficientad_files::{check_regular, lock_alone, write_atomically};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -75,7 +75,7 @@ impl Cache {
     pub(crate) fn lock(&self) -> Result<File, PretrainingError> {
         let path = self.folder.join("lock");
         let file = open(&path, OpenOptions::new().create(true).truncate(false).write(true))?;
-        match file.try_lock() {
+        match lock_alone(&file) {
             Ok(()) => Ok(file),
             Err(fs::TryLockError::WouldBlock) => {
                 Err(PretrainingError::CacheInUse { path: self.folder.clone() })

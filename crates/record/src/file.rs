@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use efficientad_files::{check_regular, open_regular, write_atomically};
+use efficientad_files::{check_regular, lock_alone, open_regular, write_atomically};
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
 use crate::error::RecordError;
@@ -44,7 +44,7 @@ pub(crate) fn lock(record: &Path) -> Result<File, RecordError> {
     let file = check_regular(&path)
         .and_then(|()| options.open(&path))
         .map_err(RecordError::file(&path, "locked"))?;
-    match file.try_lock() {
+    match lock_alone(&file) {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(RecordError::InUse(record.to_owned())),
         Err(TryLockError::Error(source)) => Err(RecordError::file(&path, "locked")(source)),

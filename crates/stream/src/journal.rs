@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use efficientad_files::{check_regular, open_regular, sync_folder_of};
+use efficientad_files::{check_regular, lock_alone, open_regular, sync_folder_of};
 use jiff::Timestamp;
 
 use crate::entry::{Entry, Line};
@@ -157,7 +157,7 @@ fn lock_file(log: &Path) -> Result<File, StreamError> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     let file = check_regular(&path).and_then(|()| options.open(&path)).map_err(failed)?;
-    match file.try_lock() {
+    match lock_alone(&file) {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StreamError::InUse(log.to_owned())),
         Err(TryLockError::Error(source)) => Err(failed(source)),

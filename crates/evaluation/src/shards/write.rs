@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use efficientad_files::{check_regular, sync_folder_of};
+use efficientad_files::{check_regular, lock_alone, sync_folder_of};
 
 use super::read::Lines;
 use super::run::{Line, Run, Stored, VERSION};
@@ -150,7 +150,7 @@ fn lock(path: &Path) -> Result<File, ShardError> {
         OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
     });
     let file = opened.map_err(ShardError::of_file(path))?;
-    match file.try_lock() {
+    match lock_alone(&file) {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(ShardError::InUse(path.to_owned())),
         Err(TryLockError::Error(source)) => Err(ShardError::of_file(path)(source)),
