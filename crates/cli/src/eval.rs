@@ -80,6 +80,13 @@ fn print_report(report: &Report, layout: Layout, out: Option<&Path>) -> Result<(
         output::print(line)?;
     }
     output::print("")?;
+    if layout == Layout::MvtecLoco
+        && let Some((image_auroc, auspro)) = report.loco_means()
+    {
+        output::print(format_args!(
+            "means of the kinds, as stated of MVTec LOCO: image AU-ROC {image_auroc:.4}, AU-sPRO to 5 % {auspro:.4}"
+        ))?;
+    }
     for line in remarks(report) {
         output::print(line)?;
     }
@@ -101,6 +108,7 @@ fn rows(report: &Report, layout: Layout) -> Vec<Vec<String>> {
         "pixel AU-ROC",
         "AU-PR",
         region_overlap,
+        "to 5 %",
     ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for (kind, metrics) in &report.kinds {
@@ -126,9 +134,15 @@ fn row(
     let called = verdicts.map_or_else(dash, |v| (v.true_positives + v.false_positives).to_string());
     let mut cells = vec![kind.to_owned(), images.to_string(), called];
     if let Some(metrics) = metrics {
-        let Metrics { image_auroc, image_aupr, image_f1, pixel_auroc, pixel_aupr, aupro, .. } =
-            metrics;
-        let values = [image_auroc, image_aupr, image_f1, pixel_auroc, pixel_aupr, aupro];
+        let values = [
+            metrics.image_auroc,
+            metrics.image_aupr,
+            metrics.image_f1,
+            metrics.pixel_auroc,
+            metrics.pixel_aupr,
+            metrics.aupro,
+            metrics.aupro_05,
+        ];
         let cell = |value: f64| format!("{value:.4}");
         cells.extend(values.map(|value| value.map_or_else(dash, cell)));
     }

@@ -43,6 +43,18 @@ pub struct Report {
     pub left_out: BTreeMap<String, usize>,
 }
 
+impl Report {
+    /// What MVTec LOCO's results are stated as: the means, over its two kinds of anomalies, of image AU-ROC and of
+    /// AU-sPRO up to a false-positive rate of 0.05. `None` if one of them has no value.
+    pub fn loco_means(&self) -> Option<(f64, f64)> {
+        let mean = |of: fn(&Metrics) -> Option<f64>| {
+            let values: Option<Vec<f64>> = self.kinds.values().map(of).collect();
+            values.filter(|it| !it.is_empty()).map(|it| it.iter().sum::<f64>() / it.len() as f64)
+        };
+        mean(|kind| kind.image_auroc).zip(mean(|kind| kind.aupro_05))
+    }
+}
+
 /// Counts of verdicts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Verdicts {

@@ -126,6 +126,8 @@ fn regions_are_measured_and_bad_ones_named() {
     for value in [report.overall.image_auroc, report.overall.pixel_auroc, report.overall.aupro] {
         assert!((0.0..=1.0).contains(&value.unwrap()));
     }
+    let logical = &report.kinds["logical"];
+    assert_eq!(report.loco_means(), logical.image_auroc.zip(logical.aupro_05));
     let verdicts = report.verdicts.unwrap().overall;
     assert_eq!(verdicts.true_positives + verdicts.false_negatives, 4);
     assert_eq!(fs::read_dir(root.join("out/overlays")).unwrap().count(), 6);

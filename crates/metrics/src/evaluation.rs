@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::{
-    AUPRO_FPR_LIMIT, Curves, GroundTruth, MetricError, PixelCollector, PixelMetrics, PixelScores,
-    SortedPixels, auroc, average_precision, best_f1,
+    Curves, GroundTruth, MetricError, PixelCollector, PixelMetrics, PixelScores, SortedPixels,
+    auroc, average_precision, best_f1,
 };
 
 /// The verdict on one test image.
@@ -43,7 +43,9 @@ pub struct Metrics {
     /// Area under the per-region overlap up to a false-positive rate of 0.3, divided by 0.3; with saturated
     /// regions this is the sPRO's area.
     pub aupro: Option<f64>,
-    /// Largest amount by which any of the three pixel metrics can differ from the exact value; 0 up to
+    /// The same up to a false-positive rate of 0.05: what MVTec LOCO and MVTec AD 2 are compared by.
+    pub aupro_05: Option<f64>,
+    /// Largest amount by which any of the pixel metrics can differ from the exact value; 0 up to
     /// [`DEFAULT_EXACT_LIMIT`](crate::DEFAULT_EXACT_LIMIT) pixels.
     pub pixel_error: f64,
 }
@@ -117,14 +119,14 @@ impl Evaluator {
             .into_iter()
             .map(|kind| (kind.to_owned(), kind_metrics(&self.images, &pixels, kind)))
             .collect();
-        let overall = metrics(self.images.iter(), pixels.overall(AUPRO_FPR_LIMIT).ok());
+        let overall = metrics(self.images.iter(), pixels.overall().ok());
         Ok(Evaluation { overall, kinds, curves: Curves::of(&self.images, &pixels) })
     }
 }
 
 fn kind_metrics(images: &[ImageScore], pixels: &SortedPixels, kind: &str) -> Metrics {
     let chosen = images.iter().filter(|image| !image.anomalous || image.kind == kind);
-    metrics(chosen, pixels.kind(kind, AUPRO_FPR_LIMIT).ok())
+    metrics(chosen, pixels.kind(kind).ok())
 }
 
 fn metrics<'a>(
@@ -146,6 +148,7 @@ fn metrics<'a>(
         pixel_auroc: pixels.map(|pixels| pixels.auroc),
         pixel_aupr: pixels.map(|pixels| pixels.aupr),
         aupro: pixels.map(|pixels| pixels.aupro),
+        aupro_05: pixels.map(|pixels| pixels.aupro_05),
         pixel_error: pixels.map_or(0.0, |pixels| pixels.error()),
     }
 }

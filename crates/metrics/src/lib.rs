@@ -38,8 +38,8 @@ pub use curves::{CURVE_TOLERANCE, Curves};
 pub use error::MetricError;
 pub use evaluation::{Evaluation, Evaluator, ImageScore, Metrics};
 pub use pixels::{
-    AUPRO_FPR_LIMIT, DEFAULT_EXACT_LIMIT, GroundTruth, PixelCollector, PixelMetrics, PixelScores,
-    ProPoint, SaturatedRegion, SortedPixels,
+    AUPRO_05_FPR_LIMIT, AUPRO_FPR_LIMIT, DEFAULT_EXACT_LIMIT, GroundTruth, PixelCollector,
+    PixelMetrics, PixelScores, ProPoint, SaturatedRegion, SortedPixels,
 };
 pub use ranking::{
     BestF1, PrecisionRecallPoint, RocPoint, auroc, average_precision, best_f1,

@@ -152,7 +152,7 @@ fn by_mask(images: &[Image], exact_limit: u64) -> PixelMetrics {
         let kind = mask.contains(&true).then_some("defect");
         collector.add(kind, image.map(), GroundTruth::Mask(&mask)).unwrap();
     }
-    collector.sort().overall(0.3).unwrap()
+    collector.sort().overall().unwrap()
 }
 
 fn sets() -> impl Iterator<Item = Vec<Image>> {
@@ -217,7 +217,7 @@ fn saturated_overlap_agrees_with_its_definition() {
                 .add(Some("logical"), image.map(), GroundTruth::Regions(&image.regions))
                 .unwrap();
         }
-        let found = collector.sort().kind("logical", 0.3).unwrap();
+        let found = collector.sort().kind("logical").unwrap();
         let expected = plain_aupro(&images, 0.3);
         assert!((found.aupro - expected).abs() < 1e-9, "{} instead of {expected}", found.aupro);
         differs += usize::from((expected - unsaturated).abs() > 1e-3);
@@ -234,6 +234,7 @@ fn bucketed_metrics_stay_within_their_stated_error() {
         assert!((exact.auroc - bucketed.auroc).abs() <= bucketed.auroc_error + slack);
         assert!((exact.aupr - bucketed.aupr).abs() <= bucketed.aupr_error + slack);
         assert!((exact.aupro - bucketed.aupro).abs() <= bucketed.aupro_error + slack);
+        assert!((exact.aupro_05 - bucketed.aupro_05).abs() <= bucketed.aupro_05_error + slack);
         assert_eq!(exact.error(), 0.0);
         assert_eq!((exact.n_good, exact.n_regions), (bucketed.n_good, bucketed.n_regions));
         moved += usize::from(exact.auroc != bucketed.auroc);
@@ -261,7 +262,7 @@ fn a_kind_is_compared_with_all_good_images_only() {
     }
     let evaluation = evaluator.evaluate().unwrap();
     for (kind, collector) in [("crack", crack), ("dent", dent)] {
-        let alone = collector.sort().overall(0.3).unwrap();
+        let alone = collector.sort().overall().unwrap();
         let found = evaluation.kinds[kind];
         assert_eq!(found.pixel_auroc, Some(alone.auroc));
         assert_eq!(found.pixel_aupr, Some(alone.aupr));
@@ -303,8 +304,8 @@ fn bad_input_is_refused_and_adds_nothing() {
     assert_eq!(PixelScores::new(&[f32::NAN], 1, 1).unwrap_err(), MetricError::NanScore(0));
     collector.add(None, map, GroundTruth::Good).unwrap();
     let pixels = collector.sort();
-    assert_eq!(pixels.overall(0.3), Err(MetricError::NoAnomalous));
-    assert_eq!(pixels.overall(0.0), Err(MetricError::FprLimit));
+    assert_eq!(pixels.overall(), Err(MetricError::NoAnomalous));
+    assert_eq!(pixels.pro_curve(0.0, 0.0), Err(MetricError::FprLimit));
 }
 
 #[test]
@@ -314,6 +315,6 @@ fn an_empty_mask_makes_all_pixels_good() {
     let mut collector = PixelCollector::new();
     collector.add(Some("a"), map, GroundTruth::Mask(&[false; 4])).unwrap();
     collector.add(Some("a"), map, GroundTruth::Mask(&[true, false, false, true])).unwrap();
-    let found = collector.sort().overall(0.3).unwrap();
+    let found = collector.sort().overall().unwrap();
     assert_eq!((found.n_good, found.n_anomalous, found.n_regions), (6, 2, 1));
 }

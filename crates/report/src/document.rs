@@ -67,6 +67,7 @@ struct KindRow {
     image_f1: String,
     pixel_auroc: String,
     aupro: String,
+    aupro_05: String,
     is_total: bool,
 }
 
@@ -138,7 +139,7 @@ impl<'a> Document<'a> {
             model: origin::name(subject.model),
             summary: summary(report, matrix.as_ref()),
             figures: figures(&report.overall, matrix.as_ref(), overlap_area),
-            remarks: remarks(report),
+            remarks: remarks(report, subject.dataset.layout),
             histogram: Histogram::new(&report.images, report.threshold),
             curves: CurvePlot::of(&report.curves, verdicts.and_then(OperatingPoint::of)),
             kinds: kind_rows(report),
@@ -239,7 +240,7 @@ fn figures(overall: &Metrics, matrix: Option<&Matrix>, overlap_area: &'static st
     figures
 }
 
-fn remarks(report: &Report) -> Vec<String> {
+fn remarks(report: &Report, layout: Layout) -> Vec<String> {
     let counts = [
         (
             report.unusable_masks.len(),
@@ -259,6 +260,16 @@ fn remarks(report: &Report) -> Vec<String> {
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
     remarks.extend(mask_kinds(report));
+    if layout == Layout::MvtecLoco
+        && let Some((image_auroc, auspro)) = report.loco_means()
+    {
+        remarks.push(format!(
+            "Means of the kinds, as stated of MVTec LOCO: image AU-ROC {}, AU-sPRO up to a \
+             false-positive rate of 5 % {}.",
+            text::measure(Some(image_auroc)),
+            text::measure(Some(auspro)),
+        ));
+    }
     if report.overall.pixel_error > 0.0 {
         let error = report.overall.pixel_error;
         remarks.push(format!("Pixel metrics are exact to within {error:.1e}."));
@@ -294,6 +305,7 @@ fn kind_rows(report: &Report) -> Vec<KindRow> {
             image_f1: area(|metrics| metrics.image_f1),
             pixel_auroc: area(|metrics| metrics.pixel_auroc),
             aupro: area(|metrics| metrics.aupro),
+            aupro_05: area(|metrics| metrics.aupro_05),
             is_total,
         }
     };

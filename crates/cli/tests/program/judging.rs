@@ -150,6 +150,9 @@ fn eval_measures_and_shows() {
         "AU-ROC",
         "AU-PR",
         "AU-PRO",
+        "to",
+        "5",
+        "%",
     ];
     assert_eq!(lines.next().unwrap().split_whitespace().collect::<Vec<_>>(), columns);
     let kinds: Vec<&str> =
@@ -190,7 +193,8 @@ fn names(folder: &str) -> Vec<String> {
 }
 
 fn check_results(results: &Value) {
-    let metrics = ["image_auroc", "image_aupr", "image_f1", "pixel_auroc", "pixel_aupr", "aupro"];
+    let metrics =
+        ["image_auroc", "image_aupr", "image_f1", "pixel_auroc", "pixel_aupr", "aupro", "aupro_05"];
     for metric in metrics {
         for of in [results, &results["kinds"]["hole"]] {
             let value = of[metric].as_f64().unwrap();

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::collector::{Group, Store};
 use super::exact::ExactCursor;
 use super::histogram::HistogramCursor;
+use super::{AUPRO_05_FPR_LIMIT, AUPRO_FPR_LIMIT};
 use crate::MetricError;
 use crate::curves::{CurvePoint, Thinned};
 use crate::key::key_score;
@@ -25,20 +26,24 @@ pub struct PixelMetrics {
     pub auroc: f64,
     /// Average precision, 0 to 1.
     pub aupr: f64,
-    /// Area under the mean per-region overlap against the false-positive rate, up to the limit and divided by it.
+    /// Area under the mean per-region overlap against the false-positive rate, up to a rate of 0.3 and divided by it.
     pub aupro: f64,
+    /// The same up to 0.05.
+    pub aupro_05: f64,
     /// Largest amount by which `auroc` can differ from the exact value. It is 0 where every score was kept.
     pub auroc_error: f64,
     /// The same for `aupr`.
     pub aupr_error: f64,
     /// The same for `aupro`.
     pub aupro_error: f64,
+    /// The same for `aupro_05`.
+    pub aupro_05_error: f64,
 }
 
 impl PixelMetrics {
-    /// The largest of the three error bounds.
+    /// The largest of the error bounds.
     pub fn error(&self) -> f64 {
-        self.auroc_error.max(self.aupr_error).max(self.aupro_error)
+        self.auroc_error.max(self.aupr_error).max(self.aupro_error).max(self.aupro_05_error)
     }
 }
 
@@ -67,23 +72,22 @@ pub struct SortedPixels {
 }
 
 impl SortedPixels {
-    /// Metrics over all images; `fpr_limit` is where AU-PRO's integral ends
-    /// ([`AUPRO_FPR_LIMIT`](super::AUPRO_FPR_LIMIT) by convention).
+    /// Metrics over all images.
     ///
     /// # Errors
-    /// There are no defect pixels or no good ones, or the limit is not in (0, 1].
-    pub fn overall(&self, fpr_limit: f64) -> Result<PixelMetrics, MetricError> {
-        pixel_metrics(&self.groups.values().collect::<Vec<_>>(), fpr_limit)
+    /// There are no defect pixels or no good ones.
+    pub fn overall(&self) -> Result<PixelMetrics, MetricError> {
+        pixel_metrics(&self.groups.values().collect::<Vec<_>>())
     }
 
     /// Metrics over the good images and those of one defect kind.
     ///
     /// # Errors
     /// As [`overall`](Self::overall); a kind that was never added has no defect pixels.
-    pub fn kind(&self, kind: &str, fpr_limit: f64) -> Result<PixelMetrics, MetricError> {
+    pub fn kind(&self, kind: &str) -> Result<PixelMetrics, MetricError> {
         let chosen =
             self.groups.iter().filter(|(name, _)| name.as_deref().is_none_or(|name| name == kind));
-        pixel_metrics(&chosen.map(|(_, group)| group).collect::<Vec<_>>(), fpr_limit)
+        pixel_metrics(&chosen.map(|(_, group)| group).collect::<Vec<_>>())
     }
 
     /// The PRO curve over all images, from (0, 0) to the false-positive rate `fpr_limit`, where the last point is
@@ -91,10 +95,13 @@ impl SortedPixels {
     /// of 0 there is one for each distinct score.
     ///
     /// # Errors
-    /// As [`overall`](Self::overall).
+    /// As [`overall`](Self::overall); and if the limit is not in (0, 1].
     pub fn pro_curve(&self, fpr_limit: f64, tolerance: f64) -> Result<Vec<ProPoint>, MetricError> {
         let groups: Vec<&Group> = self.groups.values().collect();
-        let totals = two_class_totals(&groups, fpr_limit)?;
+        if !(fpr_limit > 0.0 && fpr_limit <= 1.0) {
+            return Err(MetricError::FprLimit);
+        }
+        let totals = two_class_totals(&groups)?;
         let mut last =
             ProPoint { threshold: f32::INFINITY, false_positive_rate: 0.0, mean_overlap: 0.0 };
         let mut points = Thinned::new(tolerance);
@@ -129,11 +136,8 @@ fn cut_at(fpr_limit: f64, last: ProPoint, point: ProPoint) -> ProPoint {
 }
 
 /// Totals of groups that metrics are defined for.
-fn two_class_totals(groups: &[&Group], fpr_limit: f64) -> Result<Totals, MetricError> {
+fn two_class_totals(groups: &[&Group]) -> Result<Totals, MetricError> {
     let totals = sum_totals(groups);
-    if !(fpr_limit > 0.0 && fpr_limit <= 1.0) {
-        return Err(MetricError::FprLimit);
-    }
     match (totals.good, totals.anomalous) {
         (0, _) => Err(MetricError::NoGood),
         (_, 0) => Err(MetricError::NoAnomalous),
@@ -141,18 +145,21 @@ fn two_class_totals(groups: &[&Group], fpr_limit: f64) -> Result<Totals, MetricE
     }
 }
 
-fn pixel_metrics(groups: &[&Group], fpr_limit: f64) -> Result<PixelMetrics, MetricError> {
-    let totals = two_class_totals(groups, fpr_limit)?;
+fn pixel_metrics(groups: &[&Group]) -> Result<PixelMetrics, MetricError> {
+    let totals = two_class_totals(groups)?;
     let mut auroc = Auroc::new(totals);
     let mut aupr = AveragePrecision::new(totals);
-    let mut aupro = Aupro::new(totals, fpr_limit);
+    let mut aupro = Aupro::new(totals, AUPRO_FPR_LIMIT);
+    let mut aupro_05 = Aupro::new(totals, AUPRO_05_FPR_LIMIT);
     walk(groups, |step| {
         auroc.push(step);
         aupr.push(step);
         aupro.push(step);
+        aupro_05.push(step);
     });
     let bucketed = groups.iter().any(|group| matches!(group.store, Store::Buckets(_)));
-    let (auroc, aupr, aupro) = (auroc.finish(), aupr.finish(), aupro.finish());
+    let (auroc, aupr) = (auroc.finish(), aupr.finish());
+    let (aupro, aupro_05) = (aupro.finish(), aupro_05.finish());
     let error = |bound: f64| if bucketed { bound } else { 0.0 };
     Ok(PixelMetrics {
         n_good: totals.good,
@@ -161,9 +168,11 @@ fn pixel_metrics(groups: &[&Group], fpr_limit: f64) -> Result<PixelMetrics, Metr
         auroc: auroc.value,
         aupr: aupr.value,
         aupro: aupro.value,
+        aupro_05: aupro_05.value,
         auroc_error: error(auroc.error),
         aupr_error: error(aupr.error),
         aupro_error: error(aupro.error),
+        aupro_05_error: error(aupro_05.error),
     })
 }
 
