@@ -2,7 +2,9 @@
 # Tests the cameras that need something of the system, against what stands in for a camera there: GenICam against Aravis' own
 # GigE camera, also before the whole program, GStreamer against its test pictures and its RTSP server.
 #
-#     tools/check_cameras.sh           # some minutes; root installs what is missing from Debian
+#     tools/check_cameras.sh           # root installs what is missing from Debian
+#
+# Ten CPU minutes to build where nothing but the program was built, then two minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
