@@ -283,7 +283,8 @@ enum Copied {
 
 fn read_buffer(buffer: &Buffer) -> Copied {
     let status = buffer.status();
-    let number = Some(buffer.frame_id());
+    // What Aravis says of a frame whose first packet was lost; none of GigE Vision has it.
+    let number = Some(buffer.frame_id()).filter(|&number| number != 0);
     let broken = |number, reason: String| Copied::Read(Read::Broken { number, reason });
     match status {
         BufferStatus::Success => {}

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use efficientad_evaluation::Pixels;
 use efficientad_images::PixelFormat;
 use gstreamer::prelude::*;
-use gstreamer::{Bin, ClockTime, MessageView, Pipeline, Sample, State};
+use gstreamer::{Bin, BufferFlags, ClockTime, MessageView, Pipeline, Sample, State};
 use gstreamer_app::AppSink;
 use gstreamer_video::{VideoFrameExt, VideoFrameRef, VideoInfo};
 
@@ -22,6 +22,12 @@ const NO_OFFSET: u64 = u64::MAX;
 
 /// Frames that wait in the pipeline; it is held up rather than that one is dropped.
 const MAX_WAITING: u32 = 2;
+
+/// How long a pipeline that starts may fail unseen.
+const STARTING: ClockTime = ClockTime::from_mseconds(50);
+
+/// How long after it has failed a pipeline may say why.
+const MESSAGE: ClockTime = ClockTime::from_mseconds(500);
 
 /// A pipeline.
 pub(crate) struct Gstreamer {
@@ -116,22 +122,30 @@ impl Running {
     /// Starts the pipeline and waits until it runs, so that a source which is not there is none
     /// that came back.
     fn start(&self) -> Result<(), Fault> {
-        let timeout = ClockTime::try_from(self.timeout).unwrap_or(ClockTime::MAX);
         let refused =
-            |error: &dyn ToString| Fault::between(self.error().unwrap_or(error.to_string()));
+            |error: &dyn ToString| Fault::between(self.error(MESSAGE).unwrap_or(error.to_string()));
         self.pipeline.set_state(State::Playing).map_err(|error| refused(&error))?;
-        let (result, state, _) = self.pipeline.state(timeout);
-        result.map_err(|error| refused(&error))?;
-        if state != State::Playing {
-            return Err(refused(&"the pipeline does not start within timeout_ms"));
+        let start = Instant::now();
+        loop {
+            let (result, state, _) = self.pipeline.state(STARTING);
+            result.map_err(|error| refused(&error))?;
+            if state == State::Playing {
+                return Ok(());
+            }
+            // A source on the network fails later than its pipeline is set to start.
+            if let Some(error) = self.error(ClockTime::ZERO) {
+                return Err(Fault::between(error));
+            }
+            if start.elapsed() > self.timeout {
+                return Err(Fault::between("the pipeline does not start within timeout_ms"));
+            }
         }
-        Ok(())
     }
 
-    /// What the pipeline complains about.
-    fn error(&self) -> Option<String> {
+    /// What the pipeline complains about, after that time at the latest.
+    fn error(&self, at_most: ClockTime) -> Option<String> {
         let bus = self.pipeline.bus()?;
-        let message = bus.pop_filtered(&[gstreamer::MessageType::Error])?;
+        let message = bus.timed_pop_filtered(at_most, &[gstreamer::MessageType::Error])?;
         match message.view() {
             MessageView::Error(error) => {
                 let source = error.src().map(|it| it.name().to_string()).unwrap_or_default();
@@ -149,9 +163,11 @@ impl Running {
                 "a frame of {bytes} bytes is larger than max_frame_bytes, {max}"
             )));
         }
-        let offset = buffer.offset();
-        let is_number = self.counts_offsets && offset != NO_OFFSET;
-        let number = is_number.then_some(offset);
+        let number = self.number(buffer.offset())?;
+        if buffer.flags().contains(BufferFlags::CORRUPTED) {
+            let reason = "the pipeline says that a frame is damaged".to_owned();
+            return Ok(Read::Broken { number, reason });
+        }
         let payload = match self.format {
             GstreamerFormat::Jpeg => {
                 let map = buffer.map_readable().map_err(Fault::within)?;
@@ -160,6 +176,16 @@ impl Running {
             _ => Payload::Pixels(self.pixels(sample).map_err(Fault::within)?),
         };
         Ok(Read::Frame(RawFrame { payload, number, time: None }))
+    }
+
+    /// A frame's number, if they are counted.
+    fn number(&self, offset: u64) -> Result<Option<u64>, Fault> {
+        if self.counts_offsets && offset == NO_OFFSET {
+            return Err(Fault::within(
+                "frame_numbers: the pipeline does not number its frames; leave it out",
+            ));
+        }
+        Ok(self.counts_offsets.then_some(offset))
     }
 
     fn pixels(&self, sample: &Sample) -> Result<Pixels<'static>, String> {
@@ -192,7 +218,7 @@ impl Connection for Running {
             self.last = Instant::now();
             return self.frame(&sample);
         }
-        if let Some(error) = self.error() {
+        if let Some(error) = self.error(ClockTime::ZERO) {
             return Err(Fault::between(error));
         }
         if self.sink.is_eos() {

@@ -37,6 +37,8 @@ pub(crate) struct Numbers {
     missing: VecDeque<u64>,
     /// The latest that have come.
     seen: VecDeque<u64>,
+    /// Frames without number that have come since the last one with a number.
+    unnumbered: u64,
 }
 
 /// What a number tells.
@@ -54,7 +56,8 @@ pub(crate) enum Step {
 
 impl Numbers {
     pub(crate) fn new(counting: Counting) -> Self {
-        Self { counting, last: None, missing: VecDeque::new(), seen: VecDeque::new() }
+        let (missing, seen) = (VecDeque::new(), VecDeque::new());
+        Self { counting, last: None, missing, seen, unnumbered: 0 }
     }
 
     /// A connection begins.
@@ -63,6 +66,7 @@ impl Numbers {
             self.last = None;
             self.missing.clear();
             self.seen.clear();
+            self.unnumbered = 0;
         }
     }
 
@@ -70,6 +74,11 @@ impl Numbers {
     /// frame that did not arrive whole.
     pub(crate) fn has_seen(&self, number: u64) -> bool {
         self.counting == Counting::EachConnection && self.seen.contains(&number)
+    }
+
+    /// A frame has come whose number is not known: the gap that it leaves is none.
+    pub(crate) fn see_unnumbered(&mut self) {
+        self.unnumbered += 1;
     }
 
     /// A frame has come.
@@ -80,6 +89,7 @@ impl Numbers {
             self.missing.remove(place);
             return Step::Late;
         }
+        let unnumbered = std::mem::take(&mut self.unnumbered);
         let Some(last) = self.last.replace(number) else { return Step::Next };
         let advance = match self.counting {
             _ if number > last => number - last,
@@ -90,7 +100,10 @@ impl Numbers {
             1 => Step::Next,
             2..=LONGEST_GAP => {
                 self.remember(last, advance, number < last);
-                Step::Missing(advance - 1)
+                match (advance - 1).saturating_sub(unnumbered) {
+                    0 => Step::Next,
+                    missing => Step::Missing(missing),
+                }
             }
             _ => {
                 self.missing.clear();
@@ -127,6 +140,20 @@ mod tests {
     }
 
     use Step::{Anew, Late, Missing, Next};
+
+    #[test]
+    fn a_frame_without_number_is_no_gap() {
+        for counting in [Counting::OnAndOn, Counting::EachConnection] {
+            let mut all = Numbers::new(counting);
+            all.see_unnumbered();
+            assert_eq!(all.see(65_402), Next);
+            all.see_unnumbered();
+            all.see_unnumbered();
+            assert_eq!([all.see(65_406), all.see(65_408)], [Missing(1), Missing(1)]);
+            all.see_unnumbered();
+            assert_eq!([all.see(65_410), all.see(65_411)], [Next, Next]);
+        }
+    }
 
     #[test]
     fn what_is_missing_is_counted() {

@@ -150,7 +150,10 @@ impl Reader {
     /// Looks at the number of a frame, and counts those that are missing before it; whether it was
     /// counted as missing itself.
     fn is_late(&mut self, number: Option<u64>) -> bool {
-        let Some(number) = number else { return false };
+        let Some(number) = number else {
+            self.numbers.see_unnumbered();
+            return false;
+        };
         match self.numbers.see(number) {
             Step::Next => false,
             Step::Late => true,
