@@ -12,8 +12,11 @@ use tempfile::TempDir;
 use tiff::encoder::colortype::{ColorType, RGB8};
 use tiff::encoder::{TiffEncoder, TiffValue};
 
-/// Steps of the trainings here.
+/// Steps of the shared model's training, and of others that are stopped.
 pub const STEPS: &str = "3";
+
+/// What trains as fast as can be, for tests that need any model.
+pub const FAST: [&str; 5] = ["--steps", "1", "--photos", "none", "--no-position-weights"];
 
 /// What a run of the program left.
 #[derive(Debug)]
