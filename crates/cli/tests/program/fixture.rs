@@ -226,3 +226,12 @@ pub fn shared() -> &'static Shared {
         Shared { events: run.json_lines(), dataset, model }
     })
 }
+
+/// What `eval --json` prints of the shared model and its data set.
+pub fn evaluation() -> &'static Value {
+    static EVALUATION: OnceLock<Value> = OnceLock::new();
+    EVALUATION.get_or_init(|| {
+        let shared = shared();
+        run(["eval", &shared.model, &shared.dataset, "--json"]).json_lines().remove(0)
+    })
+}
