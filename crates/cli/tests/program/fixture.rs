@@ -235,3 +235,16 @@ pub fn evaluation() -> &'static Value {
         run(["eval", &shared.model, &shared.dataset, "--json"]).json_lines().remove(0)
     })
 }
+
+/// The shared model with the scores of 20 good photos, by which drift is noticed.
+pub fn calibrated() -> &'static str {
+    static CALIBRATED: OnceLock<String> = OnceLock::new();
+    CALIBRATED.get_or_init(|| {
+        let sandbox = Sandbox::new();
+        let good = sandbox.path("good");
+        (100..120).for_each(|seed| save(&part(seed), &format!("{good}/{seed}.png")));
+        let model = format!("{}.calibrated", shared().model);
+        run(["calibrate", &shared().model, &good, "--out", &model]).success();
+        model
+    })
+}
