@@ -114,7 +114,10 @@ def images(photos, kind):
 
 
 def onnxruntime_judge(path):
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    # Threads that wait leave the processor to others.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     return lambda batch: session.run(["map", "score"], {"image": batch})
 
 

@@ -24,7 +24,7 @@ from report_check import FACTS, MIN_CONTRAST, MIN_PLOT_LETTERS, SCHEMES, WIDTHS,
 
 VIEWS = ("part", "judge", "decide", "line", "record", "report")
 HEADINGS = {"en": "Decide", "de": "Entscheiden", "zh": "判定"}
-STEPS = 4
+STEPS = 2
 # Of a video that can be played.
 HAVE_ENOUGH_DATA = 4
 # Entries of the record that an auditor reads: `0.png`, `1.png`, …, more than are shown at a time.
@@ -337,7 +337,7 @@ def audit(browser, address, token, found):
 
 def work(browser, args, found):
     """All that people do at a line, and all views."""
-    train_photos = sorted((args.photos / "train" / "good").iterdir())[:12]
+    train_photos = sorted((args.photos / "train" / "good").iterdir())[:6]
     good = sorted((args.photos / "test" / "good").iterdir())
     defects = sorted((args.photos / "test" / "stain").iterdir())
     if not args.look_only:

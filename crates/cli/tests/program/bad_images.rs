@@ -4,7 +4,7 @@ use std::fs;
 
 use tiff::encoder::colortype::Gray16;
 
-use crate::fixture::{Sandbox, part, run, save, save_tiff, shared};
+use crate::fixture::{FAST, Sandbox, part, run, save, save_tiff, shared};
 
 /// A PNG file that ends in the middle.
 fn truncated_png(sandbox: &Sandbox, name: &str) -> String {
@@ -77,7 +77,7 @@ fn unreadable_photos_are_named_skipped_and_counted() {
     run(["train", &folder, "--out", &out]).expect(2, &[&messages[..], &[&too_few]].concat());
 
     save_grey16(&sandbox.path("photos/deep.tif"), 2);
-    let trained = run(["train", &folder, "--out", &out, "--steps", "1"]);
+    let trained = run([&["train", &folder, "--out", &out][..], &FAST].concat());
     trained.expect(1, &[&messages[..], &["3 unreadable images were skipped\n"]].concat());
     let info = run(["info", &out]).success();
     assert!(info.contains("images       1 to train on, 1 held back\n"), "{info}");

@@ -12,8 +12,11 @@ use tempfile::TempDir;
 use tiff::encoder::colortype::{ColorType, RGB8};
 use tiff::encoder::{TiffEncoder, TiffValue};
 
-/// Steps of the trainings here.
+/// Steps of the shared model's training, and of others that are stopped.
 pub const STEPS: &str = "3";
+
+/// What trains as fast as can be, for tests that need any model.
+pub const FAST: [&str; 5] = ["--steps", "1", "--photos", "none", "--no-position-weights"];
 
 /// What a run of the program left.
 #[derive(Debug)]
@@ -221,5 +224,27 @@ pub fn shared() -> &'static Shared {
         let run = run(arguments);
         assert_eq!(run.code, Some(0), "{run:?}");
         Shared { events: run.json_lines(), dataset, model }
+    })
+}
+
+/// What `eval --json` prints of the shared model and its data set.
+pub fn evaluation() -> &'static Value {
+    static EVALUATION: OnceLock<Value> = OnceLock::new();
+    EVALUATION.get_or_init(|| {
+        let shared = shared();
+        run(["eval", &shared.model, &shared.dataset, "--json"]).json_lines().remove(0)
+    })
+}
+
+/// The shared model with the scores of 20 good photos, by which drift is noticed.
+pub fn calibrated() -> &'static str {
+    static CALIBRATED: OnceLock<String> = OnceLock::new();
+    CALIBRATED.get_or_init(|| {
+        let sandbox = Sandbox::new();
+        let good = sandbox.path("good");
+        (100..120).for_each(|seed| save(&part(seed), &format!("{good}/{seed}.png")));
+        let model = format!("{}.calibrated", shared().model);
+        run(["calibrate", &shared().model, &good, "--out", &model]).success();
+        model
     })
 }

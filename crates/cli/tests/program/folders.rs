@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::fixture::{Run, STEPS, Sandbox, defective_part, part, run, save, shared};
+use crate::fixture::{FAST, Run, Sandbox, defective_part, part, run, save, shared};
 use crate::schemas::assert_follows;
 
 /// Photos in `OK`, defects in `NG` and their masks in `MASK`.
@@ -20,7 +20,7 @@ fn ok_ng_mask(sandbox: &Sandbox) -> String {
 }
 
 fn train(arguments: &[&str]) -> Run {
-    run([&["train", "--steps", STEPS, "--photos", "none"], arguments].concat())
+    run([&["train"][..], &FAST, arguments].concat())
 }
 
 fn info(model: &str) -> Value {

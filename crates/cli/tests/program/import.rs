@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::fixture::{Sandbox, run, shared};
+use crate::fixture::{FAST, Sandbox, run, shared};
 use crate::weights::{
     anomalib_model, fixture, sequential_autoencoder, sequential_student, sequential_teacher,
 };
@@ -17,8 +17,7 @@ fn a_teacher_is_imported_and_trained_with() {
     assert_eq!(printed, expected);
     let photos = sandbox.good_photos("photos", 2);
     let train = |teacher: &str, out: &str| {
-        let options = ["--teacher", teacher, "--steps", "1", "--photos", "none"];
-        run([&["train", &photos, "--out", out][..], &options[..]].concat())
+        run([&["train", &photos, "--out", out, "--teacher", teacher][..], &FAST].concat())
     };
     let (ours, theirs) = (sandbox.path("ours"), sandbox.path("theirs"));
     train(&teacher, &ours).success();

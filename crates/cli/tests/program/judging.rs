@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 use tiff::decoder::{Decoder as TiffDecoder, DecodingResult};
 
-use crate::fixture::{Sandbox, command, end, part, run, save, shared};
+use crate::fixture::{Sandbox, command, end, evaluation, part, run, save, shared};
 use crate::schemas::assert_follows;
 
 fn keys(value: &Value) -> Vec<&str> {
@@ -176,12 +176,10 @@ fn eval_measures_and_shows() {
     let picture = image::open(format!("{out}/overlays/{}", overlays[0])).unwrap();
     assert_eq!((picture.width(), picture.height()), (72 + 4 + 72, 64));
 
-    let json = run(["eval", &shared.model, &shared.dataset, "--json"]).success();
-    let printed: Value = serde_json::from_str(&json).unwrap();
     let written: Value =
         serde_json::from_slice(&fs::read(format!("{out}/results.json")).unwrap()).unwrap();
-    assert_eq!(printed, written);
-    check_results(&printed);
+    assert_eq!(*evaluation(), written);
+    check_results(&written);
 }
 
 fn names(folder: &str) -> Vec<String> {
@@ -236,8 +234,7 @@ fn masks_count_from_a_threshold_on() {
 
 #[test]
 fn masks_may_be_inverted() {
-    let shared = shared();
-    let plain = run(["eval", &shared.model, &shared.dataset, "--json"]).json_lines().remove(0);
+    let (shared, plain) = (shared(), evaluation());
     let sandbox = Sandbox::new();
     copy(Path::new(&shared.dataset), Path::new(&sandbox.path("cloth")));
     for n in 0..2 {

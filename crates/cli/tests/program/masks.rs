@@ -6,7 +6,7 @@ use std::path::Path;
 use image::{DynamicImage, GrayImage, ImageBuffer, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use serde_json::{Value, json};
 
-use crate::fixture::{Run, Sandbox, part, run, save, shared};
+use crate::fixture::{Run, Sandbox, evaluation, part, run, save, shared};
 use crate::schemas::assert_follows;
 
 /// The shared data set with other masks of its holes: `write` gets the mask and a path without
@@ -57,7 +57,7 @@ fn told(kind: &str, words: &str, write: impl Fn(&GrayImage, &str)) -> Value {
 /// The same, and that all of the hole is told and nothing else.
 #[track_caller]
 fn told_exactly(kind: &str, words: &str, write: impl Fn(&GrayImage, &str)) {
-    let plain = evaluate(&shared().dataset, &[]).json_lines().remove(0);
+    let plain = evaluation();
     let results = told(kind, words, write);
     for metric in ["pixel_auroc", "pixel_aupr", "aupro"] {
         assert_eq!(results[metric], plain[metric], "{metric}");
@@ -124,7 +124,7 @@ fn a_mask_in_the_alpha_channel_is_told() {
 
 #[test]
 fn the_noise_of_jpeg_is_no_defect() {
-    let plain = evaluate(&shared().dataset, &[]).json_lines().remove(0);
+    let plain = evaluation();
     let jpeg = |image: RgbImage, path: &str| image.save(format!("{path}.jpg")).unwrap();
     let on_black = told("noisy_on_black", "bright on dark, with shades", |mask, path| {
         jpeg(coloured(mask, [255; 3], [0; 3]), path);
@@ -134,7 +134,7 @@ fn the_noise_of_jpeg_is_no_defect() {
             jpeg(coloured(mask, [0; 3], [255; 3]), path);
         });
     for results in [on_black, on_white] {
-        let [found, exact] = [&results, &plain].map(|of| of["pixel_auroc"].as_f64().unwrap());
+        let [found, exact] = [&results, plain].map(|of| of["pixel_auroc"].as_f64().unwrap());
         assert!((found - exact).abs() < 0.02, "{found} instead of {exact}");
     }
 }

@@ -9,13 +9,17 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::fixture::{Sandbox, end, run};
+use crate::fixture::{FAST, Sandbox, end, run};
 use crate::training::{assert_same_file, start, wait_for};
 
 /// Bytes of a sample in the cache.
 const RECORD: u64 = efficientad_pretraining::RECORD_BYTES;
+/// Steps of the trainings here: so many that one can be stopped after the first.
+const STEPS: &str = "3";
+/// Photos of a step.
+const BATCH: &str = "2";
 /// Samples of the trainings here: steps times batch.
-const SAMPLES: u64 = 16;
+const SAMPLES: u64 = 6;
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
@@ -56,7 +60,7 @@ fn from_photos(out: &str, cache: &str) -> Vec<String> {
 
 /// The arguments that distil the shared teacher.
 fn pretraining(out: &str, cache: &str) -> Vec<String> {
-    with(from_photos(out, cache), &["--steps", "4", "--batch", "4", "--seed", "7"])
+    with(from_photos(out, cache), &["--steps", STEPS, "--batch", BATCH, "--seed", "7"])
 }
 
 fn with(mut arguments: Vec<String>, more: &[&str]) -> Vec<String> {
@@ -108,7 +112,7 @@ fn a_teacher_says_where_it_comes_from_and_trains_a_model() {
     let of = |name: &str| events.iter().filter(|event| event["event"] == name).collect::<Vec<_>>();
     let targets = of("targets");
     assert_eq!(targets.last().unwrap()["done"], SAMPLES);
-    assert_eq!(of("training")[0]["steps"], 4);
+    assert_eq!(of("training")[0]["steps"], 3);
     let steps = of("step");
     assert!(steps[0]["photos_per_second"].as_f64().unwrap() > 0.0);
     assert!(steps.last().unwrap()["loss"].as_f64().unwrap() > 0.0);
@@ -126,14 +130,14 @@ fn a_teacher_says_where_it_comes_from_and_trains_a_model() {
     assert_eq!(data["layers"], serde_json::json!(["fine", "coarse"]));
     assert_eq!(data["samples"], SAMPLES);
     assert_eq!((&data["photos"], &data["held_back"]), (&57.into(), &3.into()));
-    assert_eq!(distillation["samples_seen"], 16);
+    assert_eq!(distillation["samples_seen"], SAMPLES);
     assert!(distillation["r_squared"]["all"].as_f64().unwrap() < 1.0);
     assert!(fs::metadata(teacher).unwrap().len() < 5_400_000, "half precision");
 
     let sandbox = Sandbox::new();
-    let parts = sandbox.good_photos("parts", 3);
+    let parts = sandbox.good_photos("parts", 2);
     let model = sandbox.path("m");
-    run(["train", &parts, "--out", &model, "--teacher", teacher, "--steps", "1"]).success();
+    run([&["train", &parts, "--out", &model, "--teacher", teacher][..], &FAST].concat()).success();
 }
 
 #[test]
@@ -172,7 +176,7 @@ fn threads_change_nothing() {
     let out = sandbox.path("t");
     let arguments = pretraining(&out, &sandbox.path("cache"));
     let summary = run(with(arguments, &["--threads", "1"])).success();
-    assert!(summary.starts_with(&format!("{out}: small teacher, 4 steps, R² ")), "{summary}");
+    assert!(summary.starts_with(&format!("{out}: small teacher, {STEPS} steps, R² ")), "{summary}");
     assert_same_file(&out, &reference().teacher);
     assert_same_file(
         samples(&sandbox.path("cache")).unwrap().to_str().unwrap(),
@@ -218,7 +222,7 @@ fn killed_while_training_it_goes_on() {
         "{checkpoint}: an earlier training was stopped here; go on from it with --resume, or \
          delete it to begin anew"
     ));
-    for (option, given, begun) in [("--steps", "9", "4"), ("--size", "medium", "small")] {
+    for (option, given, begun) in [("--steps", "9", STEPS), ("--size", "medium", "small")] {
         let words = with(from_photos(&out, &cache), &["--resume", option, given]);
         run(words).refused(&format!(
             "the training to go on with began with {option} {begun}, not {given}; leave {option} \
@@ -269,13 +273,13 @@ fn damaged_samples_are_recomputed() {
 fn a_cache_serves_other_trainings_and_grows() {
     let sandbox = Sandbox::new();
     let (out, cache) = (sandbox.path("t"), copied_cache(&sandbox));
-    let recipe = ["--steps", "5", "--batch", "4", "--seed", "7", "--learning-rate", "0.001"];
+    let recipe = ["--steps", "4", "--batch", BATCH, "--seed", "7", "--learning-rate", "0.001"];
     let words = with(from_photos(&out, &cache), &recipe);
     let run = run(words);
     assert_eq!(run.code, Some(0), "{run:?}");
     let before = fs::read(samples(&reference().cache).unwrap()).unwrap();
     let after = fs::read(samples(&cache).unwrap()).unwrap();
-    assert_eq!(after.len() as u64, 20 * RECORD);
+    assert_eq!(after.len() as u64, 8 * RECORD);
     assert!(after.starts_with(&before));
 }
 
@@ -283,7 +287,7 @@ fn a_cache_serves_other_trainings_and_grows() {
 fn a_time_limit_sets_the_steps() {
     let sandbox = Sandbox::new();
     let (out, cache) = (sandbox.path("t"), copied_cache(&sandbox));
-    let recipe = ["--hours", "0.003", "--batch", "4", "--seed", "7", "--json"];
+    let recipe = ["--hours", "0.001", "--batch", BATCH, "--seed", "7", "--json"];
     let words = with(from_photos(&out, &cache), &recipe);
     let run = run(words);
     assert_eq!(run.code, Some(0), "{run:?}");

@@ -7,7 +7,7 @@ use efficientad_images::float_tiff::save_float_tiff;
 use image::{GrayImage, ImageBuffer, Luma, Rgb, RgbImage};
 use serde_json::{Value, json};
 
-use crate::fixture::{Run, STEPS, Sandbox, part, run, save, shared};
+use crate::fixture::{FAST, Run, Sandbox, part, run, save, shared};
 use crate::schemas::assert_follows;
 
 /// A photo of a part, in grey.
@@ -32,7 +32,7 @@ fn deep_photos(sandbox: &Sandbox, name: &str, seeds: std::ops::Range<u64>, bits:
 }
 
 fn train<'a>(photos: &'a str, out: &'a str, options: &[&'a str]) -> Run {
-    run([&["train", photos, "--out", out, "--steps", STEPS, "--photos", "none"], options].concat())
+    run([&["train", photos, "--out", out][..], &FAST, options].concat())
 }
 
 fn info(model: &str) -> Value {
@@ -84,7 +84,7 @@ fn the_bits_of_training_photos_are_recognised_told_and_kept() {
 #[test]
 fn photos_of_fewer_bits_than_the_model_takes_are_told_once() {
     let sandbox = Sandbox::new();
-    let photos = deep_photos(&sandbox, "deep", 20..30, 12);
+    let photos = deep_photos(&sandbox, "deep", 20..28, 12);
     let model = &shared().model;
     assert!(info(model)["data"].get("samples").is_none(), "models of 8 bits say nothing");
     let told = "the photos use 12 of 16 bits, but are read as having 16, which makes them dark: \

@@ -6,7 +6,7 @@ use std::path::Path;
 use jsonschema::{Registry, Validator};
 use serde_json::{Value, json};
 
-use crate::fixture::{run, shared};
+use crate::fixture::evaluation;
 
 /// Expects that a document is as `docs/schemas/NAME.schema.json` says.
 #[track_caller]
@@ -49,9 +49,8 @@ fn all() -> Vec<Value> {
 
 #[test]
 fn an_evaluation_follows_its_schema_and_nothing_like_it_does() {
-    let shared = shared();
-    let results = run(["eval", &shared.model, &shared.dataset, "--json"]).json_lines().remove(0);
-    assert_follows("eval", &results);
+    let results = evaluation();
+    assert_follows("eval", results);
     let changed = |pointer: &str, value: Value| {
         let mut changed = results.clone();
         *changed.pointer_mut(pointer).unwrap() = value;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::client::{connect, exchange, read, request};
 use super::running::{Running, until};
-use crate::fixture::Sandbox;
+use crate::fixture::{Sandbox, calibrated};
 
 const INSPECT: &str = "/api/models/part/inspect";
 
@@ -212,10 +212,7 @@ fn the_log_is_json_if_it_is_to_be_and_has_the_ids_of_requests() {
 #[test]
 fn drift_is_told_by_log_and_metrics() {
     let sandbox = Sandbox::new();
-    let (good, out) = (sandbox.good_photos("good", 40), sandbox.path("models/line.model"));
-    sandbox.write("models/readme", b"");
-    crate::fixture::run(["calibrate", &crate::fixture::shared().model, &good, "--out", &out])
-        .success();
+    sandbox.write("models/line.model", &fs::read(calibrated()).unwrap());
     let server = Running::start_in(sandbox, &[]);
     let path = server.sandbox.path("hole.png");
     crate::fixture::save(&crate::fixture::defective_part(3).0, &path);

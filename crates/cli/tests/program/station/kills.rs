@@ -24,7 +24,7 @@ type Told = (u64, String);
 #[test]
 fn no_verdict_is_lost_or_repeated_however_often_the_station_is_killed() {
     let Some(broker) = Broker::new("") else { return };
-    let (kills, photos) = (number(KILLS, 3), number(PHOTOS, 60));
+    let (kills, photos) = (number(KILLS, 3), number(PHOTOS, 40));
     let subscriber = broker.subscribe("efficientad/+/+/verdict", "%p");
     let station = Station::new(&format!(
         "{FOLDER}[outputs.broker]\nkind = \"mqtt\"\nurl = \"{}\"\n",
