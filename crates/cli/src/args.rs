@@ -576,6 +576,10 @@ pub struct RecipeArgs {
     /// 0.0001, without --old 0.00001].
     #[arg(long, value_name = "X", value_parser = parse_positive)]
     pub learning_rate: Option<f32>,
+    /// Let all channels of the teacher count alike, as the paper's recipe does. Otherwise those count
+    /// more that the student predicts better on good training images.
+    #[arg(long)]
+    pub no_channel_weights: bool,
     /// Hold the autoencoder against the same standard everywhere, as the paper's recipe does.
     /// Otherwise what it shows counts less where good training photos usually show more, as in
     /// corners (not of tiles).

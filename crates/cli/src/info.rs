@@ -36,6 +36,14 @@ fn lines(model: &Model) -> Vec<String> {
         Some(recipe) => facts.push(("training", recipe.to_string())),
         None => facts.push(("training", "by another program".to_owned())),
     }
+    if let Some(weights) = model.channel_weights() {
+        let values = || weights.values().iter().copied();
+        let (least, most) = (values().fold(f32::INFINITY, f32::min), values().fold(0.0, f32::max));
+        facts.push((
+            "channels",
+            format!("the teacher's weigh {least:.2} to {most:.2}, by how well they are predicted"),
+        ));
+    }
     if let Some(weights) = model.position_weights() {
         let least = weights.values().iter().copied().fold(1.0, f32::min);
         facts.push((

@@ -81,6 +81,7 @@ impl ContinuationRecipe {
             input: info.input,
             view: info.view(),
             region: info.region().cloned(),
+            channel_weights: info.recipe.as_ref().is_some_and(|recipe| recipe.channel_weights),
             position_weights: info.recipe.as_ref().is_some_and(|recipe| recipe.position_weights),
             steps: self.steps,
             seed: self.seed,

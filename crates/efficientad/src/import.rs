@@ -124,6 +124,7 @@ impl ImportedNetworks {
             statistics,
             student: self.student,
             autoencoder: self.autoencoder,
+            channel_weights: None,
             position_weights: None,
         };
         calibrate(engine, weights, Provenance::default(), validation, progress)

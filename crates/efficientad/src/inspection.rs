@@ -2,6 +2,7 @@
 
 use crate::anomaly_map::{AnomalyMap, PhotoMaps};
 use crate::calibration::Quantiles;
+use crate::channel_weights::ChannelWeights;
 use crate::error::Error;
 use crate::input::write_normalized;
 use crate::position::PositionWeights;
@@ -24,6 +25,8 @@ pub(crate) struct NetworkWeights {
     pub statistics: TeacherStatistics,
     pub student: Weights,
     pub autoencoder: Weights,
+    /// What the statistics and the student are weighed by.
+    pub channel_weights: Option<ChannelWeights>,
     pub position_weights: Option<PositionWeights>,
 }
 
@@ -37,6 +40,21 @@ impl NetworkWeights {
             student: self.student.clone(),
             autoencoder: self.autoencoder.clone(),
         }
+    }
+
+    /// Lets each channel count as `weights` say.
+    pub(crate) fn weigh_channels(&mut self, weights: ChannelWeights) {
+        weights.weigh(&mut self.statistics, &mut self.student);
+        self.channel_weights = Some(weights);
+    }
+
+    /// Networks to learn further: all channels count alike, and all places.
+    pub(crate) fn unweighed(mut self) -> Self {
+        if let Some(weights) = self.channel_weights.take() {
+            weights.unweigh(&mut self.statistics, &mut self.student);
+        }
+        self.position_weights = None;
+        self
     }
 }
 

@@ -23,6 +23,7 @@
 mod anomaly_map;
 pub mod benchmark;
 mod calibration;
+mod channel_weights;
 mod channels;
 mod continuation;
 mod describer;
@@ -47,6 +48,7 @@ mod view;
 
 pub use anomaly_map::AnomalyMap;
 pub use calibration::{Calibration, MAX_CALIBRATION_IMAGES, MapQuantiles, Quantiles};
+pub use channel_weights::ChannelWeights;
 pub use channels::ChannelSums;
 pub use continuation::{Continuation, ContinuationRecipe, OldImages};
 pub use describer::Describer;

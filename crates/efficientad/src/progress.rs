@@ -9,8 +9,9 @@ use std::ops::ControlFlow;
 pub enum Stage {
     /// The teacher describes all training images, for its statistics.
     TeacherStatistics,
-    /// The trained networks look at all training images, for [`crate::PositionWeights`].
-    PositionWeights,
+    /// The trained networks look at all training images, for [`crate::ChannelWeights`] and
+    /// [`crate::PositionWeights`].
+    UsualDifferences,
     /// The trained networks judge the validation images.
     Calibration,
 }
@@ -19,7 +20,7 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TeacherStatistics => "teacher statistics",
-            Self::PositionWeights => "usual differences",
+            Self::UsualDifferences => "usual differences",
             Self::Calibration => "calibration",
         })
     }

@@ -114,6 +114,10 @@ pub struct Recipe {
     pub view: View,
     /// Which part of the images is inspected; all of it if there is none.
     pub region: Option<RegionOfInterest>,
+    /// Whether each channel counts in the student–teacher map by how well the student usually predicts
+    /// it ([`crate::ChannelWeights`]); the paper does not, nor do files that don't tell.
+    #[serde(default)]
+    pub channel_weights: bool,
     /// Whether the student–autoencoder map is weighed by what is usual at each place
     /// ([`crate::PositionWeights`]); the paper does not. Without effect on tiles, whose places are not
     /// places of the photo.
@@ -145,6 +149,7 @@ impl Default for Recipe {
             input: InputSize::default(),
             view: View::default(),
             region: None,
+            channel_weights: true,
             position_weights: true,
             steps: 2_000,
             seed: 0,
@@ -172,10 +177,11 @@ impl fmt::Display for Recipe {
 }
 
 impl Recipe {
-    /// The paper's training: 70,000 steps from random weights, and a map that is held against the
-    /// same standard everywhere.
+    /// The paper's training: 70,000 steps from random weights, and maps that are held against the
+    /// same standard in all channels and everywhere.
     pub fn paper() -> Self {
         Self {
+            channel_weights: false,
             position_weights: false,
             steps: 70_000,
             learning_rate: 1e-4,

@@ -203,6 +203,23 @@ fn the_view_and_the_region_are_in_the_file() {
 }
 
 #[test]
+fn channel_weights_are_in_the_file_and_channels_differ() {
+    let photos = bricks(3, 200, 150);
+    let model = train(photos.clone(), View::Stretch, None).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    model.save(&path).unwrap();
+    let read = Model::open(&path).unwrap();
+    assert!(read == model);
+    let weights = read.channel_weights().unwrap().values();
+    assert!(weights.iter().all(|&weight| weight > 0.0));
+    assert!((weights.iter().sum::<f32>() / 384.0 - 1.0).abs() < 1e-4);
+    assert!(weights.iter().any(|&weight| weight > 1.2), "channels differ");
+    assert!(weights.iter().any(|&weight| weight < 0.8), "channels differ");
+    assert_eq!(inspect(&read, &photos[2]), inspect(&model, &photos[2]));
+}
+
+#[test]
 fn position_weights_are_in_the_file_and_only_lower_what_the_autoencoder_shows() {
     let photos = bricks(3, 200, 150);
     let model = train(photos.clone(), View::Stretch, None).unwrap();

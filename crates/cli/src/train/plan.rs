@@ -86,6 +86,7 @@ fn refuse_options_of_the_model(path: &Path, args: &TrainArgs) -> Result<()> {
         ("--size", args.recipe.size.is_some()),
         ("--input", args.recipe.input.is_some()),
         ("--recipe", args.recipe.recipe.is_some()),
+        ("--no-channel-weights", args.recipe.no_channel_weights),
         ("--no-position-weights", args.recipe.no_position_weights),
         ("--letterbox", args.view.letterbox),
         ("--tile", args.view.tile.is_some()),
@@ -138,6 +139,7 @@ fn recipe_of(given: &RecipeArgs, view: &ViewArgs, size: PdnSize) -> Result<Recip
 /// A recipe with all constants of the training that are given.
 fn with_options(recipe: Recipe, given: &RecipeArgs) -> Recipe {
     Recipe {
+        channel_weights: recipe.channel_weights && !given.no_channel_weights,
         position_weights: recipe.position_weights && !given.no_position_weights,
         steps: given.steps.unwrap_or(recipe.steps),
         seed: given.seed.unwrap_or(recipe.seed),
@@ -179,6 +181,11 @@ fn refuse_contradictions(given: &RecipeArgs, view: &ViewArgs, recipe: &Recipe) -
             recipe.learning_rate.to_string(),
         ),
         (
+            "--no-channel-weights",
+            given.no_channel_weights.then(|| on_or_off(true)),
+            on_or_off(!recipe.channel_weights),
+        ),
+        (
             "--no-position-weights",
             given.no_position_weights.then(|| on_or_off(true)),
             on_or_off(!recipe.position_weights),
@@ -194,11 +201,12 @@ fn refuse_contradictions(given: &RecipeArgs, view: &ViewArgs, recipe: &Recipe) -
 
 /// What recipes differ in.
 fn course(recipe: &Recipe) -> String {
-    let Recipe { steps, learning_rate, schedule, student_start, position_weights, .. } = recipe;
-    let weights = if *position_weights { "with" } else { "without" };
+    let Recipe { steps, learning_rate, schedule, student_start, .. } = recipe;
+    let with = |has: bool| if has { "with" } else { "without" };
+    let (channels, positions) = (with(recipe.channel_weights), with(recipe.position_weights));
     format!(
-        "{steps} steps at {learning_rate} ({schedule}), from {student_start} weights, {weights} \
-         position weights"
+        "{steps} steps at {learning_rate} ({schedule}), from {student_start} weights, {channels} \
+         channel weights, {positions} position weights"
     )
 }
 

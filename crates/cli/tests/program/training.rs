@@ -212,11 +212,17 @@ fn recipes_can_be_chosen() {
     let paper = recipe_of("paper", &["--recipe", "paper", "--steps", "2"]);
     let told = |recipe: &Value| {
         let of = |field: &str| recipe[field].clone();
-        [of("schedule"), of("learning_rate"), of("position_weights")]
+        ["schedule", "learning_rate", "channel_weights", "position_weights"].map(of)
     };
-    assert_eq!(told(&paper), serde_json::json!(["drop", 0.0001, false]).as_array().unwrap()[..]);
+    assert_eq!(
+        told(&paper),
+        serde_json::json!(["drop", 0.0001, false, false]).as_array().unwrap()[..]
+    );
     let usual = recipe_of("usual", &["--steps", "2"]);
-    assert_eq!(told(&usual), serde_json::json!(["cosine", 0.0003, true]).as_array().unwrap()[..]);
+    assert_eq!(
+        told(&usual),
+        serde_json::json!(["cosine", 0.0003, true, true]).as_array().unwrap()[..]
+    );
     assert_eq!(
         (&paper["student_start"], &usual["student_start"]),
         (&"random".into(), &"teacher".into())

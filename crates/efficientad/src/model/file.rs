@@ -2,6 +2,7 @@
 
 use super::{Model, ModelInfo};
 use crate::calibration::{Calibration, MAX_CALIBRATION_IMAGES, MapQuantiles, Quantiles};
+use crate::channel_weights::ChannelWeights;
 use crate::error::Error;
 use crate::inspection::NetworkWeights;
 use crate::position::PositionWeights;
@@ -84,6 +85,7 @@ impl NetworkWeights {
         for (name, values) in [("teacher.mean", mean), ("teacher.std", std)] {
             tensors.insert(name, Tensor::new([values.len()], values.clone())?);
         }
+        self.channel_weights.iter().try_for_each(|weights| weights.write(tensors))?;
         self.position_weights.iter().try_for_each(|weights| weights.write(tensors))
     }
 
@@ -95,8 +97,36 @@ impl NetworkWeights {
         let statistics =
             TeacherStatistics { mean: statistic("teacher.mean")?, std: statistic("teacher.std")? };
         let (teacher, student, autoencoder) = read_networks(size, tensors)?;
-        let position_weights = PositionWeights::read(framing.input(), tensors)?;
-        Ok(Self { size, framing, teacher, statistics, student, autoencoder, position_weights })
+        Ok(Self {
+            size,
+            teacher,
+            statistics,
+            student,
+            autoencoder,
+            channel_weights: ChannelWeights::read(tensors)?,
+            position_weights: PositionWeights::read(framing.input(), tensors)?,
+            framing,
+        })
+    }
+}
+
+/// Name of the tensor of channel weights.
+const CHANNEL_WEIGHTS: &str = "teacher_map.channel_weights";
+
+impl ChannelWeights {
+    fn write(&self, tensors: &mut Tensors) -> Result<(), Cause> {
+        let values = self.values().to_vec();
+        tensors.insert(CHANNEL_WEIGHTS, Tensor::new([values.len()], values)?);
+        Ok(())
+    }
+
+    /// Models whose recipe does without have none.
+    fn read(tensors: &Tensors) -> Result<Option<Self>, Cause> {
+        if tensors.get(CHANNEL_WEIGHTS).is_none() {
+            return Ok(None);
+        }
+        let values = tensors.expect(CHANNEL_WEIGHTS, &[TEACHER_CHANNELS])?.data().to_vec();
+        Ok(Some(Self::new(values)))
     }
 }
 

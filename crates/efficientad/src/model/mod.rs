@@ -7,6 +7,7 @@ pub(crate) use calibrating::calibrate;
 pub(crate) use file::read_networks;
 
 use crate::calibration::{Calibration, Quantiles};
+use crate::channel_weights::ChannelWeights;
 use crate::continuation::Continuation;
 use crate::error::Error;
 use crate::inspection::NetworkWeights;
@@ -262,6 +263,11 @@ impl Model {
     /// Scores of good images that it was not trained on; `None` if it was never calibrated.
     pub fn calibration(&self) -> Option<&Calibration> {
         self.calibration.as_ref()
+    }
+
+    /// What each channel counts in the student–teacher map; `None` if all count alike.
+    pub fn channel_weights(&self) -> Option<&ChannelWeights> {
+        self.networks.channel_weights.as_ref()
     }
 
     /// What the student–autoencoder map is multiplied by, before it is normalised; `None` if it is

@@ -6,12 +6,13 @@ use super::plan::step_plan;
 use super::prefetch::while_loading;
 use super::windows::for_each_window;
 use crate::calibration::check_count;
+use crate::channel_weights::ChannelDifferences;
 use crate::channels::ChannelSums;
 use crate::continuation::{Continuation, ContinuationRecipe, OldImages};
 use crate::error::Error;
 use crate::inspection::{Inspector, NetworkWeights};
 use crate::model::{DataDescription, Model, calibrate};
-use crate::position::{DifferenceSums, PositionWeights};
+use crate::position::DifferenceSums;
 use crate::progress::{ProgressFn, Stage};
 use crate::recipe::{Recipe, StudentStart};
 use crate::source::{ImageCache, ImageSource, PhotoSource};
@@ -120,6 +121,7 @@ impl Trainer {
             statistics,
             student,
             autoencoder: draw(&autoencoder_layers(), Purpose::AutoencoderWeights),
+            channel_weights: None,
             position_weights: None,
         };
         let progress = TrainingProgress::new(recipe, data.description.clone(), engine.id());
@@ -151,7 +153,8 @@ impl Trainer {
         let (description, old) = (data.description.clone(), data.old.clone());
         provenance.continuations.push(Continuation { recipe, data: description, old });
         progress.continued = Some(provenance);
-        let (networks, state) = (model.networks.clone(), first_state(&model.networks));
+        let networks = model.networks.clone().unweighed();
+        let state = first_state(&networks);
         Self::assemble(engine, progress, networks, state, data, options)
     }
 
@@ -285,26 +288,24 @@ impl Trainer {
             statistics: self.statistics.clone(),
             student: state.student.weights.clone(),
             autoencoder: state.autoencoder.weights.clone(),
+            channel_weights: None,
             position_weights: None,
         }
     }
 
-    /// Takes the position weights from the training images, if the recipe has them, and calibrates the
-    /// networks on the validation images.
+    /// Takes the weights of channels and positions from the training images, if the recipe has them,
+    /// and calibrates the networks on the validation images.
     ///
     /// # Errors
     /// When an image can't be read, or the validation images give no spread of values.
     pub fn finish(self, progress: &mut ProgressFn<'_>) -> Result<Model, Error> {
-        let mut weights = self.weights(&self.learner.state()?);
+        let weights = self.weights(&self.learner.state()?);
+        let recipe = self.progress.recipe.clone();
         let provenance = self.progress.provenance();
         let engine: Arc<dyn InspectionEngine> = Arc::clone(&self.engine) as _;
         let (train, validation) = (Arc::clone(&self.train), Arc::clone(&self.validation));
-        let weigh_positions = self.progress.recipe.weighs_positions();
         drop(self);
-        if weigh_positions {
-            let usual = position_weights(Arc::clone(&engine), &weights, &*train, progress)?;
-            weights.position_weights = Some(usual);
-        }
+        let weights = weigh(Arc::clone(&engine), weights, &recipe, &*train, progress)?;
         calibrate(engine, weights, provenance, &*validation, progress)
     }
 }
@@ -373,21 +374,43 @@ pub(crate) fn teacher_statistics(
     TeacherStatistics::of(&sums)
 }
 
-/// How much student and autoencoder usually differ at each place, over all training images.
-fn position_weights(
+/// Gives networks the weights that their recipe asks for, from how much they usually differ: teacher
+/// and student in each channel, student and autoencoder at each place, over all training images.
+fn weigh(
     engine: Arc<dyn InspectionEngine>,
-    weights: &NetworkWeights,
+    mut weights: NetworkWeights,
+    recipe: &Recipe,
     images: &dyn ImageSource,
     progress: &mut ProgressFn<'_>,
-) -> Result<PositionWeights, Error> {
-    let inspector = Inspector::new(engine, weights)?;
+) -> Result<NetworkWeights, Error> {
+    let (by_channel, by_place) = (recipe.channel_weights, recipe.weighs_positions());
+    if !by_channel && !by_place {
+        return Ok(weights);
+    }
+    let teacher = weights.statistics.fold_into(&weights.teacher);
+    let teacher = engine.prepare_teacher(weights.size, &teacher)?;
+    let predictor = weights.student.first_outputs(TEACHER_CHANNELS);
+    let predictor = engine.prepare_teacher(weights.size, &predictor)?;
+    let inspector = Inspector::new(engine, &weights)?;
+    let mut channels = ChannelDifferences::new();
+    let mut places = DifferenceSums::new(weights.framing.input());
     let framing = &weights.framing;
-    let mut sums = DifferenceSums::new(framing.input());
-    for_each_window(framing, images, Stage::PositionWeights, progress, |input, counted| {
-        for maps in inspector.compare_images(input.view(), Share::Whole)? {
-            sums.add(&maps.student_autoencoder, counted);
+    for_each_window(framing, images, Stage::UsualDifferences, progress, |input, counted| {
+        if by_channel {
+            let (described, predicted) =
+                (teacher.describe(input.view())?, predictor.describe(input.view())?);
+            channels.add(described.data(), predicted.data(), counted);
+        }
+        if by_place {
+            for maps in inspector.compare_images(input.view(), Share::Whole)? {
+                places.add(&maps.student_autoencoder, counted);
+            }
         }
         Ok(())
     })?;
-    Ok(sums.weights())
+    if let Some(usual) = channels.weights() {
+        weights.weigh_channels(usual);
+    }
+    weights.position_weights = by_place.then(|| places.weights());
+    Ok(weights)
 }

@@ -44,6 +44,17 @@ impl Weights {
         }
     }
 
+    /// The same network with the first outputs of its last layer alone.
+    pub fn first_outputs(&self, count: usize) -> Self {
+        let mut network = self.clone();
+        if let Some(last) = network.0.last_mut() {
+            let rows = last.weight.chunks_exact(last.bias.len());
+            last.weight = rows.flat_map(|row| &row[..count]).copied().collect();
+            last.bias.truncate(count);
+        }
+        network
+    }
+
     /// All weights and biases rounded to the nearest number of half precision.
     pub fn rounded_to_half(self) -> Self {
         self.map(|value| f16::from_f32(value).to_f32())

@@ -251,6 +251,7 @@ static WHOLE: LazyLock<Whole> = LazyLock::new(|| {
     for name in ["st_a", "st_b", "ae_a", "ae_b"] {
         add(&format!("quantiles.{name}"), &[1]);
     }
+    add("teacher_map.channel_weights", &[TEACHER_CHANNELS]);
     add("autoencoder_map.position_weights", &[56, 56]);
     add("calibration.scores", &[300]);
     let document = info(View::Stretch, Some(region()));

@@ -104,6 +104,7 @@ def train(
     input: Union[int, tuple[int, int], None] = None,
     seed: Union[int, None] = None,
     learning_rate: Union[float, None] = None,
+    channel_weights: bool = True,
     position_weights: bool = True,
     tile: Union[int, None] = None,
     overlap: Union[int, None] = None,

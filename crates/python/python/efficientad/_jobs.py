@@ -17,6 +17,7 @@ def train(
     input=None,
     seed=None,
     learning_rate=None,
+    channel_weights=True,
     position_weights=True,
     tile=None,
     overlap=None,
@@ -54,6 +55,7 @@ def train(
         input: Side of the networks' input in pixels, or (height, width).
         seed: The same seed gives the same model, bit for bit.
         learning_rate: Highest learning rate.
+        channel_weights: Whether channels that the student predicts better on good photos count more.
         position_weights: Whether what is usual at a place of the photo counts less there.
         tile, overlap: Sides of tiles, and what neighbours share, in pixels of the photo.
         letterbox: Whether photos keep their proportions.
@@ -109,7 +111,7 @@ def train(
         "range": range,
         "threads": threads,
     }
-    flags = {"no-position-weights": not position_weights, "letterbox": letterbox, "resume": resume}
+    flags = {"no-channel-weights": not channel_weights, "no-position-weights": not position_weights, "letterbox": letterbox, "resume": resume}
     words = [_word(name, value) for name, value in named.items() if value is not None]
     words += [_word("old", folder) for folder in ([old] if isinstance(old, (str, os.PathLike)) else old)]
     words += [f"--{name}" for name, is_set in flags.items() if is_set]
