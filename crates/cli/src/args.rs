@@ -577,7 +577,7 @@ pub struct RecipeArgs {
     #[arg(long, value_name = "X", value_parser = parse_positive)]
     pub learning_rate: Option<f32>,
     /// Let all channels of the teacher count alike, as the paper's recipe does. Otherwise those count
-    /// more that the student predicts better on good training images.
+    /// more that the student predicts better on good training images (of size small).
     #[arg(long)]
     pub no_channel_weights: bool,
     /// Hold the autoencoder against the same standard everywhere, as the paper's recipe does.

@@ -115,7 +115,8 @@ pub struct Recipe {
     /// Which part of the images is inspected; all of it if there is none.
     pub region: Option<RegionOfInterest>,
     /// Whether each channel counts in the student–teacher map by how well the student usually predicts
-    /// it ([`crate::ChannelWeights`]); the paper does not, nor do files that don't tell.
+    /// it ([`crate::ChannelWeights`]); the paper does not, nor do files that don't tell. Without effect
+    /// on size M, both halves of whose student come from the same 768 channels.
     #[serde(default)]
     pub channel_weights: bool,
     /// Whether the student–autoencoder map is weighed by what is usual at each place
@@ -208,6 +209,11 @@ impl Recipe {
     /// How images become inputs of the networks.
     pub(crate) fn framing(&self) -> Result<Framing, ViewError> {
         Framing::new(self.input, self.view, self.region.clone())
+    }
+
+    /// Whether the model is to have channel weights.
+    pub(crate) fn weighs_channels(&self) -> bool {
+        self.channel_weights && self.size == PdnSize::Small
     }
 
     /// Whether the model is to have position weights.

@@ -383,20 +383,24 @@ fn weigh(
     images: &dyn ImageSource,
     progress: &mut ProgressFn<'_>,
 ) -> Result<NetworkWeights, Error> {
-    let (by_channel, by_place) = (recipe.channel_weights, recipe.weighs_positions());
+    let (by_channel, by_place) = (recipe.weighs_channels(), recipe.weighs_positions());
     if !by_channel && !by_place {
         return Ok(weights);
     }
-    let teacher = weights.statistics.fold_into(&weights.teacher);
-    let teacher = engine.prepare_teacher(weights.size, &teacher)?;
-    let predictor = weights.student.first_outputs(TEACHER_CHANNELS);
-    let predictor = engine.prepare_teacher(weights.size, &predictor)?;
-    let inspector = Inspector::new(engine, &weights)?;
+    let prepare = |network: Weights| engine.prepare_teacher(weights.size, &network);
+    let pair = match by_channel {
+        true => Some((
+            prepare(weights.statistics.fold_into(&weights.teacher))?,
+            prepare(weights.student.first_outputs(TEACHER_CHANNELS))?,
+        )),
+        false => None,
+    };
+    let inspector = Inspector::new(Arc::clone(&engine), &weights)?;
     let mut channels = ChannelDifferences::new();
     let mut places = DifferenceSums::new(weights.framing.input());
     let framing = &weights.framing;
     for_each_window(framing, images, Stage::UsualDifferences, progress, |input, counted| {
-        if by_channel {
+        if let Some((teacher, predictor)) = &pair {
             let (described, predicted) =
                 (teacher.describe(input.view())?, predictor.describe(input.view())?);
             channels.add(described.data(), predicted.data(), counted);

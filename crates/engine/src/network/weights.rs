@@ -44,7 +44,8 @@ impl Weights {
         }
     }
 
-    /// The same network with the first outputs of its last layer alone.
+    /// The same network with the first outputs of its last layer alone: of a small student what predicts
+    /// the teacher, which is a network of a teacher's layers.
     pub fn first_outputs(&self, count: usize) -> Self {
         let mut network = self.clone();
         if let Some(last) = network.0.last_mut() {

@@ -52,7 +52,10 @@ fn a_full_queue_is_told_at_once_and_nothing_else_happens() {
     let (judged, refused) = counts.into_inner().unwrap();
     assert!(judged >= 2 && refused >= 1, "{judged} judged, {refused} refused");
     assert_eq!(server.post(INSPECT, &photo).status, 200);
-    let metrics = String::from_utf8(server.get("/metrics").body).unwrap();
+    let metrics = || String::from_utf8(server.get("/metrics").body).unwrap();
+    // A request is let go of after its answer was sent.
+    until("all requests are let go of", || metrics().contains("\nefficientad_held_bytes 0\n"));
+    let metrics = metrics();
     for (start, sum) in [
         ("efficientad_photos_total{model=\"part\"", judged + 1),
         (
