@@ -187,15 +187,21 @@ fn photos_that_a_region_does_not_fit_are_named() {
     assert!(message.contains("networks see nothing of it"), "{message}");
 }
 
-#[test]
-fn the_view_and_the_region_are_in_the_file() {
-    let view = View::Tiles { size: 128, overlap: 32 };
-    let model = train(bricks(2, 150, 100), view, Some(ellipse())).unwrap();
+/// The model as its file says it is.
+fn saved_and_read(model: &Model) -> Model {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
     model.save(&path).unwrap();
     let read = Model::open(&path).unwrap();
-    assert!(read == model);
+    assert!(read == *model);
+    read
+}
+
+#[test]
+fn the_view_and_the_region_are_in_the_file() {
+    let view = View::Tiles { size: 128, overlap: 32 };
+    let model = train(bricks(2, 150, 100), view, Some(ellipse())).unwrap();
+    let read = saved_and_read(&model);
     assert_eq!(read.position_weights(), None);
     assert_eq!((read.info().view(), read.info().region()), (view, Some(&ellipse())));
     let photo = bricks(3, 150, 100).remove(2);
@@ -206,11 +212,7 @@ fn the_view_and_the_region_are_in_the_file() {
 fn channel_weights_are_in_the_file_and_channels_differ() {
     let photos = bricks(3, 200, 150);
     let model = train(photos.clone(), View::Stretch, None).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("model");
-    model.save(&path).unwrap();
-    let read = Model::open(&path).unwrap();
-    assert!(read == model);
+    let read = saved_and_read(&model);
     let weights = read.channel_weights().unwrap().values();
     assert!(weights.iter().all(|&weight| weight > 0.0));
     assert!((weights.iter().sum::<f32>() / 384.0 - 1.0).abs() < 1e-4);
@@ -223,11 +225,7 @@ fn channel_weights_are_in_the_file_and_channels_differ() {
 fn position_weights_are_in_the_file_and_only_lower_what_the_autoencoder_shows() {
     let photos = bricks(3, 200, 150);
     let model = train(photos.clone(), View::Stretch, None).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("model");
-    model.save(&path).unwrap();
-    let read = Model::open(&path).unwrap();
-    assert!(read == model);
+    let read = saved_and_read(&model);
     let weights = read.position_weights().unwrap();
     assert_eq!(weights.size(), (56, 56));
     assert!(weights.values().iter().all(|&weight| weight > 0.0 && weight <= 1.0));

@@ -395,7 +395,10 @@ fn weigh(
         )),
         false => None,
     };
-    let inspector = Inspector::new(Arc::clone(&engine), &weights)?;
+    let inspector = match by_place {
+        true => Some(Inspector::new(Arc::clone(&engine), &weights)?),
+        false => None,
+    };
     let mut channels = ChannelDifferences::new();
     let mut places = DifferenceSums::new(weights.framing.input());
     let framing = &weights.framing;
@@ -405,7 +408,7 @@ fn weigh(
                 (teacher.describe(input.view())?, predictor.describe(input.view())?);
             channels.add(described.data(), predicted.data(), counted);
         }
-        if by_place {
+        if let Some(inspector) = &inspector {
             for maps in inspector.compare_images(input.view(), Share::Whole)? {
                 places.add(&maps.student_autoencoder, counted);
             }
