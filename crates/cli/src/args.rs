@@ -102,6 +102,9 @@ pub enum Command {
     Bench(BenchArgs),
 }
 
+/// The variable of the environment that names instructions to compute with.
+pub const INSTRUCTION_SET: &str = "EFFICIENTAD_INSTRUCTION_SET";
+
 /// Threads and instructions.
 #[derive(Debug, Args)]
 pub struct CpuArgs {
@@ -109,7 +112,7 @@ pub struct CpuArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
     /// Instructions to compute with; results depend on it by rounding.
-    #[arg(long, env = "EFFICIENTAD_INSTRUCTION_SET", hide = true)]
+    #[arg(long, env = INSTRUCTION_SET, hide = true)]
     pub instruction_set: Option<InstructionSet>,
 }
 
@@ -202,6 +205,12 @@ pub struct TrainingEngineArgs {
     pub engine: Option<EngineName>,
     #[command(flatten)]
     pub device: DeviceArgs,
+    /// Numbers that steps of training compute in, as far as the device has them: f32, f16 or bf16
+    /// [default: f32].
+    ///
+    /// Weights, and all that a model is calibrated by, are in single precision whatever this is.
+    #[arg(long, value_name = "KIND", value_parser = parse_precision)]
+    pub precision: Option<Precision>,
     #[command(flatten)]
     pub cpu: CpuArgs,
 }
@@ -1142,6 +1151,10 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 10,
         value_parser = clap::value_parser!(u16).range(1..))]
     pub rounds: u16,
+    /// Images that are inspected at once.
+    #[arg(long, value_name = "N", default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub images: u16,
     /// Print one JSON document.
     #[arg(long)]
     pub json: bool,
@@ -1156,14 +1169,14 @@ fn parse_size(text: &str) -> Result<PdnSize, String> {
         .ok_or_else(|| "choose small or medium".to_owned())
 }
 
-fn parse_precision(text: &str) -> Result<Precision, String> {
+pub fn parse_precision(text: &str) -> Result<Precision, String> {
     [Precision::F32, Precision::Tf32, Precision::F16, Precision::Bf16]
         .into_iter()
         .find(|precision| precision.to_string() == text)
         .ok_or_else(|| "choose f32, tf32, f16 or bf16".to_owned())
 }
 
-fn parse_device(text: &str) -> Result<DeviceName, String> {
+pub fn parse_device(text: &str) -> Result<DeviceName, String> {
     match text {
         "cpu" => Ok(DeviceName::Cpu),
         "gpu" => Ok(DeviceName::Gpu(None)),

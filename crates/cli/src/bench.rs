@@ -19,6 +19,7 @@ struct Timings {
     threads: usize,
     engine: EngineId,
     rounds: u16,
+    images: u16,
     inspection_ms: f64,
     #[serde(flatten)]
     training: Option<TrainingTimings>,
@@ -40,9 +41,10 @@ pub fn run(args: &BenchArgs) -> Result<Status> {
         threads: engine.threads().count(),
         engine: engine.id(),
         rounds: args.rounds,
+        images: args.images,
         inspection_ms: median_ms(
             args.rounds,
-            &mut inspection(args.size, &*engine, 1, Share::Whole)?,
+            &mut inspection(args.size, &*engine, args.images.into(), Share::Whole)?,
         )?,
         training: engine::that_trains(&args.engine)?
             .map(|engine| training(args, &*engine))
@@ -73,6 +75,10 @@ fn print(timings: &Timings) -> Result<()> {
     output::print(format_args!(
         "{size} networks, 256×256, {threads} threads, {engine}; medians of {rounds} rounds"
     ))?;
+    let inspection = match timings.images {
+        1 => "inspection (networks and maps)".to_owned(),
+        images => format!("inspection of {images} images"),
+    };
     let training = timings.training.iter().flat_map(|training| {
         [
             ("training step", training.training_step_ms),
@@ -80,9 +86,7 @@ fn print(timings: &Timings) -> Result<()> {
             ("training step by Muon", training.training_step_by_muon_ms),
         ]
     });
-    for (work, ms) in
-        [("inspection (networks and maps)", timings.inspection_ms)].into_iter().chain(training)
-    {
+    for (work, ms) in [(inspection.as_str(), timings.inspection_ms)].into_iter().chain(training) {
         output::print(format_args!("{work:<31} {ms:>9.1} ms"))?;
     }
     Ok(())

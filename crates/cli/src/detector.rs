@@ -53,6 +53,13 @@ pub fn open(
     Ok(detector)
 }
 
+/// What is to be said of a detector whose engine is not the one that its model was calibrated on.
+pub fn remark_on_arithmetic(detector: &Detector) -> Option<String> {
+    let threshold = detector.threshold();
+    let remark = remark(detector.arithmetic(), &detector.engine(), threshold, Verdicts::Optional);
+    remark.unwrap_or_else(Some)
+}
+
 /// What is to be said of scores that are not the model's calibration scores' kind; an error if
 /// verdicts would mean nothing.
 fn remark(

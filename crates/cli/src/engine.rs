@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use efficientad::{InspectionEngine, TrainingEngine};
 
-use crate::args::{DeviceName, EngineArgs, EngineName, TrainingEngineArgs};
+use crate::args::{
+    CpuArgs, DeviceName, EngineArgs, EngineName, INSTRUCTION_SET, TrainingEngineArgs, parse_device,
+    parse_precision,
+};
 use crate::devices::{self, Purpose};
 
 /// The engine that is asked for.
@@ -27,7 +30,7 @@ pub fn open(args: &EngineArgs) -> Result<Arc<dyn InspectionEngine>> {
 /// When it can't be had.
 pub fn for_training(args: &TrainingEngineArgs) -> Result<Arc<dyn TrainingEngine>> {
     let device = device(args.engine, args.device.device)?;
-    devices::open(device, &args.cpu, Purpose::Training, None)
+    devices::open(device, &args.cpu, Purpose::Training, args.precision)
 }
 
 /// The engine that trains of those that are asked for to inspect, if it is one.
@@ -39,7 +42,29 @@ pub fn that_trains(args: &EngineArgs) -> Result<Option<Arc<dyn TrainingEngine>>>
         return Ok(None);
     }
     let device = device(args.engine, args.device.device)?;
-    devices::open(device, &args.cpu, Purpose::Training, None).map(Some)
+    devices::open(device, &args.cpu, Purpose::Training, args.precision).map(Some)
+}
+
+/// The engine that judges, as bindings to other languages are asked for it: `device` and `precision` as the
+/// options of those names have them.
+///
+/// # Errors
+/// When a name is none, or the engine can't be had.
+pub fn named(
+    device: Option<&str>,
+    precision: Option<&str>,
+    threads: Option<usize>,
+) -> Result<Arc<dyn TrainingEngine>> {
+    let invalid = |option: &'static str| move |reason| anyhow!("--{option} {reason}");
+    let device = device.map(parse_device).transpose().map_err(invalid("device:"))?;
+    let precision = precision.map(parse_precision).transpose().map_err(invalid("precision:"))?;
+    let instruction_set = match std::env::var(INSTRUCTION_SET) {
+        Ok(name) => Some(name.parse().map_err(anyhow::Error::msg).context(INSTRUCTION_SET)?),
+        Err(_) => None,
+    };
+    let threads = threads.map(|threads| u16::try_from(threads.max(1)).unwrap_or(u16::MAX));
+    let cpu = CpuArgs { threads, instruction_set };
+    devices::open(device.unwrap_or(DeviceName::Cpu), &cpu, Purpose::Inspection, precision)
 }
 
 /// The device that is meant, of the program's own engines.

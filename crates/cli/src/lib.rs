@@ -48,6 +48,8 @@ use clap::Parser;
 use efficientad_jobs::TrainPlan;
 use output::Status;
 
+pub use detector::remark_on_arithmetic;
+pub use engine::named as named_engine;
 pub use output::message;
 pub use remarks::remark;
 

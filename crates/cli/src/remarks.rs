@@ -25,6 +25,10 @@ pub fn remark<L>(event: &Event<'_, L>) -> Option<String> {
             "{}: its mask is taken for {kind}; --mask-threshold or --invert-masks say otherwise",
             image.display()
         )),
+        Event::ResumedOtherwise { begun, now } => Some(format!(
+            "it was begun by {begun}, and {now} goes on: as good a result, but not the same bits as \
+             without the interruption"
+        )),
         Event::Depth(remark) => Some(with_options(&remark.to_string())),
         Event::LeftOut(files) => left_out(files),
         _ => None,

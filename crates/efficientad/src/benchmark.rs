@@ -85,6 +85,7 @@ pub fn training_step(
     let mut step = 0;
     Ok(move || {
         black_box(learner.step(&inputs, &step_plan(&recipe, step))?);
+        black_box(learner.outstanding()?);
         step += 1;
         Ok(())
     })

@@ -1,6 +1,6 @@
 //! Convolutions as products of matrices: the windows of maps, one a row, and the weights.
 
-use burn_tensor::{Tensor, s};
+use burn_tensor::{DType, Tensor, s};
 use efficientad_engine::ConvSpec;
 use std::ops::Range;
 
@@ -28,7 +28,7 @@ pub(crate) fn forward(
     (outputs + bias.unsqueeze()).reshape([images, rows, columns, channels])
 }
 
-/// The gradients of weights and bias from that of the output.
+/// The gradients of weights and bias, in single precision, from that of the output.
 pub(crate) fn weight_gradient(
     spec: &ConvSpec,
     input: Tensor<4>,
@@ -36,7 +36,13 @@ pub(crate) fn weight_gradient(
 ) -> (Tensor<2>, Tensor<1>) {
     let [images, rows, columns, channels] = output_gradient.dims();
     let input = padded(input, spec.padding);
-    let bias = output_gradient.clone().sum_dim(2).sum_dim(1).sum_dim(0).reshape([channels]);
+    let bias = output_gradient
+        .clone()
+        .cast(DType::F32)
+        .sum_dim(2)
+        .sum_dim(1)
+        .sum_dim(0)
+        .reshape([channels]);
     let gradient = output_gradient.reshape([images * rows * columns, channels]);
     let rows_at_once = rows_that_fit(spec.kernel, spec.in_channels, columns);
     let rows_at_once = rows_at_once.min((SUMMED_WINDOWS / columns).max(1));
@@ -45,7 +51,7 @@ pub(crate) fn weight_gradient(
         let end = start + part.images.len() * part.rows.len() * columns;
         let gradient = gradient.clone().slice(s![start..end, ..]);
         start = end;
-        windows_of(spec, &input, &part).transpose().matmul(gradient)
+        windows_of(spec, &input, &part).transpose().matmul(gradient).cast(DType::F32)
     };
     let products = parts(rows_at_once, images, rows).into_iter().map(product);
     (products.reduce(|sum, product| sum + product).expect("a convolution has outputs"), bias)
@@ -102,7 +108,8 @@ pub(crate) fn spread(
 ) -> Tensor<4> {
     let [images, rows, columns, channels] = maps.dims();
     let places = |count: usize| before..before + (count - 1) * step + 1;
-    let zeros = Tensor::zeros([images, height, width, channels], &maps.device());
+    let options = (&maps.device(), maps.dtype());
+    let zeros = Tensor::zeros([images, height, width, channels], options);
     let (rows, columns) = (places(rows), places(columns));
     match step {
         1 => zeros.slice_assign(s![.., rows, columns, ..], maps),

@@ -2,12 +2,18 @@
 
 use crate::check::{self, Wrong};
 use crate::error::GpuError;
+#[cfg(feature = "cuda")]
+use burn_tensor::DeviceType;
 use burn_tensor::wgpu::{WgpuBackend, WgpuInitError, wgpu};
 use burn_tensor::{DType, Device, DeviceKind};
 use efficientad_engine::Precision;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// The name of the interface that is NVIDIA's alone.
+#[cfg(feature = "cuda")]
+const CUDA: &str = "cuda";
 
 /// What kind of device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,13 +50,14 @@ pub struct GpuDevice {
     pub name: String,
     /// What kind.
     pub kind: GpuKind,
-    /// The interface that it is used by: `vulkan`, `metal` or `dx12`.
+    /// The interface that it is used by: `cuda`, `vulkan`, `metal` or `dx12`.
     pub interface: String,
-    /// The driver and its version.
+    /// The driver and its version; of CUDA what kernels are compiled for.
     pub driver: String,
-    /// Bytes of the largest piece of memory that it gives at once.
-    pub largest_buffer: u64,
-    has_half_precision: bool,
+    /// Bytes of the largest piece of memory that it gives at once, if the interface tells.
+    pub largest_buffer: Option<u64>,
+    /// What it can compute in, the most precise first.
+    precisions: Vec<Precision>,
     /// Its number among those of its kind, as the runtime counts.
     of_kind: usize,
 }
@@ -67,7 +74,7 @@ impl fmt::Display for GpuDevice {
 }
 
 /// The devices of this machine, GPUs with memory of their own first, software last; none where no
-/// driver is installed.
+/// driver is installed. A GPU that CUDA and another interface know is listed for each, CUDA first.
 pub fn devices() -> &'static [GpuDevice] {
     // Drivers don't like to be asked by several threads, nor while a device is in use.
     static DEVICES: OnceLock<Vec<GpuDevice>> = OnceLock::new();
@@ -75,6 +82,42 @@ pub fn devices() -> &'static [GpuDevice] {
 }
 
 fn found() -> Vec<GpuDevice> {
+    let mut devices = by_cuda();
+    devices.append(&mut by_wgpu());
+    // Stable: of the same kind those of CUDA stay first.
+    devices.sort_by_key(|device| device.kind as u8);
+    devices
+}
+
+#[cfg(feature = "cuda")]
+fn by_cuda() -> Vec<GpuDevice> {
+    let of = |(number, device): (usize, Device)| {
+        let identity = device.identity()?;
+        let has = |&(_, numbers): &(Precision, DType)| device.supports_dtype(numbers);
+        let all = [
+            (Precision::F32, DType::F32),
+            (Precision::F16, DType::F16),
+            (Precision::Bf16, DType::BF16),
+        ];
+        Some(GpuDevice {
+            name: identity.name,
+            kind: GpuKind::Discrete,
+            interface: CUDA.to_owned(),
+            driver: identity.fingerprint,
+            largest_buffer: None,
+            precisions: all.iter().filter(|it| has(it)).map(|&(precision, _)| precision).collect(),
+            of_kind: number,
+        })
+    };
+    Device::enumerate(DeviceType::Cuda).into_iter().enumerate().filter_map(of).collect()
+}
+
+#[cfg(not(feature = "cuda"))]
+fn by_cuda() -> Vec<GpuDevice> {
+    Vec::new()
+}
+
+fn by_wgpu() -> Vec<GpuDevice> {
     let mut devices = Vec::new();
     // The first interface that knows any device: the others would name the same ones again.
     for backend in [wgpu::Backends::VULKAN, wgpu::Backends::METAL, wgpu::Backends::DX12] {
@@ -93,8 +136,11 @@ fn found() -> Vec<GpuDevice> {
                 kind,
                 interface: info.backend.to_str().to_owned(),
                 driver: [info.driver, info.driver_info].join(" ").trim().to_owned(),
-                largest_buffer: adapter.limits().max_storage_buffer_binding_size,
-                has_half_precision: adapter.features().contains(wgpu::Features::SHADER_F16),
+                largest_buffer: Some(adapter.limits().max_storage_buffer_binding_size),
+                precisions: match adapter.features().contains(wgpu::Features::SHADER_F16) {
+                    true => vec![Precision::F32, Precision::F16],
+                    false => vec![Precision::F32],
+                },
                 of_kind: *number,
             });
             *number += 1;
@@ -103,7 +149,6 @@ fn found() -> Vec<GpuDevice> {
             break;
         }
     }
-    devices.sort_by_key(|device| device.kind as u8);
     devices
 }
 
@@ -118,26 +163,23 @@ fn kind(device_type: wgpu::DeviceType) -> GpuKind {
 }
 
 impl GpuDevice {
-    /// What it can inspect in, the most precise first.
-    pub fn precisions(&self) -> Vec<Precision> {
-        match self.has_half_precision {
-            true => vec![Precision::F32, Precision::F16],
-            false => vec![Precision::F32],
-        }
+    /// What it can inspect and train in, the most precise first.
+    pub fn precisions(&self) -> &[Precision] {
+        &self.precisions
     }
 
     /// The numbers of a precision.
     pub(crate) fn numbers(&self, precision: Precision) -> Result<DType, GpuError> {
-        let numbers = match precision {
-            Precision::F32 => DType::F32,
-            Precision::F16 if self.has_half_precision => DType::F16,
-            _ => {
-                let has: Vec<String> = self.precisions().iter().map(ToString::to_string).collect();
+        match precision {
+            _ if !self.precisions.contains(&precision) => {
+                let has: Vec<String> = self.precisions.iter().map(ToString::to_string).collect();
                 let (device, has) = (self.to_string(), has.join(" and "));
-                return Err(GpuError::NoSuchPrecision { device, precision, has });
+                Err(GpuError::NoSuchPrecision { device, precision, has })
             }
-        };
-        Ok(numbers)
+            Precision::F16 => Ok(DType::F16),
+            Precision::Bf16 => Ok(DType::BF16),
+            _ => Ok(DType::F32),
+        }
     }
 
     /// Opens the device, once in a program, and has it compute something that is known.
@@ -162,6 +204,10 @@ impl GpuDevice {
     }
 
     fn initialized(&self) -> Result<Device, String> {
+        #[cfg(feature = "cuda")]
+        if self.interface == CUDA {
+            return Ok(Device::cuda(self.of_kind));
+        }
         let kind = match self.kind {
             GpuKind::Discrete => DeviceKind::DiscreteGpu(self.of_kind),
             GpuKind::Integrated => DeviceKind::IntegratedGpu(self.of_kind),

@@ -2,10 +2,12 @@
 
 use crate::network::{backward_all, forward_all};
 use crate::optimizer;
+use crate::outstanding::{Outstanding, all_finite, nan_unless};
 use crate::parameters::{Parameters, joined};
+use crate::precision::StepNumbers;
 use crate::sum::sum;
-use crate::transfer::{maps, read};
-use burn_tensor::{Device, Tensor};
+use crate::transfer::maps;
+use burn_tensor::{DType, Device, Tensor};
 use efficientad_engine::{
     Adam, DistillationBatch, DistillationLearner, EngineError, NetworkState, PdnSize,
     TEACHER_CHANNELS, pdn_layers,
@@ -17,50 +19,64 @@ const AT_ONCE: usize = 4;
 /// A distillation in progress.
 pub(crate) struct GpuDistillation {
     device: Device,
+    numbers: DType,
     network: Parameters,
+    outstanding: Outstanding,
 }
 
 impl GpuDistillation {
-    pub(crate) fn new(device: &Device, size: PdnSize, state: NetworkState) -> Self {
-        let network = Parameters::new(device, pdn_layers(size, TEACHER_CHANNELS), &state);
-        Self { device: device.clone(), network }
+    pub(crate) fn new(device: &Device, numbers: DType, size: PdnSize, state: NetworkState) -> Self {
+        Self {
+            device: device.clone(),
+            numbers,
+            network: Parameters::new(device, pdn_layers(size, TEACHER_CHANNELS), &state),
+            outstanding: Outstanding::default(),
+        }
     }
 
-    /// The sum of the squared differences over some samples, and the gradient of their mean over
-    /// `values`.
+    /// What some samples add to the mean of the squared differences over `values`, and its gradient.
     fn learn(
         &self,
         batch: &DistillationBatch,
         samples: std::ops::Range<usize>,
         values: usize,
     ) -> (Tensor<1>, Tensor<1>) {
-        let images = maps(&self.device, batch.images.images(samples.clone()));
+        let numbers = StepNumbers::new(self.numbers, values);
+        let images = numbers.maps(maps(&self.device, batch.images.images(samples.clone())));
         let targets = maps(&self.device, batch.targets.images(samples));
-        let convs = self.network.convs();
+        let convs = self.network.convs(self.numbers);
         let (features, passed) = forward_all(&self.network.layers, &convs, images);
-        let difference = features - targets;
-        let squares = sum(difference.clone().square());
-        let gradient = difference * (2.0 / values as f32);
+        let difference = features.cast(DType::F32) - targets;
+        let loss = sum(difference.clone().square()) / values as f32;
+        let gradient = numbers.gradient(difference * (2.0 / values as f32));
         let gradients = backward_all(&self.network.layers, &convs, passed, gradient);
-        (squares, joined(gradients))
+        (loss, numbers.unscaled(joined(gradients)))
     }
 }
 
+/// The losses of steps, from what the parts of each add.
+fn losses(steps: &[Vec<f32>]) -> Vec<f64> {
+    steps.iter().map(|parts| parts.iter().copied().map(f64::from).sum()).collect()
+}
+
 impl DistillationLearner for GpuDistillation {
-    fn step(&mut self, batch: &DistillationBatch, adam: &Adam) -> Result<f64, EngineError> {
+    fn step(&mut self, batch: &DistillationBatch, adam: &Adam) -> Result<Vec<f64>, EngineError> {
         let samples = batch.images.shape().images;
         let values = batch.targets.shape().len();
         let parts = (0..samples).step_by(AT_ONCE).map(|start| start..samples.min(start + AT_ONCE));
-        let (squares, gradients): (Vec<_>, Vec<_>) =
+        let (losses_of_parts, gradients): (Vec<_>, Vec<_>) =
             parts.map(|part| self.learn(batch, part, values)).unzip();
-        let squares = read(Tensor::cat(squares, 0))?;
-        let loss = squares.into_iter().map(f64::from).sum::<f64>() / values as f64;
-        if loss.is_finite()
-            && let Some(gradient) = gradients.into_iter().reduce(|sum, gradient| sum + gradient)
-        {
-            optimizer::adam(&mut self.network, adam, gradient);
-        }
-        Ok(loss)
+        let Some(gradient) = gradients.into_iter().reduce(|sum, gradient| sum + gradient) else {
+            return Ok(Vec::new());
+        };
+        let loss = Tensor::cat(losses_of_parts, 0);
+        let sound = all_finite(&loss).bool_and(all_finite(&gradient));
+        optimizer::adam(&mut self.network, adam, gradient, &sound);
+        Ok(losses(&self.outstanding.add(nan_unless(&sound, loss))?))
+    }
+
+    fn outstanding(&mut self) -> Result<Vec<f64>, EngineError> {
+        Ok(losses(&self.outstanding.read()?))
     }
 
     fn state(&self) -> Result<NetworkState, EngineError> {

@@ -1,11 +1,13 @@
 //! A training in progress: student and autoencoder learn on the device, where teacher's features and
-//! all else stay; only the losses come back.
+//! all else stay; only the losses come back, every few steps.
 
 use crate::losses::{self, Valid};
 use crate::network::{ConvTensors, Passed, Resizes, backward, backward_all, forward, forward_all};
 use crate::optimizer;
+use crate::outstanding::{Outstanding, all_finite, nan_unless};
 use crate::parameters::{Parameters, joined, weights};
 use crate::pdn::Pdn;
+use crate::precision::StepNumbers;
 use crate::transfer::{maps, numbers, read};
 use burn_tensor::{DType, Device, Tensor, s};
 use efficientad_engine::{
@@ -18,11 +20,13 @@ use std::collections::HashMap;
 
 pub(crate) struct GpuLearner {
     device: Device,
+    numbers: StepNumbers,
     input: InputSize,
     teacher: Teacher,
     student: Parameters,
     autoencoder: Parameters,
     resizes: Resizes,
+    outstanding: Outstanding,
 }
 
 /// The teacher, and its features of the training images, which never change.
@@ -34,10 +38,14 @@ struct Teacher {
 
 impl Teacher {
     /// The features of an image without jitter: kept, or as they would be kept.
-    fn plain_features(&mut self, number: Option<usize>, image: Tensor<4>) -> Tensor<4> {
+    fn plain_features(
+        &mut self,
+        number: Option<usize>,
+        image: impl FnOnce() -> Tensor<4>,
+    ) -> Tensor<4> {
         let kept = number.and_then(|number| self.kept.get(&number).cloned());
         let features = kept.unwrap_or_else(|| {
-            let features = self.pdn.describe(image);
+            let features = self.pdn.describe(image()).cast(DType::F32);
             // Half precision, if the device has it: results must not depend on the room.
             let features = match features.device().supports_dtype(DType::F16) {
                 true => features.cast(DType::F16),
@@ -56,33 +64,27 @@ impl Teacher {
 
 /// The losses of a step and the gradients of both networks, each as one row, on the device.
 struct Learnt {
-    hard: Tensor<1>,
-    penalty: Option<Tensor<1>>,
-    autoencoder: Tensor<1>,
-    student_autoencoder: Tensor<1>,
+    /// Of the hardest features, of the autoencoder, of the student against it, and of the penalty photo
+    /// if there is one.
+    losses: Tensor<1>,
     student_gradient: Tensor<1>,
     autoencoder_gradient: Tensor<1>,
 }
 
-impl Learnt {
-    /// Waits for the losses.
-    fn losses(&self) -> Result<Losses, EngineError> {
-        let mut all =
-            vec![self.hard.clone(), self.autoencoder.clone(), self.student_autoencoder.clone()];
-        all.extend(self.penalty.clone());
-        let all = read(Tensor::cat(all, 0))?;
-        Ok(Losses {
-            hard: all[0],
-            autoencoder: all[1],
-            student_autoencoder: all[2],
-            penalty: all.get(3).copied(),
-        })
+/// Losses from the numbers of [`Learnt::losses`].
+fn losses_of(row: &[f32]) -> Losses {
+    Losses {
+        hard: row[0],
+        autoencoder: row[1],
+        student_autoencoder: row[2],
+        penalty: row.get(3).copied(),
     }
 }
 
 impl GpuLearner {
     pub(crate) fn new(
         device: &Device,
+        numbers: DType,
         networks: TrainingNetworks<'_>,
         options: LearnerOptions,
     ) -> Self {
@@ -90,26 +92,29 @@ impl GpuLearner {
         let layers = autoencoder_layers();
         Self {
             device: device.clone(),
+            numbers: StepNumbers::new(numbers, input.feature_shape(1, TEACHER_CHANNELS).len()),
             input,
             teacher: Teacher {
-                pdn: Pdn::new(device, DType::F32, (size, TEACHER_CHANNELS), teacher),
+                pdn: Pdn::new(device, numbers, (size, TEACHER_CHANNELS), teacher),
                 kept: HashMap::new(),
                 room: options.feature_cache_bytes,
             },
             student: Parameters::new(device, pdn_layers(size, STUDENT_CHANNELS), &state.student),
-            resizes: Resizes::new(device, DType::F32, &layers, input),
+            resizes: Resizes::new(device, numbers, &layers, input),
             autoencoder: Parameters::new(device, layers, &state.autoencoder),
+            outstanding: Outstanding::default(),
         }
     }
 
     fn learn(&mut self, inputs: &StepInputs, plan: &AutoencoderPlan) -> Learnt {
         let valid = self.valid(&inputs.valid);
-        let plain = maps(&self.device, inputs.plain());
-        let plain_features = self.teacher.plain_features(inputs.image, plain);
-        let jittered = maps(&self.device, inputs.jittered());
-        let jittered_features = self.teacher.pdn.describe(jittered.clone());
+        let batch = self.numbers.maps(maps(&self.device, inputs.batch.view()));
+        let image = |number: usize| batch.clone().slice(s![number..number + 1, .., .., ..]);
+        let jittered = image(batch.dims()[0] - 1);
+        let plain_features = self.teacher.plain_features(inputs.image, || image(0));
+        let jittered_features = self.teacher.pdn.describe(jittered.clone()).cast(DType::F32);
 
-        let student = Student::forward(&self.student, maps(&self.device, inputs.batch.view()));
+        let student = Student::forward(&self.student, self.numbers, batch.clone());
         let (prediction, predicting) = self.predict(jittered, plan.dropout());
 
         let (hard, of_plain) = losses::hard(plain_features, student.image(0), &valid);
@@ -134,11 +139,10 @@ impl GpuLearner {
             autoencoder = autoencoder + loss;
             autoencoder_gradient = autoencoder_gradient + gradient;
         }
+        let autoencoder = autoencoder / (1 + inputs.for_autoencoder.len()) as f32;
+        let losses = [hard, autoencoder, student_autoencoder].into_iter().chain(penalty);
         Learnt {
-            hard,
-            penalty,
-            autoencoder: autoencoder / (1 + inputs.for_autoencoder.len()) as f32,
-            student_autoencoder,
+            losses: Tensor::cat(losses.collect(), 0),
             student_gradient: student.backward(&self.student, teacher_half, of_jittered),
             autoencoder_gradient,
         }
@@ -150,8 +154,8 @@ impl GpuLearner {
         plan: &AutoencoderPlan,
     ) -> (Tensor<1>, Tensor<1>) {
         let valid = self.valid(&more.valid);
-        let image = maps(&self.device, more.input.view());
-        let features = self.teacher.plain_features(more.image, image.clone());
+        let image = self.numbers.maps(maps(&self.device, more.input.view()));
+        let features = self.teacher.plain_features(more.image, || image.clone());
         let (prediction, predicting) = self.predict(image, plan.dropout());
         let (loss, gradient) = losses::mean_square(prediction, features, &valid);
         (loss, self.backward(predicting, gradient))
@@ -163,7 +167,7 @@ impl GpuLearner {
 
     /// Has the autoencoder predict the features of an image.
     fn predict(&self, image: Tensor<4>, dropout: Option<Dropout>) -> (Tensor<4>, Predicting) {
-        let convs = self.autoencoder.convs();
+        let convs = self.autoencoder.convs(self.numbers.kind);
         let mut passed = Vec::with_capacity(convs.len());
         let mut maps = image;
         for (i, (layer, conv)) in self.autoencoder.layers.iter().zip(&convs).enumerate() {
@@ -175,6 +179,7 @@ impl GpuLearner {
             };
             passed.push((pass, factors));
         }
+        let maps = maps.cast(DType::F32);
         (maps, Predicting { convs, passed })
     }
 
@@ -183,14 +188,14 @@ impl GpuLearner {
         let layer = i.checked_sub(ENCODER_LAYERS).filter(|&layer| layer < DROPOUT_LAYERS)?;
         let kept = dropout.kept(layer as u8, 0, output.shape().num_elements());
         let factors = kept.map(|kept| if kept { Dropout::KEPT_SCALE } else { 0.0 }).collect();
-        Some(numbers(&self.device, factors).reshape(output.dims()))
+        Some(self.numbers.maps(numbers(&self.device, factors).reshape(output.dims())))
     }
 
     /// The gradients of the autoencoder's weights from that of the features that it predicted.
     fn backward(&self, predicting: Predicting, gradient: Tensor<4>) -> Tensor<1> {
         let Predicting { convs, passed } = predicting;
         let mut gradients = Vec::with_capacity(convs.len());
-        let mut gradient = Some(gradient);
+        let mut gradient = Some(self.numbers.gradient(gradient));
         let layers = self.autoencoder.layers.iter().zip(&convs).zip(passed).enumerate().rev();
         for (i, ((layer, conv), (passed, factors))) in layers {
             let of_output = gradient.take().expect("only the first layer has no input gradient");
@@ -203,7 +208,7 @@ impl GpuLearner {
             gradient = of_input.map(|of_input| self.resizes.backward(i, of_input));
         }
         gradients.reverse();
-        joined(gradients)
+        self.numbers.unscaled(joined(gradients))
     }
 }
 
@@ -218,6 +223,7 @@ struct Predicting {
 /// for the penalty photo, not to be) the teacher's, last the augmented image whose features are to be
 /// the autoencoder's. Each needs only its half of the last layer.
 struct Student {
+    numbers: StepNumbers,
     convs: Vec<ConvTensors>,
     passed: Vec<Passed>,
     last_passed: [Passed; 2],
@@ -231,8 +237,8 @@ fn halves(conv: &ConvTensors) -> [ConvTensors; 2] {
 }
 
 impl Student {
-    fn forward(student: &Parameters, batch: Tensor<4>) -> Self {
-        let convs = student.convs();
+    fn forward(student: &Parameters, numbers: StepNumbers, batch: Tensor<4>) -> Self {
+        let convs = student.convs(numbers.kind);
         let last = convs.len() - 1;
         let (hidden, passed) = forward_all(&student.layers[..last], &convs[..last], batch);
         let images = hidden.dims()[0];
@@ -242,7 +248,14 @@ impl Student {
         };
         let (teacher_half, first) = of(0..images - 1, &for_teacher);
         let (autoencoder_half, second) = of(images - 1..images, &for_autoencoder);
-        Self { convs, passed, last_passed: [first, second], teacher_half, autoencoder_half }
+        Self {
+            numbers,
+            convs,
+            passed,
+            last_passed: [first, second],
+            teacher_half: teacher_half.cast(DType::F32),
+            autoencoder_half: autoencoder_half.cast(DType::F32),
+        }
     }
 
     /// What is to be the teacher's features of an image of the step.
@@ -257,6 +270,9 @@ impl Student {
         teacher_half: Tensor<4>,
         autoencoder_half: Tensor<4>,
     ) -> Tensor<1> {
+        let numbers = self.numbers;
+        let [teacher_half, autoencoder_half] =
+            [teacher_half, autoencoder_half].map(|gradient| numbers.gradient(gradient));
         let last = self.convs.len() - 1;
         let layer = &student.layers[last];
         let [first, second] = self.last_passed;
@@ -270,27 +286,34 @@ impl Student {
             weight: Tensor::cat(vec![of_first.weight, of_second.weight], 1),
             bias: Tensor::cat(vec![of_first.bias, of_second.bias], 0),
         });
-        joined(gradients)
+        numbers.unscaled(joined(gradients))
     }
 }
 
 impl Learner for GpuLearner {
-    fn step(&mut self, inputs: &StepInputs, plan: &StepPlan) -> Result<Losses, EngineError> {
-        let learnt = self.learn(inputs, &plan.autoencoder);
-        let losses = learnt.losses()?;
-        if losses.total().is_finite() {
-            let Learnt { student_gradient, autoencoder_gradient: gradient, .. } = learnt;
-            optimizer::adam(&mut self.student, &plan.adam, student_gradient);
-            match &plan.autoencoder {
-                AutoencoderPlan::Adam { .. } => {
-                    optimizer::adam(&mut self.autoencoder, &plan.adam, gradient);
-                }
-                AutoencoderPlan::Muon { muon, adam } => {
-                    optimizer::muon(&mut self.autoencoder, muon, adam, gradient);
-                }
+    fn step(&mut self, inputs: &StepInputs, plan: &StepPlan) -> Result<Vec<Losses>, EngineError> {
+        let Learnt { losses, student_gradient, autoencoder_gradient: gradient } =
+            self.learn(inputs, &plan.autoencoder);
+        let sound = [&losses, &student_gradient, &gradient]
+            .map(all_finite)
+            .into_iter()
+            .reduce(Tensor::bool_and)
+            .expect("three of them");
+        optimizer::adam(&mut self.student, &plan.adam, student_gradient, &sound);
+        match &plan.autoencoder {
+            AutoencoderPlan::Adam { .. } => {
+                optimizer::adam(&mut self.autoencoder, &plan.adam, gradient, &sound);
+            }
+            AutoencoderPlan::Muon { muon, adam } => {
+                optimizer::muon(&mut self.autoencoder, muon, adam, gradient, &sound);
             }
         }
-        Ok(losses)
+        let read = self.outstanding.add(nan_unless(&sound, losses))?;
+        Ok(read.iter().map(|row| losses_of(row)).collect())
+    }
+
+    fn outstanding(&mut self) -> Result<Vec<Losses>, EngineError> {
+        Ok(self.outstanding.read()?.iter().map(|row| losses_of(row)).collect())
     }
 
     fn gradients(
@@ -299,7 +322,7 @@ impl Learner for GpuLearner {
         plan: &AutoencoderPlan,
     ) -> Result<(Losses, Gradients), EngineError> {
         let learnt = self.learn(inputs, plan);
-        let losses = learnt.losses()?;
+        let losses = losses_of(&read(learnt.losses)?);
         let gradients = Gradients {
             student: weights(&self.student.layers, &read(learnt.student_gradient)?),
             autoencoder: weights(&self.autoencoder.layers, &read(learnt.autoencoder_gradient)?),

@@ -20,8 +20,10 @@ mod learner;
 mod losses;
 mod network;
 mod optimizer;
+mod outstanding;
 mod parameters;
 mod pdn;
+mod precision;
 mod resize;
 mod sum;
 mod transfer;
@@ -43,28 +45,60 @@ use std::sync::Arc;
 /// The engine's name, as in [`EngineId::name`].
 pub const NAME: &str = "gpu";
 
+/// What an engine computes in; single precision by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Precisions {
+    /// When it describes and compares images.
+    pub inspection: Precision,
+    /// When it trains and distils.
+    pub training: Precision,
+}
+
+impl Default for Precisions {
+    fn default() -> Self {
+        Self { inspection: Precision::F32, training: Precision::F32 }
+    }
+}
+
 /// A GPU, and the CPU's threads that work around it. Clones share both.
 #[derive(Clone)]
 pub struct GpuEngine {
     device: Device,
     /// What inspection computes in.
     numbers: DType,
+    /// What steps of training compute in.
+    step_numbers: DType,
     id: EngineId,
+    learning_id: EngineId,
     threads: Arc<Threads>,
 }
 
 impl GpuEngine {
-    /// Opens a device of [`devices`], to inspect in a precision of [`GpuDevice::precisions`]. It trains
-    /// in single precision, whatever it inspects in.
+    /// Opens a device of [`devices`], to inspect and to train in precisions of
+    /// [`GpuDevice::precisions`]. Weights that learn, optimizers' means and losses are in single
+    /// precision, whatever steps compute in.
     ///
     /// # Errors
-    /// When the driver refuses; when the device lacks the precision, or computes wrongly; when threads
+    /// When the driver refuses; when the device lacks a precision, or computes wrongly; when threads
     /// can't be started.
-    pub fn new(device: &GpuDevice, threads: usize, precision: Precision) -> Result<Self, GpuError> {
-        let numbers = device.numbers(precision)?;
-        let id = EngineId { name: NAME.to_owned(), device: device.to_string(), precision };
+    pub fn new(
+        device: &GpuDevice,
+        threads: usize,
+        precisions: Precisions,
+    ) -> Result<Self, GpuError> {
+        let Precisions { inspection, training } = precisions;
+        let (numbers, step_numbers) = (device.numbers(inspection)?, device.numbers(training)?);
+        let id =
+            |precision| EngineId { name: NAME.to_owned(), device: device.to_string(), precision };
         let threads = Arc::new(Threads::new(threads.max(1))?);
-        Ok(Self { device: device.open()?, numbers, id, threads })
+        Ok(Self {
+            device: device.open()?,
+            numbers,
+            step_numbers,
+            id: id(inspection),
+            learning_id: id(training),
+            threads,
+        })
     }
 }
 
@@ -95,12 +129,16 @@ impl InspectionEngine for GpuEngine {
 }
 
 impl TrainingEngine for GpuEngine {
+    fn learning_id(&self) -> EngineId {
+        self.learning_id.clone()
+    }
+
     fn learner(
         &self,
         networks: TrainingNetworks<'_>,
         options: LearnerOptions,
     ) -> Result<Box<dyn Learner>, EngineError> {
-        Ok(Box::new(GpuLearner::new(&self.device, networks, options)))
+        Ok(Box::new(GpuLearner::new(&self.device, self.step_numbers, networks, options)))
     }
 
     fn distillation_learner(
@@ -108,6 +146,6 @@ impl TrainingEngine for GpuEngine {
         size: PdnSize,
         state: NetworkState,
     ) -> Result<Box<dyn DistillationLearner>, EngineError> {
-        Ok(Box::new(GpuDistillation::new(&self.device, size, state)))
+        Ok(Box::new(GpuDistillation::new(&self.device, self.step_numbers, size, state)))
     }
 }

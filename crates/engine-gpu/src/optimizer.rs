@@ -2,7 +2,7 @@
 
 use crate::parameters::Parameters;
 use crate::sum::sum;
-use burn_tensor::Tensor;
+use burn_tensor::{Bool, Tensor};
 use efficientad_engine::{Adam, Layer, Muon, NEGLIGIBLE_MEAN};
 
 /// Numbers that learn, and their optimizer's means.
@@ -12,15 +12,26 @@ struct Row {
     second: Tensor<1>,
 }
 
-/// A step of Adam for all of a network.
-pub(crate) fn adam(parameters: &mut Parameters, adam: &Adam, gradient: Tensor<1>) {
+/// A step of Adam for all of a network, if the step is sound.
+pub(crate) fn adam(
+    parameters: &mut Parameters,
+    adam: &Adam,
+    gradient: Tensor<1>,
+    sound: &Tensor<1, Bool>,
+) {
     let row = adam_of_row(adam, all_of(parameters), gradient);
-    (parameters.values, parameters.first_moments, parameters.second_moments) =
-        (row.values, row.first, row.second);
+    change(parameters, row, sound);
 }
 
-/// A step of Muon for the weights but for those of the last layer, and of Adam for all else.
-pub(crate) fn muon(parameters: &mut Parameters, muon: &Muon, adam: &Adam, gradient: Tensor<1>) {
+/// A step of Muon for the weights but for those of the last layer, and of Adam for all else, if the
+/// step is sound.
+pub(crate) fn muon(
+    parameters: &mut Parameters,
+    muon: &Muon,
+    adam: &Adam,
+    gradient: Tensor<1>,
+    sound: &Tensor<1, Bool>,
+) {
     let last = parameters.layers.len() - 1;
     let by_muon = &parameters.layers[..last];
     let count: usize = by_muon.iter().map(|layer| layer.conv.weight_len()).sum();
@@ -35,9 +46,12 @@ pub(crate) fn muon(parameters: &mut Parameters, muon: &Muon, adam: &Adam, gradie
     let weights = muon_of_layers(muon, by_muon, of(0..count), part(&gradient, 0..count));
     let others = adam_of_row(adam, of(count..len), part(&gradient, count..len));
     let joined = |a: Tensor<1>, b: Tensor<1>| Tensor::cat(vec![a, b], 0);
-    parameters.values = joined(weights.values, others.values);
-    parameters.first_moments = joined(weights.first, others.first);
-    parameters.second_moments = joined(weights.second, others.second);
+    let row = Row {
+        values: joined(weights.values, others.values),
+        first: joined(weights.first, others.first),
+        second: joined(weights.second, others.second),
+    };
+    change(parameters, row, sound);
 }
 
 fn all_of(parameters: &Parameters) -> Row {
@@ -46,6 +60,17 @@ fn all_of(parameters: &Parameters) -> Row {
         first: parameters.first_moments.clone(),
         second: parameters.second_moments.clone(),
     }
+}
+
+/// Changes a network's numbers if the step is sound.
+fn change(parameters: &mut Parameters, to: Row, sound: &Tensor<1, Bool>) {
+    let sound = sound.clone().expand(to.values.shape());
+    let change = |number: &mut Tensor<1>, to: Tensor<1>| {
+        *number = number.clone().mask_where(sound.clone(), to);
+    };
+    change(&mut parameters.values, to.values);
+    change(&mut parameters.first_moments, to.first);
+    change(&mut parameters.second_moments, to.second);
 }
 
 fn adam_of_row(adam: &Adam, row: Row, gradient: Tensor<1>) -> Row {

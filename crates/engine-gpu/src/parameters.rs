@@ -26,8 +26,8 @@ impl Parameters {
     }
 
     /// The layers' weights as matrices.
-    pub(crate) fn convs(&self) -> Vec<ConvTensors> {
-        convs(&self.layers, &self.values)
+    pub(crate) fn convs(&self, numbers: DType) -> Vec<ConvTensors> {
+        convs(&self.layers, &self.values.clone().cast(numbers))
     }
 
     pub(crate) fn state(&self) -> Result<NetworkState, EngineError> {

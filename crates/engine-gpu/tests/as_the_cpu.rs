@@ -6,22 +6,29 @@ mod device;
 
 use efficientad_engine::{
     Adam, AutoencoderInput, AutoencoderPlan, Dropout, InputSize, Learner, LearnerOptions,
-    LearnerState, Muon, NetworkState, PdnSize, StepInputs, StepPlan, Tensor, TrainingEngine,
-    TrainingNetworks, ValidMask, Weights,
+    LearnerState, Losses, Muon, NetworkState, PdnSize, StepInputs, StepPlan, Tensor,
+    TrainingEngine, TrainingNetworks, ValidMask, Weights,
 };
-use efficientad_engine_conformance::{Fixture, norm};
+use efficientad_engine_conformance::{self as conformance, Fixture, norm};
 use efficientad_engine_cpu::CpuEngine;
+use efficientad_engine_gpu::Precisions;
 
 fn learner(engine: &dyn TrainingEngine) -> Box<dyn Learner> {
+    let fixture = Fixture::open(PdnSize::Small);
+    let state = LearnerState {
+        student: NetworkState::new(fixture.student()),
+        autoencoder: NetworkState::new(fixture.autoencoder()),
+    };
+    learner_from(engine, state)
+}
+
+fn learner_from(engine: &dyn TrainingEngine, state: LearnerState) -> Box<dyn Learner> {
     let fixture = Fixture::open(PdnSize::Small);
     let networks = TrainingNetworks {
         size: fixture.size,
         input: InputSize::default(),
         teacher: &fixture.normalized_teacher(),
-        state: LearnerState {
-            student: NetworkState::new(fixture.student()),
-            autoencoder: NetworkState::new(fixture.autoencoder()),
-        },
+        state,
     };
     let options = LearnerOptions { images: 2, feature_cache_bytes: usize::MAX };
     engine.learner(networks, options).unwrap()
@@ -72,12 +79,12 @@ fn assert_near(what: &str, got: f64, expected: f64) {
 
 #[test]
 fn a_step_by_muon_is_the_cpus() {
-    let Some((engine, _)) = device::engine() else { return };
+    let Some((engine, _)) = device::engine(Precisions::default()) else { return };
     let inputs = inputs();
     let run = |engine: &dyn TrainingEngine| {
         let mut learner = learner(engine);
         let plan = StepPlan { adam: adam(1), autoencoder: muon(1) };
-        (learner.step(&inputs, &plan).unwrap(), learner.state().unwrap())
+        (conformance::step(&mut *learner, &inputs, &plan), learner.state().unwrap())
     };
     let (losses, state) = run(&engine);
     let (expected_losses, expected) = run(&CpuEngine::on_all_cores().unwrap());
@@ -101,7 +108,7 @@ fn a_step_by_muon_is_the_cpus() {
 
 #[test]
 fn dropout_drops_what_the_cpus_drops() {
-    let Some((engine, _)) = device::engine() else { return };
+    let Some((engine, _)) = device::engine(Precisions::default()) else { return };
     let inputs = StepInputs { for_autoencoder: Vec::new(), ..inputs() };
     let gradients = |engine: &dyn TrainingEngine, step| {
         let plan = AutoencoderPlan::Adam { dropout: Some(Dropout { seed: 5, step }) };
@@ -117,4 +124,35 @@ fn dropout_drops_what_the_cpus_drops() {
     let (_, another) = gradients(&cpu, 1);
     let between_steps = difference(&values(&another.autoencoder), &expected);
     assert!(between_steps > 10.0 * error, "another step drops others: {between_steps:.1e}");
+}
+
+/// Losses are read every eight steps.
+#[test]
+fn steps_keep_their_order_and_a_resumed_training_its_bits() {
+    let Some((engine, _)) = device::engine(Precisions::default()) else { return };
+    let inputs = StepInputs { for_autoencoder: Vec::new(), ..inputs() };
+    let step = |learner: &mut dyn Learner, step: u64| {
+        let autoencoder = AutoencoderPlan::Adam { dropout: None };
+        learner.step(&inputs, &StepPlan { adam: adam(step), autoencoder }).unwrap()
+    };
+    let mut whole = learner(&engine);
+    let mut returned: Vec<Vec<Losses>> = (1..6).map(|i| step(&mut *whole, i)).collect();
+    let between = whole.state().unwrap();
+    returned.extend((6..10).map(|i| step(&mut *whole, i)));
+    let lengths: Vec<usize> = returned.iter().map(Vec::len).collect();
+    let outstanding = whole.outstanding().unwrap();
+    assert_eq!((lengths, outstanding.len()), (vec![0, 0, 0, 0, 0, 0, 0, 8, 0], 1));
+    let losses = [returned.concat(), outstanding].concat();
+
+    let mut cpu = learner(&CpuEngine::on_all_cores().unwrap());
+    for (i, got) in (1..10).zip(&losses) {
+        let expected = step(&mut *cpu, i)[0];
+        assert_near(&format!("step {i}"), got.total().into(), expected.total().into());
+    }
+
+    let mut resumed = learner_from(&engine, between);
+    let rest: Vec<Losses> = (6..10).flat_map(|i| step(&mut *resumed, i)).collect();
+    let rest = [rest, resumed.outstanding().unwrap()].concat();
+    assert_eq!(rest, losses[5..]);
+    assert!(resumed.state().unwrap() == whole.state().unwrap(), "other bits");
 }

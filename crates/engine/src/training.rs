@@ -2,6 +2,7 @@
 
 use crate::dropout::Dropout;
 use crate::error::EngineError;
+use crate::id::EngineId;
 use crate::inspection::InspectionEngine;
 use crate::losses::Losses;
 use crate::network::{InputSize, PdnSize, Weights};
@@ -10,6 +11,11 @@ use efficientad_kernels::{Adam, Muon, Tensor, TensorView};
 
 /// An engine that also learns.
 pub trait TrainingEngine: InspectionEngine {
+    /// The arithmetic of its steps, which may be less precise than that of inspections.
+    fn learning_id(&self) -> EngineId {
+        self.id()
+    }
+
     /// Begins, or goes on, to train student and autoencoder.
     ///
     /// # Errors
@@ -84,11 +90,19 @@ pub struct LearnerState {
 /// A training in progress.
 pub trait Learner: Send {
     /// Computes the losses of a step and, if they are finite, updates all weights by their
-    /// gradients.
+    /// gradients. Returns the losses that are known by then of steps whose losses were not returned
+    /// yet, in their order: this one's or, where the device works while the CPU prepares the next
+    /// steps, those of several every few steps.
     ///
     /// # Errors
     /// When the device fails.
-    fn step(&mut self, inputs: &StepInputs, plan: &StepPlan) -> Result<Losses, EngineError>;
+    fn step(&mut self, inputs: &StepInputs, plan: &StepPlan) -> Result<Vec<Losses>, EngineError>;
+
+    /// Waits for the losses that [`Learner::step`] has not returned yet.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn outstanding(&mut self) -> Result<Vec<Losses>, EngineError>;
 
     /// The losses of a step and their gradients, without an update.
     ///
@@ -119,11 +133,17 @@ pub struct Gradients {
 /// A distillation in progress.
 pub trait DistillationLearner: Send {
     /// Computes the mean squared difference between features and targets over a batch and, if it is
-    /// finite, updates the weights by its gradient.
+    /// finite, updates the weights by its gradient. Returns losses as [`Learner::step`] does.
     ///
     /// # Errors
     /// When the device fails.
-    fn step(&mut self, batch: &DistillationBatch, adam: &Adam) -> Result<f64, EngineError>;
+    fn step(&mut self, batch: &DistillationBatch, adam: &Adam) -> Result<Vec<f64>, EngineError>;
+
+    /// Waits for the losses that [`DistillationLearner::step`] has not returned yet.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn outstanding(&mut self) -> Result<Vec<f64>, EngineError>;
 
     /// The network as it is now.
     ///

@@ -59,6 +59,14 @@ pub enum Event<'a, L = MeanLosses> {
         /// The arithmetic of the new ones.
         now: &'a EngineId,
     },
+    /// Steps go on with another arithmetic than they began with: not to the same bits as if they had
+    /// never been interrupted.
+    ResumedOtherwise {
+        /// The arithmetic of the steps so far.
+        begun: &'a EngineId,
+        /// That of the steps from now on.
+        now: &'a EngineId,
+    },
     /// A folder of photos can't be listed, and the job goes on without it.
     NotListed(&'a DatasetError),
     /// An image could not be judged, and the job goes on without it.
@@ -251,6 +259,13 @@ impl<'o, 'f, L> Notifier<'o, 'f, L> {
     /// As the method tells it.
     pub(crate) fn method(&mut self, at: efficientad::Progress) -> ControlFlow<()> {
         self.progress(Stage::Method(at.stage), at.done, at.total)
+    }
+
+    /// Tells if steps go on with another arithmetic than they began with, as far as that is known.
+    pub(crate) fn resumed(&mut self, begun: Option<&EngineId>, now: &EngineId) {
+        if let Some(begun) = begun.filter(|&begun| begun != now) {
+            let _ = self.send(Event::ResumedOtherwise { begun, now });
+        }
     }
 
     /// Whether the observer wants the job to end.

@@ -19,11 +19,14 @@ pub(crate) trait Steps {
     /// Steps of the whole work.
     fn steps(&self) -> u64;
 
-    /// Does one step.
-    fn step(&mut self) -> Result<<Self::Means as Means>::Losses, efficientad::Error>;
+    /// Does one step; the losses that became known, in the order of their steps.
+    fn step(&mut self) -> Result<Vec<<Self::Means as Means>::Losses>, efficientad::Error>;
+
+    /// Waits until it is known that all steps done are sound; their losses are told by the next step.
+    fn settle(&mut self) -> Result<(), efficientad::Error>;
 
     /// Writes all that going on needs.
-    fn save_checkpoint(&self, path: &Path) -> Result<(), efficientad::Error>;
+    fn save_checkpoint(&mut self, path: &Path) -> Result<(), efficientad::Error>;
 
     /// Looks at what the step just done left, and tells of it.
     fn after_step(&mut self, notify: &mut Notifier<'_, '_, Self::Means>) -> Result<(), JobError>;
@@ -62,6 +65,8 @@ pub(crate) struct StepLoop<'a, S: Steps> {
     checkpoint: &'a Path,
     schedule: CheckpointSchedule,
     meter: StepMeter<S::Means>,
+    /// Steps whose losses are known.
+    known: u64,
     /// Steps done when this run began; there is a checkpoint from then or before.
     begun_at: u64,
     /// Steps done in the checkpoint that this run wrote.
@@ -76,6 +81,7 @@ impl<'a, S: Steps> StepLoop<'a, S> {
             checkpoint: rhythm.checkpoint,
             schedule: CheckpointSchedule::new(rhythm.checkpoint_every, step),
             meter: StepMeter::new(step, steps, rhythm.report_every),
+            known: step,
             begun_at: step,
             saved: None,
         }
@@ -106,7 +112,7 @@ impl<'a, S: Steps> StepLoop<'a, S> {
             flow = notify.progress(Stage::Steps, done as usize, steps as usize);
         }
         if self.saved != Some(steps) {
-            self.try_checkpoint(notify);
+            self.try_checkpoint(notify)?;
         }
         if notify.send(Event::StepsDone { steps }).is_break() {
             return self.stop(notify);
@@ -115,21 +121,24 @@ impl<'a, S: Steps> StepLoop<'a, S> {
     }
 
     fn step(&mut self, notify: &mut Notifier<'_, '_, S::Means>) -> Result<(), JobError> {
-        let losses = self.work.step()?;
-        let step = self.work.steps_done();
-        if let Some(report) = self.meter.add(step, &losses) {
-            // A break is remembered and asked for after the step.
-            let _ = notify.send(Event::Step(&report));
+        for losses in self.work.step()? {
+            self.known += 1;
+            if let Some(report) = self.meter.add(self.known, &losses) {
+                // A break is remembered and asked for after the step.
+                let _ = notify.send(Event::Step(&report));
+            }
         }
+        let step = self.work.steps_done();
         if self.schedule.is_due(step) {
-            self.try_checkpoint(notify);
+            self.try_checkpoint(notify)?;
             self.schedule.restart(step);
         }
         self.work.after_step(notify)
     }
 
     /// Writes a checkpoint; if that fails the work is still worth going on with.
-    fn try_checkpoint(&mut self, notify: &mut Notifier<'_, '_, S::Means>) {
+    fn try_checkpoint(&mut self, notify: &mut Notifier<'_, '_, S::Means>) -> Result<(), JobError> {
+        self.work.settle()?;
         let step = self.work.steps_done();
         let _ = match self.work.save_checkpoint(self.checkpoint) {
             Ok(()) => {
@@ -138,6 +147,7 @@ impl<'a, S: Steps> StepLoop<'a, S> {
             }
             Err(reason) => notify.send(Event::CheckpointFailed { step, reason: &reason }),
         };
+        Ok(())
     }
 
     /// Makes sure that nothing is lost.
@@ -167,11 +177,13 @@ mod tests {
         done: u64,
         saved: RefCell<Vec<u64>>,
         disk_is_full: bool,
+        /// The step whose losses, which are known late, are no numbers.
+        diverged_at: Option<u64>,
     }
 
     impl Counting {
         fn from(done: u64) -> Self {
-            Self { done, saved: RefCell::default(), disk_is_full: false }
+            Self { done, saved: RefCell::default(), disk_is_full: false, diverged_at: None }
         }
     }
 
@@ -186,12 +198,19 @@ mod tests {
             5
         }
 
-        fn step(&mut self) -> Result<f64, efficientad::Error> {
+        fn step(&mut self) -> Result<Vec<f64>, efficientad::Error> {
             self.done += 1;
-            Ok(self.done as f64)
+            Ok(vec![self.done as f64])
         }
 
-        fn save_checkpoint(&self, _: &Path) -> Result<(), efficientad::Error> {
+        fn settle(&mut self) -> Result<(), efficientad::Error> {
+            match self.diverged_at {
+                Some(step) if step <= self.done => Err(efficientad::Error::NotFinite),
+                _ => Ok(()),
+            }
+        }
+
+        fn save_checkpoint(&mut self, _: &Path) -> Result<(), efficientad::Error> {
             if self.disk_is_full {
                 return Err(efficientad::Error::NotFinite);
             }
@@ -275,5 +294,13 @@ mod tests {
         let mut work = Counting { disk_is_full: true, ..Counting::from(0) };
         let (ended, _) = run(&mut work, |text| text == "3");
         assert!(matches!(ended, Err(JobError::Step { .. })));
+    }
+
+    #[test]
+    fn a_training_that_diverged_leaves_no_checkpoint_and_ends() {
+        let mut work = Counting { diverged_at: Some(3), ..Counting::from(0) };
+        let (ended, told) = run(&mut work, |_| false);
+        assert!(matches!(ended, Err(JobError::Step { .. })), "{told}");
+        assert_eq!(work.saved.into_inner(), [2], "{told}");
     }
 }

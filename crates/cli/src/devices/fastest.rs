@@ -38,14 +38,14 @@ pub(super) fn fastest(
 ) -> Result<Arc<dyn TrainingEngine>> {
     // A precision that the CPU does not have leaves no choice.
     if precision.is_some_and(|precision| precision != Precision::F32) {
-        return gpu::on_gpu(None, cpu, precision);
+        return gpu::on_gpu(None, cpu, purpose, precision);
     }
     let on_cpu = on_cpu(cpu, None)?;
     if gpu::first().is_none() {
         output::note(format_args!("--device auto: the CPU, as there is no GPU"));
         return Ok(on_cpu);
     }
-    let on_gpu = gpu::on_gpu(None, cpu, None)?;
+    let on_gpu = gpu::on_gpu(None, cpu, purpose, None)?;
     let times = remembered_or_measured(&*on_cpu, &*on_gpu, purpose)?;
     let (chosen, engine): (&str, Arc<dyn TrainingEngine>) =
         if times.gpu_ms < times.cpu_ms { ("the GPU", on_gpu) } else { ("the CPU", on_cpu) };

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 use efficientad::{Precision, TrainingEngine};
-use efficientad_engine_gpu::{GpuDevice, GpuEngine, GpuKind, devices};
+use efficientad_engine_gpu::{GpuDevice, GpuEngine, GpuKind, Precisions, devices};
 
-use super::Listed;
 pub(super) use super::fastest::fastest;
+use super::{Listed, Purpose};
 use crate::args::CpuArgs;
 use crate::machine;
 
@@ -18,14 +18,20 @@ pub(super) const REMARK: Option<&str> = None;
 pub(super) fn on_gpu(
     number: Option<u16>,
     cpu: &CpuArgs,
+    purpose: Purpose,
     precision: Option<Precision>,
 ) -> Result<Arc<dyn TrainingEngine>> {
     let device = match number {
         Some(number) => of_number(usize::from(number))?,
         None => first().ok_or_else(none)?,
     };
-    let precision = precision.unwrap_or(Precision::F32);
-    Ok(Arc::new(GpuEngine::new(device, machine::threads(cpu), precision)?))
+    let single = Precisions::default();
+    let precisions = match (precision, purpose) {
+        (None, _) => single,
+        (Some(inspection), Purpose::Inspection) => Precisions { inspection, ..single },
+        (Some(training), Purpose::Training) => Precisions { training, ..single },
+    };
+    Ok(Arc::new(GpuEngine::new(device, machine::threads(cpu), precisions)?))
 }
 
 /// The first GPU that is one.
@@ -57,8 +63,8 @@ pub(super) fn listed() -> impl Iterator<Item = Listed> {
         device: format!("gpu:{number}"),
         name: device.name.clone(),
         kind: device.kind.to_string(),
-        precisions: device.precisions(),
-        largest_buffer: Some(device.largest_buffer),
+        precisions: device.precisions().to_vec(),
+        largest_buffer: device.largest_buffer,
         driver: Some(format!("{} {}", device.interface, device.driver)),
     })
 }

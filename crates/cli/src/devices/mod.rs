@@ -24,7 +24,7 @@ pub enum Purpose {
     Training,
 }
 
-/// The engine of a device.
+/// The engine of a device, which serves its purpose in a precision, or in single precision.
 ///
 /// # Errors
 /// When there is no such device, or it can't be used: another one never takes its place.
@@ -36,7 +36,7 @@ pub fn open(
 ) -> Result<Arc<dyn TrainingEngine>> {
     match device {
         DeviceName::Cpu => Ok(on_cpu(cpu, precision)?),
-        DeviceName::Gpu(number) => gpu::on_gpu(number, cpu, precision),
+        DeviceName::Gpu(number) => gpu::on_gpu(number, cpu, purpose, precision),
         DeviceName::Auto => gpu::fastest(cpu, purpose, precision),
     }
 }
@@ -57,7 +57,7 @@ struct Listed {
     kind: String,
     /// Numbers that it can compute in.
     precisions: Vec<Precision>,
-    /// Bytes of the largest piece of memory that it gives at once; none for the CPU.
+    /// Bytes of the largest piece of memory that it gives at once; none for the CPU and by CUDA.
     largest_buffer: Option<u64>,
     /// Interface and driver; none for the CPU.
     driver: Option<String>,

@@ -19,6 +19,7 @@ const REFUSAL: &str = "this program was built without GPUs: build it with the fe
 pub(super) fn on_gpu(
     _: Option<u16>,
     _: &CpuArgs,
+    _: Purpose,
     _: Option<Precision>,
 ) -> Result<Arc<dyn TrainingEngine>> {
     bail!(REFUSAL)

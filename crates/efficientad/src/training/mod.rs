@@ -3,6 +3,7 @@
 mod checkpoint;
 pub(crate) mod distillation;
 mod inputs;
+mod losses;
 mod plan;
 mod prefetch;
 mod trainer;

@@ -2,6 +2,7 @@
 
 use super::checkpoint::{Checkpoint, TrainingProgress};
 use super::inputs::{ImageOrder, StepLoader};
+use super::losses::{Diverged, StepLosses};
 use super::plan::step_plan;
 use super::prefetch::while_loading;
 use super::windows::for_each_window;
@@ -76,6 +77,7 @@ pub struct Trainer {
     teacher: Weights,
     statistics: TeacherStatistics,
     learner: Box<dyn Learner>,
+    losses: StepLosses<Losses>,
     loader: StepLoader,
     train: Arc<dyn ImageSource>,
     validation: Arc<dyn ImageSource>,
@@ -124,7 +126,8 @@ impl Trainer {
             channel_weights: None,
             position_weights: None,
         };
-        let progress = TrainingProgress::new(recipe, data.description.clone(), engine.id());
+        let progress =
+            TrainingProgress::new(recipe, data.description.clone(), engine.learning_id());
         let state = first_state(&networks);
         Self::assemble(engine, progress, networks, state, data, options)
     }
@@ -148,7 +151,8 @@ impl Trainer {
             check_region(framing, &*data.validation)?;
         }
         let steps = recipe.on(model.info()).on_images(data.train.len());
-        let mut progress = TrainingProgress::new(steps, data.description.clone(), engine.id());
+        let mut progress =
+            TrainingProgress::new(steps, data.description.clone(), engine.learning_id());
         let mut provenance = model.provenance();
         let (description, old) = (data.description.clone(), data.old.clone());
         provenance.continuations.push(Continuation { recipe, data: description, old });
@@ -208,6 +212,7 @@ impl Trainer {
         Ok(Self {
             engine,
             learner,
+            losses: StepLosses::after(progress.steps_done),
             loader: StepLoader {
                 images: ImageCache::new(Arc::clone(&data.train), options.image_cache_bytes),
                 order: ImageOrder::new(image_count, old_count),
@@ -247,12 +252,14 @@ impl Trainer {
         self.progress.steps_done
     }
 
-    /// Does one step. The next step's images are loaded meanwhile.
+    /// Does one step. The next step's images are loaded meanwhile. Returns the losses that became
+    /// known, in the order of their steps: this one's or, where a device works beside the CPU, those of
+    /// several every few steps; after the last step all that are left.
     ///
     /// # Errors
     /// When an image can't be read, or the losses are no numbers any more: then this training is
     /// spoilt, and an earlier checkpoint is to go on from.
-    pub fn step(&mut self) -> Result<Losses, Error> {
+    pub fn step(&mut self) -> Result<Vec<Losses>, Error> {
         let step = self.progress.steps_done;
         let inputs = self.next.take().unwrap_or_else(|| self.loader.load(step))?;
         let Self { learner, loader, progress, .. } = self;
@@ -263,18 +270,34 @@ impl Trainer {
         let losses = losses?;
         self.next = next;
         self.progress.steps_done = step + 1;
-        if !losses.total().is_finite() {
-            return Err(Error::Diverged { step: step + 1, losses });
+        self.take(losses)?;
+        if step + 1 == self.progress.recipe.steps {
+            self.settle()?;
         }
-        Ok(losses)
+        Ok(self.losses.tell())
+    }
+
+    /// Waits until the losses of all steps done are known; the next step returns them.
+    ///
+    /// # Errors
+    /// When they are no numbers, as in a step.
+    pub fn settle(&mut self) -> Result<(), Error> {
+        let losses = self.learner.outstanding()?;
+        self.take(losses)
+    }
+
+    fn take(&mut self, losses: Vec<Losses>) -> Result<(), Error> {
+        let added = self.losses.add(losses, |losses| losses.total().is_finite());
+        added.map_err(|Diverged { step, losses }| Error::Diverged { step, losses })
     }
 
     /// Writes all that [`Trainer::resume`] needs; an earlier file of that name is replaced only by a
     /// complete one.
     ///
     /// # Errors
-    /// When the file can't be written.
-    pub fn save_checkpoint(&self, path: &Path) -> Result<(), Error> {
+    /// When the file can't be written, or the losses of a step are no numbers.
+    pub fn save_checkpoint(&mut self, path: &Path) -> Result<(), Error> {
+        self.settle()?;
         let state = self.learner.state()?;
         let networks = self.weights(&state);
         Checkpoint { progress: self.progress.clone(), networks, state }.save(path)

@@ -83,8 +83,12 @@ impl CpuDistillation {
 }
 
 impl DistillationLearner for CpuDistillation {
-    fn step(&mut self, batch: &DistillationBatch, adam: &Adam) -> Result<f64, EngineError> {
-        Ok(Arc::clone(self.workspace.cpu()).run(|| self.learn(batch, adam)))
+    fn step(&mut self, batch: &DistillationBatch, adam: &Adam) -> Result<Vec<f64>, EngineError> {
+        Ok(vec![Arc::clone(self.workspace.cpu()).run(|| self.learn(batch, adam))])
+    }
+
+    fn outstanding(&mut self) -> Result<Vec<f64>, EngineError> {
+        Ok(Vec::new())
     }
 
     fn state(&self) -> Result<NetworkState, EngineError> {

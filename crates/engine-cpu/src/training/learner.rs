@@ -42,12 +42,16 @@ impl CpuLearner {
 }
 
 impl Learner for CpuLearner {
-    fn step(&mut self, inputs: &StepInputs, plan: &StepPlan) -> Result<Losses, EngineError> {
+    fn step(&mut self, inputs: &StepInputs, plan: &StepPlan) -> Result<Vec<Losses>, EngineError> {
         let losses = self.networks.losses(inputs, &mut self.features, &plan.autoencoder);
         if losses.total().is_finite() {
             self.networks.update(plan);
         }
-        Ok(losses)
+        Ok(vec![losses])
+    }
+
+    fn outstanding(&mut self) -> Result<Vec<Losses>, EngineError> {
+        Ok(Vec::new())
     }
 
     fn gradients(

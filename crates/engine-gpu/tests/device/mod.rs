@@ -1,12 +1,11 @@
 //! The device that tests run on.
 
-use efficientad_engine::Precision;
 use efficientad_engine_conformance::Extent;
-use efficientad_engine_gpu::{GpuEngine, GpuKind, devices};
+use efficientad_engine_gpu::{GpuEngine, GpuKind, Precisions, devices};
 use efficientad_testing::skipped;
 
 /// The first device, if there is any, and how much to ask of it: software takes many seconds for an image.
-pub fn engine() -> Option<(GpuEngine, Extent)> {
+pub fn engine(precisions: Precisions) -> Option<(GpuEngine, Extent)> {
     let Some(device) = devices().first() else {
         skipped("no device was found: install Mesa's driver for Vulkan, mesa-vulkan-drivers");
         return None;
@@ -16,5 +15,5 @@ pub fn engine() -> Option<(GpuEngine, Extent)> {
         _ => Extent::Whole,
     };
     println!("{device} ({}), {extent:?}", device.kind);
-    Some((GpuEngine::new(device, 2, Precision::F32).unwrap(), extent))
+    Some((GpuEngine::new(device, 2, precisions).unwrap(), extent))
 }

@@ -80,7 +80,7 @@ pub fn pretrain(
         return Ok(PretrainOutcome::Stopped(stopped));
     };
     let [train, held_back] = targets.samples(samples)?;
-    let distiller = plan.distiller(targets.description(samples), Arc::new(train))?;
+    let distiller = plan.distiller(targets.description(samples), Arc::new(train), &mut notify)?;
     let pretraining = Pretraining::new(distiller, held_back);
     let _ = notify.send(Event::SamplesReady {
         samples,
@@ -191,11 +191,15 @@ impl Steps for Pretraining {
         self.distiller.recipe().steps
     }
 
-    fn step(&mut self) -> Result<f64, Error> {
+    fn step(&mut self) -> Result<Vec<f64>, Error> {
         self.distiller.step()
     }
 
-    fn save_checkpoint(&self, path: &Path) -> Result<(), Error> {
+    fn settle(&mut self) -> Result<(), Error> {
+        self.distiller.settle()
+    }
+
+    fn save_checkpoint(&mut self, path: &Path) -> Result<(), Error> {
         self.distiller.save_checkpoint(path)
     }
 

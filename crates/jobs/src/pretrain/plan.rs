@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use efficientad::{
-    DistillationData, DistillationRecipe, DistillationSource, Distiller, InitialTeacher, PdnSize,
-    Teacher, TrainingEngine,
+    DistillationData, DistillationRecipe, DistillationSource, Distiller, EngineId, InitialTeacher,
+    PdnSize, Teacher, TrainingEngine,
 };
 use efficientad_datasets::file_fingerprint;
 use efficientad_pretraining::{BackboneRuntime, Settings, Targets, seconds_per_step};
 
 use crate::error::JobError;
+use crate::event::Notifier;
 use crate::files::{check_writable, checkpoint_of, refuse_checkpoint};
 use crate::interval::Interval;
+use crate::meter::MeanLoss;
 
 /// Share of the time given that the cache is filled in, at most.
 const FILLING_SHARE: f64 = 0.5;
@@ -54,6 +56,8 @@ pub enum PretrainStart {
         recipe: DistillationRecipe,
         /// What it is trained on.
         data: Box<DistillationData>,
+        /// The arithmetic of its steps so far, if it is known.
+        engine: Option<EngineId>,
     },
 }
 
@@ -71,8 +75,8 @@ impl PretrainStart {
                 false => Ok(None),
             };
         }
-        let (recipe, data) = Distiller::in_checkpoint(&checkpoint)?;
-        Ok(Some(Self::Resume { recipe, data: Box::new(data) }))
+        let (recipe, data, engine) = Distiller::in_checkpoint(&checkpoint)?;
+        Ok(Some(Self::Resume { recipe, data: Box::new(data), engine }))
     }
 
     /// How the teacher is trained; the steps are those of a time limit only in a checkpoint.
@@ -177,12 +181,14 @@ impl PretrainPlan {
         &self,
         data: DistillationData,
         source: Arc<dyn DistillationSource>,
+        notify: &mut Notifier<'_, '_, MeanLoss>,
     ) -> Result<Distiller, JobError> {
         let engine = || Arc::clone(&self.engine);
         let initial = self.initial.as_ref().map(|initial| initial.told.clone());
         let data = DistillationData { initial, ..data };
         let mut recipe = match &self.start {
-            PretrainStart::Resume { .. } => {
+            PretrainStart::Resume { engine: begun, .. } => {
+                notify.resumed(begun.as_ref(), &self.engine.learning_id());
                 return Ok(Distiller::resume(engine(), &self.checkpoint(), &data, source)?);
             }
             PretrainStart::New(recipe) => recipe.clone(),
@@ -193,7 +199,7 @@ impl PretrainPlan {
             recipe.steps = ((left * (1.0 - SPARE_SHARE) / seconds) as u64).max(1);
         }
         let teacher = self.initial.as_ref().map(|initial| &initial.teacher);
-        let distiller = Distiller::new(engine(), recipe, data, teacher, source)?;
+        let mut distiller = Distiller::new(engine(), recipe, data, teacher, source)?;
         // A disk that is too small is better found now than after hours.
         distiller.save_checkpoint(&self.checkpoint())?;
         Ok(distiller)

@@ -136,11 +136,15 @@ impl Steps for Training {
         self.trainer.recipe().steps
     }
 
-    fn step(&mut self) -> Result<Losses, Error> {
+    fn step(&mut self) -> Result<Vec<Losses>, Error> {
         self.trainer.step()
     }
 
-    fn save_checkpoint(&self, path: &Path) -> Result<(), Error> {
+    fn settle(&mut self) -> Result<(), Error> {
+        self.trainer.settle()
+    }
+
+    fn save_checkpoint(&mut self, path: &Path) -> Result<(), Error> {
         self.trainer.save_checkpoint(path)
     }
 

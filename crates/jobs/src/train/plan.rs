@@ -164,7 +164,7 @@ impl TrainPlan {
     ) -> Result<Trainer, JobError> {
         let (engine, images, memory) = (Arc::clone(&self.engine), data.for_trainer(), self.memory);
         let region = self.region.on_photos_of(data)?;
-        let trainer = match &self.start {
+        let mut trainer = match &self.start {
             Start::New { teacher, recipe } => {
                 let recipe = Recipe { region, ..recipe.as_ref().clone() };
                 let teacher = teacher.as_ref().clone();
@@ -177,6 +177,7 @@ impl TrainPlan {
                 if region.is_some() && region != begun.recipe.region {
                     return Err(JobError::OtherRegion);
                 }
+                notify.resumed(begun.engine.as_ref(), &engine.learning_id());
                 return Ok(Trainer::resume(engine, &self.checkpoint(), images, memory)?);
             }
         };

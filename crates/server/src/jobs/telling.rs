@@ -86,6 +86,10 @@ fn remark(event: &Event<'_>) -> Option<String> {
         Event::OtherArithmetic { calibrated, now } => format!(
             "the model was calibrated with {calibrated}, and now is with {now}: all scores are new"
         ),
+        Event::ResumedOtherwise { begun, now } => format!(
+            "it was begun with {begun}, and goes on with {now}: not to the same bits as without the \
+             interruption"
+        ),
         Event::ThresholdMoved { before, after } => {
             format!("the threshold moved far: from {before:.4} to {after:.4}")
         }

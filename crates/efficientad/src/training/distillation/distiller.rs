@@ -9,9 +9,10 @@ use super::sample::{DistillationSource, load_batch};
 use crate::error::Error;
 use crate::model::program_version;
 use crate::teacher::Teacher;
+use crate::training::losses::{Diverged, StepLosses};
 use crate::training::prefetch::while_loading;
 use efficientad_engine::{
-    DistillationBatch, DistillationLearner, NetworkState, PdnSize, Purpose, Random,
+    DistillationBatch, DistillationLearner, EngineId, NetworkState, PdnSize, Purpose, Random,
     TEACHER_CHANNELS, TrainingEngine, Weights, pdn_layers,
 };
 use std::path::Path;
@@ -23,6 +24,7 @@ pub struct Distiller {
     source: Arc<dyn DistillationSource>,
     engine: Arc<dyn TrainingEngine>,
     learner: Box<dyn DistillationLearner>,
+    losses: StepLosses<f64>,
     order: SampleOrder,
     next: Option<Result<DistillationBatch, Error>>,
 }
@@ -54,7 +56,7 @@ impl Distiller {
             }
         };
         let program_version = program_version();
-        let engine_id = Some(engine.id());
+        let engine_id = Some(engine.learning_id());
         let progress = Progress { recipe, data, steps_done: 0, engine: engine_id, program_version };
         Self::assemble(engine, progress, NetworkState::new(weights), source)
     }
@@ -90,6 +92,7 @@ impl Distiller {
         }
         Ok(Self {
             learner: engine.distillation_learner(recipe.size, state)?,
+            losses: StepLosses::after(progress.steps_done),
             order: SampleOrder::new(recipe.seed, source.len()),
             engine,
             next: None,
@@ -98,15 +101,16 @@ impl Distiller {
         })
     }
 
-    /// Recipe and data of the distillation that a checkpoint belongs to.
+    /// Recipe and data of the distillation that a checkpoint belongs to, and the arithmetic of its
+    /// steps; `None` if the checkpoint is of a program that did not say.
     ///
     /// # Errors
     /// When the checkpoint can't be read.
     pub fn in_checkpoint(
         checkpoint: &Path,
-    ) -> Result<(DistillationRecipe, DistillationData), Error> {
-        let Progress { recipe, data, .. } = Checkpoint::open(checkpoint)?.progress;
-        Ok((recipe, data))
+    ) -> Result<(DistillationRecipe, DistillationData, Option<EngineId>), Error> {
+        let Progress { recipe, data, engine, .. } = Checkpoint::open(checkpoint)?.progress;
+        Ok((recipe, data, engine))
     }
 
     /// How the teacher is distilled.
@@ -119,13 +123,14 @@ impl Distiller {
         self.progress.steps_done
     }
 
-    /// Does one step; the mean squared difference between features and targets. The next step's
-    /// samples are loaded meanwhile.
+    /// Does one step. The next step's samples are loaded meanwhile. Returns the losses that became
+    /// known, each the mean squared difference between features and targets, as
+    /// [`Trainer::step`](crate::Trainer::step) does.
     ///
     /// # Errors
     /// When a sample can't be had, or the loss is no number any more: then this distillation is
     /// spoilt, and an earlier checkpoint is to go on from.
-    pub fn step(&mut self) -> Result<f64, Error> {
+    pub fn step(&mut self) -> Result<Vec<f64>, Error> {
         let step = self.progress.steps_done;
         let batch = match self.next.take() {
             Some(loaded) => loaded?,
@@ -138,15 +143,29 @@ impl Distiller {
         let source = Arc::clone(&self.source);
         let load_next = following.map(|samples| move || load_batch(&*source, &samples));
         let adam = self.recipe().adam(step);
-        let (loss, next) = while_loading(load_next, || self.learner.step(&batch, &adam));
-        let loss = loss?;
+        let (losses, next) = while_loading(load_next, || self.learner.step(&batch, &adam));
+        let losses = losses?;
         self.next = next;
         self.progress.steps_done = step + 1;
-        if loss.is_finite() {
-            Ok(loss)
-        } else {
-            Err(Error::DistillationDiverged { step: step + 1, loss })
+        self.take(losses)?;
+        if step + 1 == self.recipe().steps {
+            self.settle()?;
         }
+        Ok(self.losses.tell())
+    }
+
+    /// Waits until the losses of all steps done are known; the next step returns them.
+    ///
+    /// # Errors
+    /// When they are no numbers, as in a step.
+    pub fn settle(&mut self) -> Result<(), Error> {
+        let losses = self.learner.outstanding()?;
+        self.take(losses)
+    }
+
+    fn take(&mut self, losses: Vec<f64>) -> Result<(), Error> {
+        let added = self.losses.add(losses, |loss| loss.is_finite());
+        added.map_err(|Diverged { step, losses: loss }| Error::DistillationDiverged { step, loss })
     }
 
     fn samples_of(&mut self, step: u64) -> Vec<usize> {
@@ -167,8 +186,9 @@ impl Distiller {
     /// a complete one.
     ///
     /// # Errors
-    /// When the file can't be written.
-    pub fn save_checkpoint(&self, path: &Path) -> Result<(), Error> {
+    /// When the file can't be written, or the loss of a step is no number.
+    pub fn save_checkpoint(&mut self, path: &Path) -> Result<(), Error> {
+        self.settle()?;
         Checkpoint { progress: self.progress.clone(), state: self.learner.state()? }.save(path)
     }
 
