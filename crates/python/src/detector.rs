@@ -3,10 +3,8 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::available_parallelism;
 
-use anyhow::Context;
-use efficientad::{CpuEngine, FalseRejectRate, InstructionSet, Model};
+use efficientad::{FalseRejectRate, Model, TrainingEngine};
 use efficientad_datasets::file_fingerprint;
 use efficientad_evaluation as evaluation;
 use efficientad_evaluation::{DepthCheck, Frame, InspectError, JudgeOptions, Judged};
@@ -15,22 +13,24 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyIterator;
 
-use crate::errors::{in_python, raise};
+use crate::errors::{in_python, raise, raise_option};
 use crate::images::frame;
 use crate::inspection::Inspection;
 use crate::observer::{document, warn};
 
-/// Where the command line looks, too.
-const INSTRUCTION_SET: &str = "EFFICIENTAD_INSTRUCTION_SET";
+/// What judges.
+#[derive(Clone, Default)]
+pub(crate) struct Compute {
+    pub(crate) device: Option<String>,
+    pub(crate) precision: Option<String>,
+    pub(crate) threads: Option<usize>,
+}
 
-/// The CPU engine with so many threads, or as many as the CPU runs.
-pub(crate) fn engine(threads: Option<usize>) -> anyhow::Result<Arc<CpuEngine>> {
-    let all = || available_parallelism().map_or(1, std::num::NonZero::get);
-    let set = match std::env::var(INSTRUCTION_SET) {
-        Ok(name) => name.parse().map_err(anyhow::Error::msg).context(INSTRUCTION_SET)?,
-        Err(_) => InstructionSet::best(),
-    };
-    Ok(Arc::new(CpuEngine::new(threads.unwrap_or_else(all).max(1), set)?))
+impl Compute {
+    pub(crate) fn engine(&self) -> anyhow::Result<Arc<dyn TrainingEngine>> {
+        let Self { device, precision, threads } = self;
+        efficientad_cli::named_engine(device.as_deref(), precision.as_deref(), *threads)
+    }
 }
 
 /// A share from 0 to 1 as a rate.
@@ -44,6 +44,8 @@ pub(crate) fn false_reject_rate(rate: Option<f64>) -> PyResult<Option<FalseRejec
 /// Args:
 ///     path: The model's file.
 ///     threads: As many as the CPU runs if None. Scores do not depend on it.
+///     device: "cpu" (if None), "gpu", "gpu:1" or "auto", where the module was built with GPUs (docs/gpu.md).
+///     precision: "f32" (if None), or "f16" or "bf16" where the device has it.
 ///     threshold: A threshold instead of the model's.
 ///     false_reject: Share of good parts that may be called anomalous, from 0 to 1, instead of the model's.
 ///
@@ -60,10 +62,10 @@ pub(crate) struct Detector {
 }
 
 impl Detector {
-    pub(crate) fn open(path: PathBuf, threads: Option<usize>) -> anyhow::Result<Self> {
+    pub(crate) fn open(path: PathBuf, compute: &Compute) -> anyhow::Result<Self> {
         let model = Model::open(&path)?;
         let sha256 = file_fingerprint(&path)?.to_string();
-        let detector = efficientad::Detector::new(&model, engine(threads)?)?;
+        let detector = efficientad::Detector::new(&model, compute.engine()?)?;
         Ok(Self::of(path, sha256, detector))
     }
 
@@ -125,18 +127,26 @@ impl Name {
 #[pymethods]
 impl Detector {
     #[new]
-    #[pyo3(signature = (path, *, threads = None, threshold = None, false_reject = None))]
+    #[pyo3(signature = (path, *, threads = None, device = None, precision = None, threshold = None,
+        false_reject = None))]
     fn new(
         py: Python<'_>,
         path: PathBuf,
         threads: Option<usize>,
+        device: Option<String>,
+        precision: Option<String>,
         threshold: Option<f32>,
         false_reject: Option<f64>,
     ) -> PyResult<Self> {
         let rate = false_reject_rate(false_reject)?;
-        let opened = py.detach(|| Self::open(path.clone(), threads));
-        let detector = opened.map_err(|error| raise(py, &error, &[&path]))?;
-        detector.with(py, threshold, rate)
+        let compute = Compute { device, precision, threads };
+        let opened = py.detach(|| Self::open(path.clone(), &compute));
+        let opened = opened.map_err(|error| raise_option(py, &error, &[&path]))?;
+        let detector = opened.with(py, threshold, rate)?;
+        if let Some(remark) = efficientad_cli::remark_on_arithmetic(&detector.detector) {
+            warn(py, &in_python(&remark))?;
+        }
+        Ok(detector)
     }
 
     /// The model's file.

@@ -16,7 +16,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use serde::Serialize;
 
-use crate::detector::{Detector, engine, false_reject_rate};
+use crate::detector::{Compute, Detector, false_reject_rate};
 use crate::errors::{raise, raise_option};
 use crate::observer::{PyObserver, document};
 
@@ -83,7 +83,7 @@ fn tell_how_to_go_on(py: Python<'_>, raised: &PyErr, stopped: &Stopped) {
 /// Takes a model's threshold from photos of other good parts.
 #[pyfunction]
 #[pyo3(signature = (model, good, *, out = None, defects = None, false_reject = None,
-    surely_good = false, threads = None, progress = None))]
+    surely_good = false, threads = None, device = None, precision = None, progress = None))]
 #[expect(clippy::too_many_arguments, reason = "they are keywords")]
 pub(crate) fn calibrate<'py>(
     py: Python<'py>,
@@ -94,6 +94,8 @@ pub(crate) fn calibrate<'py>(
     false_reject: Option<f64>,
     surely_good: bool,
     threads: Option<usize>,
+    device: Option<String>,
+    precision: Option<String>,
     progress: Option<Py<PyAny>>,
 ) -> Dictionary<'py> {
     let rate = false_reject_rate(false_reject)?;
@@ -107,7 +109,7 @@ pub(crate) fn calibrate<'py>(
             defects,
             reading: Reading::default(),
             false_reject: rate,
-            engine: engine(threads)?,
+            engine: Compute { device, precision, threads }.engine()?,
         };
         Ok(efficientad_jobs::calibrate(&plan, &mut |event| observe.observe(&event))?)
     })?;
@@ -128,7 +130,7 @@ struct Calibration<'a> {
 /// Judges a data set's test images and measures how well that works.
 #[pyfunction]
 #[pyo3(signature = (model, data, *, out = None, report = None, mask_threshold = None,
-    invert_masks = false, threads = None, progress = None))]
+    invert_masks = false, threads = None, device = None, precision = None, progress = None))]
 #[expect(clippy::too_many_arguments, reason = "they are keywords")]
 pub(crate) fn evaluate<'py>(
     py: Python<'py>,
@@ -139,6 +141,8 @@ pub(crate) fn evaluate<'py>(
     mask_threshold: Option<u8>,
     invert_masks: bool,
     threads: Option<usize>,
+    device: Option<String>,
+    precision: Option<String>,
     progress: Option<Py<PyAny>>,
 ) -> Dictionary<'py> {
     let (path, detector) = match model {
@@ -155,7 +159,10 @@ pub(crate) fn evaluate<'py>(
     let evaluated = run(py, progress, &paths, |observe| {
         let detector = match detector {
             Some(detector) => detector,
-            None => Detector::open(path.clone(), threads)?.detector,
+            None => {
+                let compute = Compute { device, precision, threads };
+                Detector::open(path.clone(), &compute)?.detector
+            }
         };
         let plan = EvaluatePlan {
             model: path,
@@ -188,7 +195,7 @@ pub(crate) fn import_weights<'py>(
             out,
             good,
             reading: Reading::default(),
-            engine: engine(threads)?,
+            engine: Compute { threads, ..Compute::default() }.engine()?,
         };
         Ok(efficientad_jobs::import(&plan, &mut |event| observe.observe(&event))?)
     })?;

@@ -65,6 +65,8 @@ class Detector:
         path: _Path,
         *,
         threads: Union[int, None] = None,
+        device: Union[str, None] = None,
+        precision: Union[str, None] = None,
         threshold: Union[float, None] = None,
         false_reject: Union[float, None] = None,
     ) -> Self: ...
@@ -123,6 +125,8 @@ def train(
     bits: Union[int, None] = None,
     range: Union[tuple[float, float], None] = None,
     threads: Union[int, None] = None,
+    device: Union[str, None] = None,
+    precision: Union[str, None] = None,
     progress: _Progress = None,
 ) -> _Report: ...
 def calibrate(
@@ -134,6 +138,8 @@ def calibrate(
     false_reject: Union[float, None] = None,
     surely_good: bool = False,
     threads: Union[int, None] = None,
+    device: Union[str, None] = None,
+    precision: Union[str, None] = None,
     progress: _Progress = None,
 ) -> _Report: ...
 def evaluate(
@@ -145,6 +151,8 @@ def evaluate(
     mask_threshold: Union[int, None] = None,
     invert_masks: bool = False,
     threads: Union[int, None] = None,
+    device: Union[str, None] = None,
+    precision: Union[str, None] = None,
     progress: _Progress = None,
 ) -> _Report: ...
 def import_weights(

@@ -36,6 +36,8 @@ def train(
     bits=None,
     range=None,
     threads=None,
+    device=None,
+    precision=None,
     progress=None,
 ):
     """Learns from photos of good parts and writes a model's file, byte for byte that of `efficientad train`.
@@ -72,6 +74,8 @@ def train(
         bits: How many of 16 bits the camera uses.
         range: (black, white) of floating point photos.
         threads: As many as the CPU runs if None. The model does not depend on it.
+        device: "cpu" (if None), "gpu", "gpu:1" or "auto", where the module was built with GPUs (docs/gpu.md).
+        precision: What steps compute in where the device has it: "f32" (if None), "f16" or "bf16".
         progress: True for bars of tqdm, or a callable of (stage: str, done: int, total: int, report: dict or None).
             What it raises ends the training, with the checkpoint written, as Ctrl-C does.
 
@@ -110,6 +114,8 @@ def train(
         "bits": bits,
         "range": range,
         "threads": threads,
+        "device": device,
+        "precision": precision,
     }
     flags = {"no-channel-weights": not channel_weights, "no-position-weights": not position_weights, "letterbox": letterbox, "resume": resume}
     words = [_word(name, value) for name, value in named.items() if value is not None]
@@ -133,7 +139,8 @@ def calibrate(model, good, *, progress=None, **options):
         defects: Folder of photos of defects, to see what is caught.
         false_reject: Share of good parts that may be called anomalous, from 0 to 1; the model's if None.
         surely_good: Whether photos are of good parts whatever their folder is called.
-        threads, progress: As of train.
+        threads, device, progress: As of train.
+        precision: What the device judges in.
 
     Returns:
         The dict that `efficientad calibrate --json` prints.
@@ -151,7 +158,7 @@ def evaluate(model, data, *, progress=None, **options):
         out: Folder for anomaly maps, overlays and results.json.
         report: Folder for a page that shows the results.
         mask_threshold, invert_masks: Which values of masks are defects; told by their look if not given.
-        threads: As of train; a Detector keeps its own.
+        threads, device, precision: As of a Detector, which keeps its own.
         progress: As of train.
 
     Returns:
