@@ -17,8 +17,9 @@ limit=60
 
 pack() {
     set -e
-    cargo build --locked --release --features gpu
-    test=$(cargo test --locked --release --no-run -p efficientad-engine-gpu --features wgpu --test conformance \
+    # As tools/check_gpu.sh does, in one build: the tests of the program have the program built, too.
+    test=$(cargo test --locked --release -p efficientad-cli -p efficientad-engine-gpu \
+        --features "efficientad-cli/gpu,efficientad-engine-gpu/wgpu" --no-run --test conformance --test program \
         --message-format json | python3 -c '
 import json, sys
 print([m["executable"] for m in map(json.loads, sys.stdin) if m.get("executable") and m["target"]["name"] == "conformance"][-1])')

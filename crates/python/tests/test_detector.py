@@ -169,6 +169,22 @@ def test_another_threshold_leaves_the_detector_as_it_is(detector, photos):
         detector.with_false_reject(2)
 
 
+def test_a_device_is_the_one_that_was_asked_for_or_none(model, photos, detector):
+    asked = efficientad.Detector(model, device="cpu", precision="f32")
+    assert asked.engine == detector.engine
+    assert asked.inspect(photos[0]).score == detector.inspect(photos[0]).score
+    for options, reason in [
+        ({"device": "gpu"}, "built without GPUs"),
+        ({"device": "tpu"}, "device=: choose cpu, gpu"),
+        ({"precision": "f16"}, "the CPU does not compute in f16"),
+        ({"precision": "f8"}, "precision=: choose f32"),
+    ]:
+        with pytest.raises(ValueError, match=reason):
+            efficientad.Detector(model, **options)
+    with pytest.raises(ValueError, match="built without GPUs"):
+        efficientad.train("parts", "part.model", device="gpu")
+
+
 def test_threads_inspect_at_once_and_alike(detector, photos):
     expected = [detector.inspect(photo).score for photo in photos]
     found = [None] * len(photos)
