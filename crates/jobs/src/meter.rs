@@ -116,6 +116,7 @@ pub(crate) struct StepMeter<L> {
     reported: Instant,
     sum: L,
     collected: u64,
+    has_reported: bool,
 }
 
 impl<L: Means> StepMeter<L> {
@@ -130,17 +131,20 @@ impl<L: Means> StepMeter<L> {
             reported: now,
             sum: L::default(),
             collected: 0,
+            has_reported: false,
         }
     }
 
-    /// Adds the losses of `step`; a report after the first step, after the last, and whenever the
-    /// interval has passed.
-    pub(crate) fn add(&mut self, step: u64, losses: &L::Losses) -> Option<StepReport<L>> {
-        self.sum.add(losses);
-        self.collected += 1;
+    /// Adds the losses that became known, up to those of `step`; a report of the first ones, of the
+    /// last, and whenever the interval has passed.
+    pub(crate) fn add(&mut self, step: u64, losses: &[L::Losses]) -> Option<StepReport<L>> {
+        if losses.is_empty() {
+            return None;
+        }
+        losses.iter().for_each(|losses| self.sum.add(losses));
+        self.collected += losses.len() as u64;
         let due = self.reported.elapsed() >= self.interval;
-        let first_or_last = step == self.first_step + 1 || step == self.steps;
-        (due || first_or_last).then(|| self.report(step))
+        (due || !self.has_reported || step == self.steps).then(|| self.report(step))
     }
 
     fn report(&mut self, step: u64) -> StepReport<L> {
@@ -148,6 +152,7 @@ impl<L: Means> StepMeter<L> {
         let n = self.collected as f64;
         let sum = std::mem::take(&mut self.sum);
         self.collected = 0;
+        self.has_reported = true;
         self.reported = Instant::now();
         StepReport {
             step,
@@ -170,9 +175,9 @@ mod tests {
     #[test]
     fn losses_are_averaged_between_reports() {
         let mut meter = StepMeter::<MeanLosses>::new(5, 8, Duration::from_secs(3600));
-        assert!(meter.add(6, &losses(1.0, Some(0.5))).is_some(), "the first step");
-        assert_eq!(meter.add(7, &losses(2.0, Some(0.0))), None);
-        let report = meter.add(8, &losses(4.0, Some(1.0))).expect("the last step");
+        assert!(meter.add(6, &[losses(1.0, Some(0.5))]).is_some(), "the first step");
+        assert_eq!(meter.add(7, &[losses(2.0, Some(0.0))]), None);
+        let report = meter.add(8, &[losses(4.0, Some(1.0))]).expect("the last step");
         let expected = MeanLosses {
             total: 8.5,
             hard: 3.0,
@@ -184,9 +189,19 @@ mod tests {
     }
 
     #[test]
+    fn losses_that_become_known_at_once_are_one_report() {
+        let mut meter = StepMeter::<MeanLosses>::new(0, 9, Duration::from_secs(3600));
+        assert_eq!(meter.add(0, &[]), None);
+        let all: Vec<Losses> = (0..8).map(|i| losses(i as f32, None)).collect();
+        let report = meter.add(8, &all).expect("the first ones");
+        assert_eq!((report.step, report.losses.hard), (8, 3.5));
+        assert_eq!(meter.add(8, &[]), None);
+    }
+
+    #[test]
     fn a_training_without_penalty_shows_none() {
         let mut meter = StepMeter::<MeanLosses>::new(0, 1, Duration::ZERO);
-        let report = meter.add(1, &losses(1.0, None)).unwrap();
+        let report = meter.add(1, &[losses(1.0, None)]).unwrap();
         let losses = report.losses.to_string();
         assert_eq!(losses, "hard 1.0000, autoencoder 2.0000, student–autoencoder 3.0000");
     }

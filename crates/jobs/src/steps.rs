@@ -121,12 +121,11 @@ impl<'a, S: Steps> StepLoop<'a, S> {
     }
 
     fn step(&mut self, notify: &mut Notifier<'_, '_, S::Means>) -> Result<(), JobError> {
-        for losses in self.work.step()? {
-            self.known += 1;
-            if let Some(report) = self.meter.add(self.known, &losses) {
-                // A break is remembered and asked for after the step.
-                let _ = notify.send(Event::Step(&report));
-            }
+        let losses = self.work.step()?;
+        self.known += losses.len() as u64;
+        if let Some(report) = self.meter.add(self.known, &losses) {
+            // A break is remembered and asked for after the step.
+            let _ = notify.send(Event::Step(&report));
         }
         let step = self.work.steps_done();
         if self.schedule.is_due(step) {
