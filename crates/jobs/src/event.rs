@@ -273,3 +273,26 @@ impl<'o, 'f, L> Notifier<'o, 'f, L> {
         self.stopping
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use efficientad::Precision;
+
+    #[test]
+    fn steps_that_go_on_otherwise_are_told_and_no_others() {
+        let id = |precision| EngineId { name: "e".to_owned(), device: "d".to_owned(), precision };
+        let (single, half) = (id(Precision::F32), id(Precision::F16));
+        let mut told = Vec::new();
+        let mut observe = |event: Event<'_>| {
+            told.push(format!("{event:?}"));
+            ControlFlow::Continue(())
+        };
+        let mut notify = Notifier::new(&mut observe);
+        notify.resumed(None, &single);
+        notify.resumed(Some(&single), &single);
+        notify.resumed(Some(&single), &half);
+        let expected: Event<'_> = Event::ResumedOtherwise { begun: &single, now: &half };
+        assert_eq!(told, [format!("{expected:?}")]);
+    }
+}

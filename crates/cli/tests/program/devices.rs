@@ -28,6 +28,8 @@ fn devices_that_contradict_are_refused() {
         .expect(2, &["--device is the number of a GPU: gpu:0"]);
     run(["predict", model, "p", "--precision", "f16"])
         .refused("the CPU does not compute in f16 here; it does in f32");
+    run(["train", "p", "--out", "o", "--precision", "bf16"])
+        .refused("the CPU does not compute in bf16 here; it does in f32");
 }
 
 #[cfg(not(feature = "gpu"))]
