@@ -43,8 +43,10 @@ print([m["executable"] for m in map(json.loads, sys.stdin) if m.get("executable"
         done < <(find -L "$2" -type f \( -iname '*.jpg' -o -iname '*.png' \) -printf '%s\t%p\n' | sort -n)
         echo "$number photos"
     fi
-    du -sm "$pack"
-    test "$(du -sm "$pack" | cut -f1)" -lt "$limit"
+    local bytes
+    bytes=$(du -sb "$pack" | cut -f1)
+    echo "$pack: $((bytes >> 20)) MiB"
+    test "$bytes" -lt $((limit << 20))
 }
 
 # part NAME SECONDS COMMAND...: runs it, for so long at most and no longer than the ten minutes; what fails is remembered.
