@@ -28,3 +28,21 @@ fn failed(error: &ExecutionError) -> EngineError {
     let reason = format!("the device failed: {said}");
     EngineError::new(NAME, reason)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::devices;
+
+    #[test]
+    fn memory_that_the_device_does_not_have_is_an_error() {
+        let Some(found) = devices().first() else {
+            efficientad_testing::skipped("no device was found");
+            return;
+        };
+        let Ok(device) = found.open() else { panic!("{found} can't be opened") };
+        // 4 TiB.
+        let error = read(Tensor::<1>::zeros([1_usize << 40], &device)).unwrap_err();
+        assert!(error.to_string().contains("the device failed"), "{error}");
+    }
+}
