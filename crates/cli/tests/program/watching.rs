@@ -261,7 +261,7 @@ fn a_file_that_is_no_log_is_not_touched() {
 #[test]
 fn a_photo_that_ends_the_program_twice_is_passed_over() {
     let line = Line::new();
-    let slow = RgbImage::from_fn(9000, 6000, |x, y| image::Rgb([x as u8, y as u8, (x * y) as u8]));
+    let slow = RgbImage::from_fn(6000, 5000, |x, y| image::Rgb([x as u8, y as u8, (x * y) as u8]));
     save(&slow, &line.sandbox.path("line/slow.png"));
     let attempts = format!("{}.attempts", line.log_path());
     let is_in_work = |kills: usize| {
