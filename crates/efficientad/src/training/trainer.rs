@@ -2,7 +2,7 @@
 
 use super::checkpoint::{Checkpoint, TrainingProgress};
 use super::inputs::{ImageOrder, StepLoader};
-use super::losses::{Diverged, StepLosses};
+use super::losses::StepLosses;
 use super::plan::step_plan;
 use super::prefetch::while_loading;
 use super::windows::for_each_window;
@@ -270,7 +270,7 @@ impl Trainer {
         let losses = losses?;
         self.next = next;
         self.progress.steps_done = step + 1;
-        self.take(losses)?;
+        self.losses.add(losses)?;
         if step + 1 == self.progress.recipe.steps {
             self.settle()?;
         }
@@ -282,13 +282,7 @@ impl Trainer {
     /// # Errors
     /// When they are no numbers, as in a step.
     pub fn settle(&mut self) -> Result<(), Error> {
-        let losses = self.learner.outstanding()?;
-        self.take(losses)
-    }
-
-    fn take(&mut self, losses: Vec<Losses>) -> Result<(), Error> {
-        let added = self.losses.add(losses, |losses| losses.total().is_finite());
-        added.map_err(|Diverged { step, losses }| Error::Diverged { step, losses })
+        self.losses.add(self.learner.outstanding()?)
     }
 
     /// Writes all that [`Trainer::resume`] needs; an earlier file of that name is replaced only by a

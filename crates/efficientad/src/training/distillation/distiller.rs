@@ -9,7 +9,7 @@ use super::sample::{DistillationSource, load_batch};
 use crate::error::Error;
 use crate::model::program_version;
 use crate::teacher::Teacher;
-use crate::training::losses::{Diverged, StepLosses};
+use crate::training::losses::StepLosses;
 use crate::training::prefetch::while_loading;
 use efficientad_engine::{
     DistillationBatch, DistillationLearner, EngineId, NetworkState, PdnSize, Purpose, Random,
@@ -147,7 +147,7 @@ impl Distiller {
         let losses = losses?;
         self.next = next;
         self.progress.steps_done = step + 1;
-        self.take(losses)?;
+        self.losses.add(losses)?;
         if step + 1 == self.recipe().steps {
             self.settle()?;
         }
@@ -159,13 +159,7 @@ impl Distiller {
     /// # Errors
     /// When they are no numbers, as in a step.
     pub fn settle(&mut self) -> Result<(), Error> {
-        let losses = self.learner.outstanding()?;
-        self.take(losses)
-    }
-
-    fn take(&mut self, losses: Vec<f64>) -> Result<(), Error> {
-        let added = self.losses.add(losses, |loss| loss.is_finite());
-        added.map_err(|Diverged { step, losses: loss }| Error::DistillationDiverged { step, loss })
+        self.losses.add(self.learner.outstanding()?)
     }
 
     fn samples_of(&mut self, step: u64) -> Vec<usize> {
