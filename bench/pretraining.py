@@ -69,7 +69,8 @@ class Ours:
         self.folder = Path(folder)
         self.command = [
             binary, "pretrain", "--backbone", BACKBONE, "--layers", "fine,coarse", "--preset", "none", "--photos", PHOTOS,
-            "--cache", self.folder / "cache", "--size", size, "--threads", threads, "--batch", BATCH, "--json",
+            "--cache", self.folder / "cache", "--size", size, "--threads", threads, "--batch", BATCH, "--optimizer", "adam",
+            "--json",
         ]
         self.photos_per_second(1)  # fills the cache
 

@@ -21,7 +21,7 @@ fi
 
 # All in one build: other sets of crates have other features of what they share, and Burn would be compiled once more.
 of=(--locked --release -p efficientad-cli -p efficientad-engine-gpu --features "efficientad-cli/gpu,efficientad-engine-gpu/wgpu")
-cargo test "${of[@]}" --lib -- check:: transfer::
+cargo test "${of[@]}" --lib -- check:: transfer:: a_lost_device
 cargo test "${of[@]}" --test conformance --test as_the_cpu -- --test-threads 1
 cargo test "${of[@]}" --test program devices:: -- --test-threads 1
 cargo clippy "${of[@]}" --all-targets -- -D warnings

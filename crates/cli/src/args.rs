@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use efficientad::{FalseRejectRate, InputSize, InstructionSet, PdnSize, Precision, Recipe};
+use efficientad::{
+    DistillationOptimizer, FalseRejectRate, InputSize, InstructionSet, PdnSize, Precision, Recipe,
+};
 use efficientad_datasets::{DatasetSource, Stated};
 #[cfg(feature = "onnxruntime")]
 use efficientad_engine_onnx::Provider;
@@ -20,6 +22,7 @@ use efficientad_pretraining::{Augmentation, Preprocessing, Preset};
 const READING: &str = "How photos are read (docs/photos.md)";
 const STATED: &str = "Folders whose names don't tell (instead of DATASET)";
 const BACKBONE: &str = "What the backbone reads (give --preset, or --mean and --std)";
+const ENGINE: &str = "What runs the networks (docs/engines.md)";
 const SEEN: &str = "What the networks see";
 const REGION: &str = "Region of interest";
 const SHARDS: &str = "A part of the work for each of several processes (docs/clusters.md)";
@@ -118,7 +121,7 @@ pub struct CpuArgs {
 
 /// What runs the networks.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What runs the networks (docs/engines.md)")]
+#[command(next_help_heading = ENGINE)]
 pub struct EngineArgs {
     /// The program's own engines, cpu among them, or ONNX Runtime, a library to be installed [default:
     /// that of --device].
@@ -184,16 +187,16 @@ pub struct OnnxRuntimeArgs {
     /// directml, coreml or migraphx [default: cpu].
     ///
     /// The library must have been built with it; if it is not there, that is an error.
-    #[arg(long, value_name = "NAME")]
+    #[arg(help_heading = ENGINE, long, value_name = "NAME")]
     pub provider: Option<Provider>,
     /// ONNX Runtime's library (libonnxruntime.so, .dylib, onnxruntime.dll) or the folder that it lies
     /// in [default: EFFICIENTAD_ONNXRUNTIME, then ORT_DYLIB_PATH, then beside this program, then
     /// where the system looks].
-    #[arg(long = "onnxruntime", value_name = "FILE")]
+    #[arg(help_heading = ENGINE, long = "onnxruntime", value_name = "FILE")]
     pub library: Option<PathBuf>,
     /// Folder that keeps what TensorRT builds of a model, which takes minutes [default:
     /// efficientad/tensorrt in the user's folder for caches].
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = ENGINE, long, value_name = "DIR")]
     pub tensorrt_cache: Option<PathBuf>,
 }
 
@@ -467,6 +470,9 @@ pub struct PretrainArgs {
     pub limits: LimitArgs,
     #[command(flatten)]
     pub preprocessing: PreprocessingArgs,
+    #[cfg(feature = "onnxruntime")]
+    #[command(flatten)]
+    pub backbone_runtime: BackboneRuntimeArgs,
     /// Begin with this teacher's weights instead of random ones: what it has learned, of this or
     /// another backbone, need not be learned again. A small one can begin a medium one, too.
     #[arg(long, value_name = "TEACHER")]
@@ -485,7 +491,12 @@ pub struct PretrainArgs {
     /// Samples of a step [default: 16].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub batch: Option<u16>,
-    /// Learning rate of the first step; it falls to 0 along a cosine [default: 0.0006].
+    /// What updates the weights: muon, or adam, as in the paper, which takes more steps to come as far
+    /// [default: muon].
+    #[arg(long, value_name = "muon|adam")]
+    pub optimizer: Option<DistillationOptimizer>,
+    /// Learning rate of the first step; it falls to 0 along a cosine [default: 0.0006; Muon's is 100/3
+    /// times as large].
     #[arg(long, value_name = "X", value_parser = parse_positive)]
     pub learning_rate: Option<f32>,
     /// Seed of everything random; the same seed gives the same teacher, bit for bit [default: 0].
@@ -512,6 +523,36 @@ pub struct PretrainArgs {
     pub engine: TrainingEngineArgs,
     #[command(flatten)]
     pub report: ReportArgs,
+}
+
+/// What runs the backbone.
+#[cfg(feature = "onnxruntime")]
+#[derive(Debug, Args)]
+pub struct BackboneRuntimeArgs {
+    /// What runs the backbone: rten, which this program contains, or onnxruntime, a library to be installed
+    /// (docs/engines.md).
+    ///
+    /// With `--provider openvino --backbone-precision bf16` targets come several times faster on CPUs that
+    /// have bfloat16. Targets of another runtime are other numbers, kept in a cache of their own.
+    #[arg(help_heading = ENGINE, long, value_name = "NAME", default_value = "rten")]
+    pub backbone_runtime: BackboneRuntimeName,
+    /// Numbers that ONNX Runtime runs the backbone in, as far as the provider has them [default: the most
+    /// precise].
+    #[arg(help_heading = ENGINE, long, value_name = "KIND", value_parser = parse_precision)]
+    pub backbone_precision: Option<Precision>,
+    #[command(flatten)]
+    pub onnxruntime: OnnxRuntimeArgs,
+}
+
+/// Runtimes of backbones.
+#[cfg(feature = "onnxruntime")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BackboneRuntimeName {
+    /// In this program.
+    Rten,
+    /// ONNX Runtime.
+    #[value(name = "onnxruntime")]
+    OnnxRuntime,
 }
 
 /// How pixels become the backbone's input.

@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use efficientad::{InspectionEngine, TrainingEngine};
+use efficientad_backbone::Rten;
+use efficientad_pretraining::BackboneRuntime;
 
+#[cfg(feature = "onnxruntime")]
+use crate::args::{BackboneRuntimeName, OnnxRuntimeArgs};
 use crate::args::{
-    CpuArgs, DeviceName, EngineArgs, EngineName, INSTRUCTION_SET, TrainingEngineArgs, parse_device,
-    parse_precision,
+    CpuArgs, DeviceName, EngineArgs, EngineName, INSTRUCTION_SET, PretrainArgs, TrainingEngineArgs,
+    parse_device, parse_precision,
 };
 use crate::devices::{self, Purpose};
 
@@ -80,7 +84,6 @@ fn device(engine: Option<EngineName>, device: Option<DeviceName>) -> Result<Devi
 #[cfg(feature = "onnxruntime")]
 fn onnxruntime(args: &EngineArgs) -> Result<Arc<dyn InspectionEngine>> {
     use efficientad_engine_onnx::{OnnxRuntimeEngine, Options};
-    let given = &args.onnxruntime;
     let device = match args.device.device {
         None | Some(DeviceName::Gpu(None)) => None,
         Some(DeviceName::Gpu(number)) => number,
@@ -90,13 +93,50 @@ fn onnxruntime(args: &EngineArgs) -> Result<Arc<dyn InspectionEngine>> {
         ),
     };
     Ok(Arc::new(OnnxRuntimeEngine::new(&Options {
-        library: given.library.clone(),
-        provider: given.provider.unwrap_or_default(),
         device,
         precision: args.precision,
-        threads: crate::machine::threads(&args.cpu),
-        cache: given.tensorrt_cache.clone(),
+        ..options(&args.onnxruntime, &args.cpu)
     })?))
+}
+
+#[cfg(feature = "onnxruntime")]
+fn options(given: &OnnxRuntimeArgs, cpu: &CpuArgs) -> efficientad_engine_onnx::Options {
+    efficientad_engine_onnx::Options {
+        library: given.library.clone(),
+        provider: given.provider.unwrap_or_default(),
+        device: None,
+        precision: None,
+        threads: crate::machine::threads(cpu),
+        cache: given.tensorrt_cache.clone(),
+    }
+}
+
+/// What runs the backbone of a pretraining.
+///
+/// # Errors
+/// When it can't be had, or an option belongs to another runtime than the one asked for.
+pub fn of_backbone(args: &PretrainArgs) -> Result<Box<dyn BackboneRuntime>> {
+    #[cfg(feature = "onnxruntime")]
+    {
+        let given = &args.backbone_runtime;
+        if given.backbone_runtime == BackboneRuntimeName::OnnxRuntime {
+            use efficientad_engine_onnx::{OnnxRuntimeEngine, Options};
+            let options = Options {
+                precision: given.backbone_precision,
+                ..options(&given.onnxruntime, &args.engine.cpu)
+            };
+            let engine = OnnxRuntimeEngine::new(&options)?;
+            return Ok(Box::new(efficientad_backbone::OnnxRuntime(engine)));
+        }
+        let remedy = "--backbone-runtime onnxruntime";
+        refuse_onnxruntime_options(&given.onnxruntime, remedy)?;
+        if given.backbone_precision.is_some() {
+            bail!("--backbone-precision belongs to ONNX Runtime: add {remedy}");
+        }
+    }
+    #[cfg(not(feature = "onnxruntime"))]
+    let _ = args;
+    Ok(Box::new(Rten))
 }
 
 #[cfg(not(feature = "onnxruntime"))]
@@ -107,14 +147,18 @@ fn onnxruntime(_: &EngineArgs) -> Result<Arc<dyn InspectionEngine>> {
 /// An option that would have no effect is a mistake.
 #[cfg(feature = "onnxruntime")]
 fn refuse_options_of_others(args: &EngineArgs) -> Result<()> {
-    let given = &args.onnxruntime;
+    refuse_onnxruntime_options(&args.onnxruntime, "--engine onnxruntime")
+}
+
+#[cfg(feature = "onnxruntime")]
+fn refuse_onnxruntime_options(given: &OnnxRuntimeArgs, remedy: &str) -> Result<()> {
     for (option, is_given) in [
         ("--provider", given.provider.is_some()),
         ("--onnxruntime", given.library.is_some()),
         ("--tensorrt-cache", given.tensorrt_cache.is_some()),
     ] {
         if is_given {
-            bail!("{option} belongs to ONNX Runtime: add --engine onnxruntime");
+            bail!("{option} belongs to ONNX Runtime: add {remedy}");
         }
     }
     Ok(())

@@ -73,8 +73,9 @@ pub use source::{ImageSource, PhotoSource, penalty_crop};
 pub use teacher::Teacher;
 pub use threshold::{Basis, CONFIDENCE, FalseRejectRate, Threshold};
 pub use training::distillation::{
-    COARSE_CHANNELS, Distillation, DistillationData, DistillationRecipe, DistillationSample,
-    DistillationSource, Distiller, FINE_CHANNELS, InitialTeacher, RSquared, TARGET_SIDE,
+    COARSE_CHANNELS, Distillation, DistillationData, DistillationOptimizer, DistillationRecipe,
+    DistillationSample, DistillationSource, Distiller, FINE_CHANNELS, InitialTeacher, RSquared,
+    TARGET_SIDE,
 };
 pub use training::{BegunTraining, TrainOptions, Trainer, TrainingData};
 pub use view::{

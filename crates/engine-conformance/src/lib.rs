@@ -12,11 +12,11 @@ pub use fixture::{
 };
 
 use efficientad_engine::{
-    Adam, AutoencoderPlan, DifferenceMaps, DistillationBatch, Gradients, InputSize,
-    InspectionEngine, Layer, Learner, LearnerOptions, LearnerState, Losses, NetworkState, PdnSize,
-    Precision, PreparedNetworks, STUDENT_CHANNELS, Share, StepInputs, StepPlan, TEACHER_CHANNELS,
-    Tensor, TrainingEngine, TrainingNetworks, ValidMask, Weights, autoencoder_layers,
-    oihw_from_hwio, pdn_layers,
+    Adam, AutoencoderPlan, DifferenceMaps, DistillationBatch, DistillationPlan, Gradients,
+    InputSize, InspectionEngine, Layer, Learner, LearnerOptions, LearnerState, Losses, Muon,
+    NetworkState, PdnSize, Precision, PreparedNetworks, STUDENT_CHANNELS, Share, StepInputs,
+    StepPlan, TEACHER_CHANNELS, Tensor, TrainingEngine, TrainingNetworks, ValidMask, Weights,
+    autoencoder_layers, oihw_from_hwio, pdn_layers,
 };
 use serde_json::Value;
 
@@ -432,7 +432,7 @@ pub fn distillation(engine: &dyn TrainingEngine, extent: Extent) {
     let mut learner =
         engine.distillation_learner(fixture.size, NetworkState::new(weights.clone())).unwrap();
     let adam = Adam { weight_decay: 0.0, ..adam_of(&fixture) };
-    let mut losses = learner.step(&batch, &adam).unwrap();
+    let mut losses = learner.step(&batch, &DistillationPlan::Adam(adam)).unwrap();
     losses.append(&mut learner.outstanding().unwrap());
     let [loss] = losses[..] else { panic!("a step has its loss once: {losses:?}") };
     let tolerances = Tolerances::of(engine.learning_id().precision);
@@ -445,6 +445,32 @@ pub fn distillation(engine: &dyn TrainingEngine, extent: Extent) {
     let errors = bias.iter().zip(&expected).map(|(&got, expected)| f64::from(got) - expected);
     let error = norm(errors) / norm(expected.iter().copied());
     assert!(error < tolerances.features, "the gradient of the last bias is off by {error:.1e}");
+    drop(learner);
+
+    // By Muon the first layer and the biases as by Adam, other weights along the same gradients.
+    let mut learner =
+        engine.distillation_learner(fixture.size, NetworkState::new(weights.clone())).unwrap();
+    let muon = Muon { learning_rate: 0.01, momentum: 0.5 };
+    learner.step(&batch, &DistillationPlan::Muon { muon, adam }).unwrap();
+    let by_muon = learner.state().unwrap();
+    assert!(by_muon.weights.0[0] == state.weights.0[0], "the first layer learns by Adam");
+    for (i, now) in by_muon.weights.0.iter().enumerate().skip(1) {
+        assert!(now.bias == state.weights.0[i].bias, "biases learn by Adam");
+        let means = [&by_muon, &state].map(|state| &state.first_moments.0[i].weight);
+        let share = (1.0 - muon.momentum) / (1.0 - adam.beta1);
+        let pairs = means[0].iter().zip(means[1]);
+        let error = norm(pairs.map(|(&a, &b)| f64::from(a) - f64::from(share * b)));
+        assert!(error < 1e-3 * norm(means[0].iter().map(|&mean| f64::from(mean))), "{error:e}");
+        let moves = now.weight.iter().zip(&weights.0[i].weight);
+        let moves: Vec<f64> = moves.map(|(&a, &b)| f64::from(a) - f64::from(b)).collect();
+        let along: f64 = moves.iter().zip(means[0]).map(|(by, &mean)| by * f64::from(mean)).sum();
+        assert!(along < 0.0, "layer {i} moves against the gradient");
+        // Singular values are near the learning rate, of one direction at least and of all at most.
+        let rate = f64::from(muon.learning_rate);
+        let bounds = 0.6 * rate..1.3 * rate * (now.bias.len() as f64).sqrt();
+        let moved = norm(moves.into_iter());
+        assert!(bounds.contains(&moved), "layer {i} moves by {moved}, not in {bounds:?}");
+    }
 
     if extent == Extent::Brief {
         return;

@@ -9,7 +9,7 @@ use crate::sum::sum;
 use crate::transfer::maps;
 use burn_tensor::{DType, Device, Tensor};
 use efficientad_engine::{
-    Adam, DistillationBatch, DistillationLearner, EngineError, NetworkState, PdnSize,
+    DistillationBatch, DistillationLearner, DistillationPlan, EngineError, NetworkState, PdnSize,
     TEACHER_CHANNELS, pdn_layers,
 };
 
@@ -60,7 +60,11 @@ fn losses(steps: &[Vec<f32>]) -> Vec<f64> {
 }
 
 impl DistillationLearner for GpuDistillation {
-    fn step(&mut self, batch: &DistillationBatch, adam: &Adam) -> Result<Vec<f64>, EngineError> {
+    fn step(
+        &mut self,
+        batch: &DistillationBatch,
+        plan: &DistillationPlan,
+    ) -> Result<Vec<f64>, EngineError> {
         let samples = batch.images.shape().images;
         let values = batch.targets.shape().len();
         let parts = (0..samples).step_by(AT_ONCE).map(|start| start..samples.min(start + AT_ONCE));
@@ -71,7 +75,15 @@ impl DistillationLearner for GpuDistillation {
         };
         let loss = Tensor::cat(losses_of_parts, 0);
         let sound = all_finite(&loss).bool_and(all_finite(&gradient));
-        optimizer::adam(&mut self.network, adam, gradient, &sound);
+        match plan {
+            DistillationPlan::Adam(adam) => {
+                optimizer::adam(&mut self.network, adam, gradient, &sound);
+            }
+            DistillationPlan::Muon { muon, adam } => {
+                let by_muon = 1..self.network.layers.len();
+                optimizer::muon(&mut self.network, by_muon, (muon, adam), gradient, &sound);
+            }
+        }
         Ok(losses(&self.outstanding.add(nan_unless(&sound, loss))?))
     }
 

@@ -305,7 +305,8 @@ impl Learner for GpuLearner {
                 optimizer::adam(&mut self.autoencoder, &plan.adam, gradient, &sound);
             }
             AutoencoderPlan::Muon { muon, adam } => {
-                optimizer::muon(&mut self.autoencoder, muon, adam, gradient, &sound);
+                let by_muon = 0..self.autoencoder.layers.len() - 1;
+                optimizer::muon(&mut self.autoencoder, by_muon, (muon, adam), gradient, &sound);
             }
         }
         let read = self.outstanding.add(nan_unless(&sound, losses))?;

@@ -149,3 +149,55 @@ impl TrainingEngine for GpuEngine {
         Ok(Box::new(GpuDistillation::new(&self.device, self.step_numbers, size, state)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use efficientad_engine::{
+        Adam, DistillationBatch, DistillationPlan, Purpose, Random, Shape, TEACHER_CHANNELS,
+        Tensor, pdn_layers,
+    };
+
+    /// A driver that was reset, or a card that was pulled out: what is asked then ends in an error, and
+    /// neither in a panic nor in numbers.
+    #[test]
+    fn a_lost_device_is_an_error() {
+        if devices().is_empty() {
+            efficientad_testing::skipped("no device was found");
+            return;
+        }
+        // Not one of those that `GpuDevice::open` shares among all tests.
+        let (device, handles) = Device::wgpu_options().init_with_setup().unwrap();
+        let id =
+            EngineId { name: NAME.to_owned(), device: String::new(), precision: Precision::F32 };
+        let engine = GpuEngine {
+            device,
+            numbers: DType::F32,
+            step_numbers: DType::F32,
+            id: id.clone(),
+            learning_id: id,
+            threads: Arc::new(Threads::new(1).unwrap()),
+        };
+        let layers = pdn_layers(PdnSize::Small, TEACHER_CHANNELS);
+        let weights =
+            Weights::initialized(&layers, &mut Random::new(0, Purpose::TeacherWeights, 0));
+        let shape = |side, channels| Shape { images: 1, height: side, width: side, channels };
+        let (image, target) =
+            (Tensor::zeros(shape(40, 3)), Tensor::zeros(shape(2, TEACHER_CHANNELS)));
+        let teacher = engine.prepare_teacher(PdnSize::Small, &weights).unwrap();
+        let features = teacher.describe(image.view()).unwrap();
+        assert_eq!(features.shape(), target.shape());
+        let state = NetworkState::new(weights);
+        let mut learner = engine.distillation_learner(PdnSize::Small, state).unwrap();
+        learner.state().unwrap();
+
+        handles.device.destroy();
+        let error = teacher.describe(image.view()).err().unwrap().to_string();
+        assert!(error.contains("the device failed"), "{error}");
+        let batch = DistillationBatch { images: image, targets: target };
+        let plan = DistillationPlan::Adam(Adam::usual(1e-3, 0.0, 1));
+        let stepped = learner.step(&batch, &plan).and_then(|_| learner.outstanding());
+        assert!(stepped.is_err(), "{stepped:?}");
+        assert!(learner.state().is_err());
+    }
+}

@@ -4,6 +4,7 @@ use crate::parameters::Parameters;
 use crate::sum::sum;
 use burn_tensor::{Bool, Tensor};
 use efficientad_engine::{Adam, Layer, Muon, NEGLIGIBLE_MEAN};
+use std::ops::Range;
 
 /// Numbers that learn, and their optimizer's means.
 struct Row {
@@ -23,33 +24,29 @@ pub(crate) fn adam(
     change(parameters, row, sound);
 }
 
-/// A step of Muon for the weights but for those of the last layer, and of Adam for all else, if the
-/// step is sound.
+/// A step of Muon for the weights of some layers, and of Adam for all else, if the step is sound.
 pub(crate) fn muon(
     parameters: &mut Parameters,
-    muon: &Muon,
-    adam: &Adam,
+    by_muon: Range<usize>,
+    (muon, adam): (&Muon, &Adam),
     gradient: Tensor<1>,
     sound: &Tensor<1, Bool>,
 ) {
-    let last = parameters.layers.len() - 1;
-    let by_muon = &parameters.layers[..last];
-    let count: usize = by_muon.iter().map(|layer| layer.conv.weight_len()).sum();
-    let len = parameters.values.dims()[0];
-    let whole = all_of(parameters);
-    let part = |row: &Tensor<1>, range: std::ops::Range<usize>| row.clone().slice(range);
-    let of = |range: std::ops::Range<usize>| Row {
-        values: part(&whole.values, range.clone()),
-        first: part(&whole.first, range.clone()),
-        second: part(&whole.second, range),
-    };
-    let weights = muon_of_layers(muon, by_muon, of(0..count), part(&gradient, 0..count));
-    let others = adam_of_row(adam, of(count..len), part(&gradient, count..len));
-    let joined = |a: Tensor<1>, b: Tensor<1>| Tensor::cat(vec![a, b], 0);
+    let len_of = |layers: &[Layer]| layers.iter().map(|it| it.conv.weight_len()).sum::<usize>();
+    let start = len_of(&parameters.layers[..by_muon.start]);
+    let range = start..start + len_of(&parameters.layers[by_muon.clone()]);
+    let all = all_of(parameters);
+    let part = |row: &Tensor<1>| row.clone().slice(range.clone());
+    let of_layers =
+        Row { values: part(&all.values), first: part(&all.first), second: part(&all.second) };
+    let layers = &parameters.layers[by_muon];
+    let weights = muon_of_layers(muon, layers, of_layers, part(&gradient));
+    let others = adam_of_row(adam, all, gradient);
+    let put = |into: Tensor<1>, part: Tensor<1>| into.slice_assign(range.clone(), part);
     let row = Row {
-        values: joined(weights.values, others.values),
-        first: joined(weights.first, others.first),
-        second: joined(weights.second, others.second),
+        values: put(others.values, weights.values),
+        first: put(others.first, weights.first),
+        second: put(others.second, weights.second),
     };
     change(parameters, row, sound);
 }

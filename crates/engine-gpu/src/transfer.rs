@@ -1,8 +1,9 @@
 //! Numbers to the device and back.
 
 use crate::NAME;
-use burn_tensor::{Device, ExecutionError, Tensor, TensorData};
+use burn_tensor::{Device, Tensor, TensorData};
 use efficientad_engine::{EngineError, TensorView};
+use std::fmt::Display;
 
 /// Maps as the device has them: images × rows × columns × channels.
 pub(crate) fn maps(device: &Device, maps: TensorView<'_>) -> Tensor<4> {
@@ -20,12 +21,15 @@ pub(crate) fn numbers(device: &Device, numbers: Vec<f32>) -> Tensor<1> {
 /// Waits for numbers, in the order of their places.
 pub(crate) fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, EngineError> {
     let data = tensor.try_into_data().map_err(|error| failed(&error))?;
-    data.try_into_vec().map_err(|error| EngineError::new(NAME, error.to_string()))
+    data.try_into_vec().map_err(|error| failed(&error))
 }
 
-fn failed(error: &ExecutionError) -> EngineError {
+fn failed(error: &dyn Display) -> EngineError {
     let said = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-    let reason = format!("the device failed: {said}");
+    let reason = format!(
+        "the device failed; a driver that was reset, or a device that was removed, takes a new start of the \
+         program: {said}"
+    );
     EngineError::new(NAME, reason)
 }
 

@@ -13,12 +13,14 @@
 
 mod cache;
 mod error;
+mod graph;
 mod layout;
 mod library;
 mod networks;
 mod provider;
 
 pub use error::OnnxRuntimeError;
+pub use graph::PreparedGraph;
 pub use provider::Provider;
 
 use efficientad_engine::{
@@ -89,6 +91,15 @@ impl OnnxRuntimeEngine {
     /// The library in use: its file, or its name where the system found it.
     pub fn library(&self) -> &std::path::Path {
         &self.graphs.runtime.library
+    }
+
+    /// Prepares a graph of one input, an ONNX file without external data. The library trusts it: only
+    /// what is known to take bounded memory and time should come here.
+    ///
+    /// # Errors
+    /// When the provider can't run it.
+    pub fn prepare_graph(&self, graph: &[u8]) -> Result<PreparedGraph, EngineError> {
+        PreparedGraph::new(&self.graphs, graph)
     }
 }
 

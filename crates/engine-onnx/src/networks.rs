@@ -39,7 +39,7 @@ impl Graphs {
         }
     }
 
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("onnxruntime {}", self.runtime.version)
     }
 
@@ -69,7 +69,7 @@ impl Graphs {
         Ok(builder)
     }
 
-    fn session(&self, graph: &[u8]) -> Result<Session, EngineError> {
+    pub(crate) fn session(&self, graph: &[u8]) -> Result<Session, EngineError> {
         let cache = self.cache.as_deref().map(|folder| cache::of_graph(folder, graph));
         if let Some(folder) = &cache {
             std::fs::create_dir_all(folder).map_err(|error| {
@@ -83,7 +83,7 @@ impl Graphs {
         })
     }
 
-    fn error(&self, reason: &str, error: ort::Error) -> EngineError {
+    pub(crate) fn error(&self, reason: &str, error: ort::Error) -> EngineError {
         EngineError {
             engine: self.name(),
             reason: format!("{reason}: {}", one_line(&error)),
@@ -110,7 +110,10 @@ impl Graphs {
 }
 
 /// An output's shape and numbers.
-fn output<'a>(outputs: &'a SessionOutputs<'_>, name: &str) -> ort::Result<(&'a [i64], &'a [f32])> {
+pub(crate) fn output<'a>(
+    outputs: &'a SessionOutputs<'_>,
+    name: &str,
+) -> ort::Result<(&'a [i64], &'a [f32])> {
     let missing = || ort::Error::new(format!("the graph gave no {name}"));
     let (shape, numbers) = outputs.get(name).ok_or_else(missing)?.try_extract_tensor::<f32>()?;
     Ok((shape, numbers))
@@ -220,6 +223,6 @@ fn shape(images: usize, lengths: &[i64]) -> ort::Result<Shape> {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -45,8 +45,8 @@ pub use network::{
 };
 pub use random::{Purpose, Random};
 pub use training::{
-    AutoencoderInput, AutoencoderPlan, DistillationBatch, DistillationLearner, Gradients, Learner,
-    LearnerOptions, LearnerState, NetworkState, StepInputs, StepPlan, TrainingEngine,
-    TrainingNetworks,
+    AutoencoderInput, AutoencoderPlan, DistillationBatch, DistillationLearner, DistillationPlan,
+    Gradients, Learner, LearnerOptions, LearnerState, NetworkState, StepInputs, StepPlan,
+    TrainingEngine, TrainingNetworks,
 };
 pub use valid_mask::ValidMask;

@@ -137,7 +137,11 @@ pub trait DistillationLearner: Send {
     ///
     /// # Errors
     /// When the device fails.
-    fn step(&mut self, batch: &DistillationBatch, adam: &Adam) -> Result<Vec<f64>, EngineError>;
+    fn step(
+        &mut self,
+        batch: &DistillationBatch,
+        plan: &DistillationPlan,
+    ) -> Result<Vec<f64>, EngineError>;
 
     /// Waits for the losses that [`DistillationLearner::step`] has not returned yet.
     ///
@@ -150,6 +154,20 @@ pub trait DistillationLearner: Send {
     /// # Errors
     /// When the device fails.
     fn state(&self) -> Result<NetworkState, EngineError>;
+}
+
+/// How a teacher learns in a step of its distillation.
+#[derive(Clone, Copy, Debug)]
+pub enum DistillationPlan {
+    /// By Adam.
+    Adam(Adam),
+    /// By Muon, biases and the first layer, which sees pixels, by Adam.
+    Muon {
+        /// Of all weights but the first layer's.
+        muon: Muon,
+        /// Of all else.
+        adam: Adam,
+    },
 }
 
 /// Photos and what a teacher is to say of them.

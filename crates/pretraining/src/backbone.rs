@@ -18,6 +18,9 @@ pub const LAYER_SIDES: [usize; 2] = [FINE_SIDE, COARSE_SIDE];
 
 /// What can run networks.
 pub trait BackboneRuntime: Send + Sync {
+    /// What its numbers depend on besides the network: another name is another cache.
+    fn name(&self) -> String;
+
     /// Loads the network of a file that contains `bytes`, whose tensors of the names `layers` are
     /// 1×C×64×64 and 1×C×32×32. The file is not trusted: whatever is in it, it takes no unbounded
     /// memory or time, and does not end the program.
@@ -37,7 +40,7 @@ pub trait LoadedBackbone: Send + Sync {
     /// Channels of the two layers.
     fn channels(&self) -> [usize; 2];
 
-    /// Runs it on 3 × 512 × 512 numbers, on one thread, which the calling one waits for.
+    /// Runs it on 3 × 512 × 512 numbers, for each of several threads that may ask at once.
     ///
     /// # Errors
     /// When it can't be run on them.
@@ -56,6 +59,7 @@ pub struct LayerMaps {
 pub struct Backbone {
     path: PathBuf,
     sha256: String,
+    runtime: String,
     loaded: Box<dyn LoadedBackbone>,
 }
 
@@ -72,7 +76,7 @@ impl Backbone {
         let bytes = read(path)?;
         let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         let loaded = runtime.load(path, bytes, layers)?;
-        Ok(Self { path: path.to_owned(), sha256, loaded })
+        Ok(Self { path: path.to_owned(), sha256, runtime: runtime.name(), loaded })
     }
 
     /// Name of its file.
@@ -85,12 +89,17 @@ impl Backbone {
         &self.sha256
     }
 
+    /// What runs it.
+    pub fn runtime(&self) -> &str {
+        &self.runtime
+    }
+
     /// Channels of the two layers.
     pub fn channels(&self) -> [usize; 2] {
         self.loaded.channels()
     }
 
-    /// Runs it on 3 × 512 × 512 numbers, on one thread, which the calling one waits for.
+    /// Runs it on 3 × 512 × 512 numbers.
     ///
     /// # Errors
     /// When it can't be run on them.

@@ -28,7 +28,7 @@ use crate::statistics::TargetStatistics;
 /// The first samples, so many, that targets are normalised by.
 const STATISTICS_SAMPLES: usize = 1024;
 /// Version of the way from photos to targets: another one is another cache.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// What targets are made from.
 #[derive(Clone, Debug)]
@@ -72,13 +72,13 @@ impl fmt::Display for Activity {
     }
 }
 
-/// What the cache's samples depend on: its serialisation is hashed to the key. The runtime of the
-/// backbone is not in it as there is one; a second one computes other targets.
+/// What the cache's samples depend on: its serialisation is hashed to the key.
 #[derive(Serialize)]
 struct Origin<'a> {
     version: u32,
     backbone: String,
     backbone_sha256: &'a str,
+    runtime: &'a str,
     layers: &'a [String; 2],
     preprocessing: Preprocessing,
     photos_fingerprint: &'a str,
@@ -124,6 +124,7 @@ impl Targets {
                 version: VERSION,
                 backbone: backbone.name(),
                 backbone_sha256: backbone.sha256(),
+                runtime: backbone.runtime(),
                 layers: &settings.layers,
                 preprocessing: settings.preprocessing,
                 photos_fingerprint: &fingerprint,
@@ -308,6 +309,7 @@ impl Targets {
         DistillationData {
             backbone: self.backbone.name(),
             backbone_sha256: self.backbone.sha256().to_owned(),
+            runtime: Some(self.backbone.runtime().to_owned()),
             layers: self.settings.layers.clone(),
             preprocessing: self.settings.preprocessing.to_string(),
             photos: self.sampler.photos().len(),

@@ -11,7 +11,7 @@ use rten_tensor::{AsView, Layout};
 use super::operation::{Operation, Refusal};
 use super::{Tensor, count};
 use crate::network::value;
-use crate::runtime::on_one_thread;
+use crate::rten::on_one_thread;
 
 /// Numbers that a tensor may have for its values to be kept.
 const MAX_KEPT: u64 = 4096;

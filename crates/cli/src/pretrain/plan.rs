@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use efficientad::{DistillationRecipe, PdnSize};
-use efficientad_backbone::Rten;
 use efficientad_jobs::{InitialWeights, PretrainPlan, PretrainStart, TimeLimit, beside};
 use efficientad_pretraining::Settings;
 
@@ -27,6 +26,7 @@ pub fn of(args: PretrainArgs, started: Instant, report_every: Duration) -> Resul
         }
         None => PretrainStart::New(recipe_of(&args, initial.as_ref().map(InitialWeights::size))),
     };
+    let runtime = engine::of_backbone(&args)?;
     Ok(PretrainPlan {
         settings: Settings {
             backbone: args.backbone,
@@ -38,7 +38,7 @@ pub fn of(args: PretrainArgs, started: Instant, report_every: Duration) -> Resul
             seed: start.recipe().seed,
             cache: args.cache.unwrap_or_else(|| beside(&args.out, ".cache")),
         },
-        runtime: Box::new(Rten),
+        runtime,
         out: args.out,
         start,
         initial,
@@ -57,6 +57,7 @@ fn recipe_of(args: &PretrainArgs, initial: Option<PdnSize>) -> DistillationRecip
         steps: args.steps.unwrap_or(default.steps),
         batch: args.batch.map_or(default.batch, usize::from),
         seed: args.seed.unwrap_or(default.seed),
+        optimizer: args.optimizer.unwrap_or(default.optimizer),
         learning_rate: args.learning_rate.unwrap_or(default.learning_rate),
         weight_decay: default.weight_decay,
     }
@@ -69,6 +70,10 @@ fn refuse_other_recipe(args: &PretrainArgs, recipe: &DistillationRecipe) -> Resu
         ("--steps", text(args.steps.map(|steps| steps.to_string()), recipe.steps.to_string())),
         ("--batch", text(args.batch.map(|batch| batch.to_string()), recipe.batch.to_string())),
         ("--seed", text(args.seed.map(|seed| seed.to_string()), recipe.seed.to_string())),
+        (
+            "--optimizer",
+            text(args.optimizer.map(|it| it.to_string()), recipe.optimizer.to_string()),
+        ),
         (
             "--learning-rate",
             text(args.learning_rate.map(|rate| rate.to_string()), recipe.learning_rate.to_string()),

@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use crate::fixture::{FAST, Sandbox, end, run};
+use crate::onnxruntime::{Package, library};
 use crate::training::{assert_same_file, start, wait_for};
 
 /// Bytes of a sample in the cache.
@@ -297,6 +298,26 @@ fn a_time_limit_sets_the_steps() {
 }
 
 #[test]
+fn onnxruntime_runs_the_backbone_with_a_cache_of_its_own() {
+    let Some(library) = library(Package::Cpu) else { return };
+    let library = library.to_str().unwrap();
+    let sandbox = Sandbox::new();
+    let (out, cache) = (sandbox.path("t"), copied_cache(&sandbox));
+    let runtime = ["--backbone-runtime", "onnxruntime", "--onnxruntime", library, "--json"];
+    let run = run(with(pretraining(&out, &cache), &runtime));
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(fs::read_dir(&cache).unwrap().count(), 2, "rten's targets are not taken for others");
+    let told = run.json_lines().last().unwrap()["distillation"].clone();
+    let runtime = told["data"]["runtime"].as_str().unwrap();
+    assert!(runtime.starts_with("onnxruntime 1.") && runtime.contains("f32"), "{runtime}");
+    let by_rten = &reference().events.last().unwrap()["distillation"];
+    assert_eq!(by_rten["data"]["runtime"], "rten");
+    let r_squared = |told: &Value| told["r_squared"]["all"].as_f64().unwrap();
+    let (other, own) = (r_squared(&told), r_squared(by_rten));
+    assert!((other - own).abs() < 1e-3, "{other} {own}");
+}
+
+#[test]
 fn photos_that_cannot_be_used_are_named() {
     let sandbox = Sandbox::new();
     let folder = sandbox.path("photos");
@@ -398,6 +419,14 @@ fn options_that_contradict_each_other_are_refused() {
         (&["--preset", "none", "--hours", "1", "--steps", "5"], "cannot be used with"),
         (&["--preset", "none", "--batch", "0"], "--batch"),
         (&["--preset", "none", "--augmentation", "all"], "choose none or crops"),
+        (
+            &["--preset", "none", "--provider", "openvino"],
+            "--provider belongs to ONNX Runtime: add --backbone-runtime onnxruntime",
+        ),
+        (
+            &["--preset", "none", "--backbone-precision", "bf16"],
+            "--backbone-precision belongs to ONNX Runtime: add --backbone-runtime onnxruntime",
+        ),
     ] {
         run([&base[..], options].concat()).expect(2, &[message]);
     }

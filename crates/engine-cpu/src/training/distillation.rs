@@ -3,7 +3,7 @@
 use super::conv::{network_state, set_moments};
 use super::pdn::TrainablePdn;
 use efficientad_engine::{
-    Adam, DistillationBatch, DistillationLearner, EngineError, NetworkState, PdnSize,
+    DistillationBatch, DistillationLearner, DistillationPlan, EngineError, NetworkState, PdnSize,
     TEACHER_CHANNELS, Tensor, TensorView, Weights,
 };
 use efficientad_kernels::{Cpu, Workspace};
@@ -34,7 +34,7 @@ impl CpuDistillation {
     }
 
     /// Computes loss and gradient of a batch in parts, and updates the weights.
-    fn learn(&mut self, batch: &DistillationBatch, adam: &Adam) -> f64 {
+    fn learn(&mut self, batch: &DistillationBatch, plan: &DistillationPlan) -> f64 {
         self.gradient.clear();
         let samples = batch.images.shape().images;
         let values = batch.targets.shape().len();
@@ -45,11 +45,22 @@ impl CpuDistillation {
         });
         let loss = squares.sum::<f64>() / values as f64;
         if loss.is_finite() {
-            for (conv, gradient) in self.network.convs.iter_mut().zip(&self.gradient.0) {
-                conv.update_by(self.workspace.cpu(), adam, gradient);
-            }
+            self.update(plan);
         }
         loss
+    }
+
+    /// Updates the weights by the gradient of the batch.
+    fn update(&mut self, plan: &DistillationPlan) {
+        let (cpu, gradients) = (self.workspace.cpu(), &self.gradient.0);
+        cpu.for_each_chunk(&mut self.network.convs, 1, |i, conv| match plan {
+            DistillationPlan::Muon { muon, adam } if i > 0 => {
+                conv[0].update_by_muon(cpu, muon, adam, &gradients[i]);
+            }
+            DistillationPlan::Adam(adam) | DistillationPlan::Muon { adam, .. } => {
+                conv[0].update_by(cpu, adam, &gradients[i]);
+            }
+        });
     }
 
     /// Adds the gradient of the squared differences of some samples over `values`; returns the sum
@@ -83,8 +94,12 @@ impl CpuDistillation {
 }
 
 impl DistillationLearner for CpuDistillation {
-    fn step(&mut self, batch: &DistillationBatch, adam: &Adam) -> Result<Vec<f64>, EngineError> {
-        Ok(vec![Arc::clone(self.workspace.cpu()).run(|| self.learn(batch, adam))])
+    fn step(
+        &mut self,
+        batch: &DistillationBatch,
+        plan: &DistillationPlan,
+    ) -> Result<Vec<f64>, EngineError> {
+        Ok(vec![Arc::clone(self.workspace.cpu()).run(|| self.learn(batch, plan))])
     }
 
     fn outstanding(&mut self) -> Result<Vec<f64>, EngineError> {

@@ -187,6 +187,7 @@ fn distillations() -> Vec<Vec<u8>> {
     let data = |initial| DistillationData {
         backbone: "net.onnx".to_owned(),
         backbone_sha256: "cdef".repeat(16),
+        runtime: Some("rten".to_owned()),
         layers: ["layer2", "layer3"].map(str::to_owned),
         preprocessing: "torchvision".to_owned(),
         photos: 2000,

@@ -142,8 +142,8 @@ impl Distiller {
         let following = (step + 1 < self.recipe().steps).then(|| self.samples_of(step + 1));
         let source = Arc::clone(&self.source);
         let load_next = following.map(|samples| move || load_batch(&*source, &samples));
-        let adam = self.recipe().adam(step);
-        let (losses, next) = while_loading(load_next, || self.learner.step(&batch, &adam));
+        let plan = self.recipe().plan(step);
+        let (losses, next) = while_loading(load_next, || self.learner.step(&batch, &plan));
         let losses = losses?;
         self.next = next;
         self.progress.steps_done = step + 1;

@@ -12,7 +12,7 @@ mod sample;
 pub use distiller::Distiller;
 pub use provenance::{Distillation, DistillationData, InitialTeacher};
 pub use quality::RSquared;
-pub use recipe::DistillationRecipe;
+pub use recipe::{DistillationOptimizer, DistillationRecipe};
 pub use sample::{
     COARSE_CHANNELS, DistillationSample, DistillationSource, FINE_CHANNELS, TARGET_SIDE,
 };

@@ -12,6 +12,9 @@ pub struct DistillationData {
     pub backbone: String,
     /// SHA-256 of the backbone's file, in hexadecimal.
     pub backbone_sha256: String,
+    /// What ran the backbone; `None` if the program that made the teacher did not say: it had rten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
     /// The backbone's tensors that targets are made of: stride 8, stride 16.
     pub layers: [String; 2],
     /// How pixels become the backbone's input, in words.
@@ -45,6 +48,10 @@ pub struct InitialTeacher {
 }
 
 impl DistillationData {
+    fn runtime(&self) -> &str {
+        self.runtime.as_deref().unwrap_or("rten")
+    }
+
     fn initial_sha256(&self) -> &str {
         self.initial.as_ref().map_or("none", |initial| &initial.sha256)
     }
@@ -54,6 +61,7 @@ impl DistillationData {
         let fields = |data: &Self| {
             [
                 ("backbone", data.backbone_sha256.clone()),
+                ("backbone's runtime", data.runtime().to_owned()),
                 ("layers", data.layers.join(",")),
                 ("preprocessing", data.preprocessing.clone()),
                 ("set of photos", data.photos_fingerprint.clone()),

@@ -1,8 +1,43 @@
 //! How a teacher is distilled.
 
 use crate::recipe::half_cosine;
-use efficientad_engine::{Adam, PdnSize};
+use efficientad_engine::{Adam, DistillationPlan, Muon, PdnSize};
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// Muon's learning rate as a multiple of Adam's, and its momentum (measured: `docs/pretraining.md`).
+const MUON_RATE: f32 = 100.0 / 3.0;
+const MUON_MOMENTUM: f32 = 0.95;
+
+/// What a teacher learns by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum DistillationOptimizer {
+    /// Adam, as in the paper; what files mean that don't tell.
+    #[default]
+    Adam,
+    /// Muon for the weights of all layers but the first, Adam for all else: further in the same steps.
+    Muon,
+}
+
+impl fmt::Display for DistillationOptimizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Adam => "adam",
+            Self::Muon => "muon",
+        })
+    }
+}
+
+impl FromStr for DistillationOptimizer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = [Self::Adam, Self::Muon].into_iter().find(|it| it.to_string() == text);
+        found.ok_or_else(|| "choose adam or muon".to_owned())
+    }
+}
 
 /// The constants of a distillation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,9 +50,13 @@ pub struct DistillationRecipe {
     pub batch: usize,
     /// Seed of initial weights and order of samples.
     pub seed: u64,
-    /// Learning rate of Adam at the first step; from there it falls to 0 along half a cosine.
+    /// What updates the weights.
+    #[serde(default)]
+    pub optimizer: DistillationOptimizer,
+    /// Learning rate of Adam at the first step; from there it falls to 0 along half a cosine. Muon's is
+    /// 100/3 times as large.
     pub learning_rate: f32,
-    /// This share of each weight is added to its gradient.
+    /// This share of each weight that learns by Adam is added to its gradient.
     pub weight_decay: f32,
 }
 
@@ -28,6 +67,7 @@ impl Default for DistillationRecipe {
             steps: 10_000,
             batch: 16,
             seed: 0,
+            optimizer: DistillationOptimizer::Muon,
             learning_rate: 6e-4,
             weight_decay: 1e-5,
         }
@@ -41,9 +81,17 @@ impl DistillationRecipe {
         (f64::from(self.learning_rate) * share) as f32
     }
 
-    /// Adam at a step, counted from 0.
-    pub(super) fn adam(&self, step: u64) -> Adam {
-        Adam::usual(self.learning_rate_at(step), self.weight_decay, step + 1)
+    /// The plan of a step, counted from 0.
+    pub(super) fn plan(&self, step: u64) -> DistillationPlan {
+        let rate = self.learning_rate_at(step);
+        let adam = Adam::usual(rate, self.weight_decay, step + 1);
+        match self.optimizer {
+            DistillationOptimizer::Adam => DistillationPlan::Adam(adam),
+            DistillationOptimizer::Muon => {
+                let muon = Muon { learning_rate: MUON_RATE * rate, momentum: MUON_MOMENTUM };
+                DistillationPlan::Muon { muon, adam }
+            }
+        }
     }
 }
 
