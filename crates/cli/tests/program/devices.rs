@@ -47,7 +47,33 @@ fn without_gpus_a_program_says_what_to_build() {
 #[cfg(feature = "gpu")]
 mod with_gpus {
     use super::*;
+    use crate::fixture::{command, end};
     use efficientad_testing::skipped;
+
+    #[test]
+    fn a_missing_driver_is_said_and_nothing_else_computes_unasked() {
+        let without = |arguments: &[&str]| {
+            let mut command = command(arguments);
+            // All that the loader of Vulkan looks for drivers by.
+            command.env("VK_DRIVER_FILES", "/nowhere").env("VK_ICD_FILENAMES", "/nowhere");
+            end(command.spawn().unwrap())
+        };
+        let listed = without(&["devices", "--json"]).json_lines().remove(0);
+        if listed.as_array().unwrap().len() > 1 {
+            // Metal and DirectX 12 are parts of their systems.
+            return;
+        }
+        let model = &shared().model;
+        without(&["predict", model, "p", "--device", "gpu"]).expect(
+            2,
+            &["no GPU was found: its driver for Vulkan, Metal or DirectX 12 must be installed"],
+        );
+        let sandbox = Sandbox::new();
+        let photo = sandbox.path("part.png");
+        save(&part(3), &photo);
+        without(&["predict", model, &photo, "--device", "auto"])
+            .expect(0, &["--device auto: the CPU, as there is no GPU"]);
+    }
 
     /// Whether there is a device to run on, which may be software.
     fn is_there() -> bool {
