@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use efficientad_engine::InspectionEngine;
-use efficientad_engine_onnx::{OnnxRuntimeEngine, PreparedGraph};
+use efficientad_engine_onnx::{GraphOutput, OnnxRuntimeEngine, PreparedGraph};
 use efficientad_pretraining::{BackboneRuntime, LayerMaps, LoadedBackbone, PretrainingError};
 
 use crate::part::{INPUT_SHAPE, Layer, Part, fenced, zeros};
@@ -29,9 +29,9 @@ impl BackboneRuntime for OnnxRuntime {
         let graph = self.0.prepare_graph(&part.to_bytes());
         let graph = graph.map_err(|error| part.refuse(&error.to_string()))?;
         let mut loaded = Loaded { part, graph, layers: layers.clone(), channels: [0; 2] };
-        let [fine, coarse] = loaded.shaped(&zeros())?.map(|(shape, _)| shape);
-        let layer = |shape| Layer { shape, other_numbers: None };
-        loaded.channels = loaded.part.channels([layer(fine), layer(coarse)])?;
+        let layers = loaded.layers_of(&zeros())?;
+        let layers = layers.map(|GraphOutput { shape, .. }| Layer { shape, other_numbers: None });
+        loaded.channels = loaded.part.channels(layers)?;
         Ok(Box::new(loaded))
     }
 }
@@ -45,8 +45,7 @@ struct Loaded {
 }
 
 impl Loaded {
-    /// The layers' shapes and numbers.
-    fn shaped(&self, planes: &[f32]) -> Result<[(Vec<usize>, Vec<f32>); 2], PretrainingError> {
+    fn layers_of(&self, planes: &[f32]) -> Result<[GraphOutput; 2], PretrainingError> {
         let layers = self.layers.each_ref().map(String::as_str);
         let maps = self.graph.run(INPUT_SHAPE, planes, layers);
         maps.map_err(|error| self.part.refuse(&error.to_string()))
@@ -60,7 +59,7 @@ impl LoadedBackbone for Loaded {
 
     /// Runs it on all threads of the engine, with which callers take turns.
     fn run(&self, planes: &[f32]) -> Result<LayerMaps, PretrainingError> {
-        let [fine, coarse] = self.shaped(planes)?.map(|(_, numbers)| numbers);
+        let [fine, coarse] = self.layers_of(planes)?.map(|output| output.numbers);
         Ok(LayerMaps { fine, coarse })
     }
 }

@@ -15,6 +15,7 @@ mod conv;
 mod device;
 mod distillation;
 mod error;
+mod fence;
 mod inspection;
 mod learner;
 mod losses;
@@ -38,6 +39,7 @@ use efficientad_engine::{
     NetworkState, Networks, PdnSize, Precision, PreparedNetworks, PreparedTeacher, Threads,
     TrainingEngine, TrainingNetworks, Weights,
 };
+use fence::{Fenced, fenced};
 use inspection::{GpuNetworks, GpuTeacher};
 use learner::GpuLearner;
 use std::sync::Arc;
@@ -116,7 +118,10 @@ impl InspectionEngine for GpuEngine {
     }
 
     fn prepare(&self, networks: &Networks) -> Result<Box<dyn PreparedNetworks>, EngineError> {
-        Ok(Box::new(GpuNetworks::new(&self.device, self.numbers, networks)))
+        fenced(|| {
+            let networks = GpuNetworks::new(&self.device, self.numbers, networks);
+            Ok(Box::new(Fenced(networks)) as Box<dyn PreparedNetworks>)
+        })
     }
 
     fn prepare_teacher(
@@ -124,7 +129,10 @@ impl InspectionEngine for GpuEngine {
         size: PdnSize,
         weights: &Weights,
     ) -> Result<Box<dyn PreparedTeacher>, EngineError> {
-        Ok(Box::new(GpuTeacher::new(&self.device, self.numbers, size, weights)))
+        fenced(|| {
+            let teacher = GpuTeacher::new(&self.device, self.numbers, size, weights);
+            Ok(Box::new(Fenced(teacher)) as Box<dyn PreparedTeacher>)
+        })
     }
 }
 
@@ -138,7 +146,10 @@ impl TrainingEngine for GpuEngine {
         networks: TrainingNetworks<'_>,
         options: LearnerOptions,
     ) -> Result<Box<dyn Learner>, EngineError> {
-        Ok(Box::new(GpuLearner::new(&self.device, self.step_numbers, networks, options)))
+        fenced(|| {
+            let learner = GpuLearner::new(&self.device, self.step_numbers, networks, options);
+            Ok(Box::new(Fenced(learner)) as Box<dyn Learner>)
+        })
     }
 
     fn distillation_learner(
@@ -146,7 +157,10 @@ impl TrainingEngine for GpuEngine {
         size: PdnSize,
         state: NetworkState,
     ) -> Result<Box<dyn DistillationLearner>, EngineError> {
-        Ok(Box::new(GpuDistillation::new(&self.device, self.step_numbers, size, state)))
+        fenced(|| {
+            let learner = GpuDistillation::new(&self.device, self.step_numbers, size, state);
+            Ok(Box::new(Fenced(learner)) as Box<dyn DistillationLearner>)
+        })
     }
 }
 

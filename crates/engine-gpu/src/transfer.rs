@@ -26,10 +26,7 @@ pub(crate) fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, Engine
 
 fn failed(error: &dyn Display) -> EngineError {
     let said = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-    let reason = format!(
-        "the device failed; a driver that was reset, or a device that was removed, takes a new start of the \
-         program: {said}"
-    );
+    let reason = format!("the device failed; if it was lost, start the program again: {said}");
     EngineError::new(NAME, reason)
 }
 

@@ -13,6 +13,15 @@ pub struct PreparedGraph {
     session: Mutex<Session>,
 }
 
+/// What a graph gives, in single precision.
+#[derive(Clone, Debug, Default)]
+pub struct GraphOutput {
+    /// Lengths of its axes.
+    pub shape: Vec<usize>,
+    /// Its numbers, the last axis innermost.
+    pub numbers: Vec<f32>,
+}
+
 impl PreparedGraph {
     pub(crate) fn new(graphs: &Arc<Graphs>, graph: &[u8]) -> Result<Self, EngineError> {
         let session = graphs.session(graph)?;
@@ -24,25 +33,27 @@ impl PreparedGraph {
         Ok(Self { graphs: Arc::clone(graphs), input, session: Mutex::new(session) })
     }
 
-    /// The shapes and numbers of some of its outputs, all of single precision, for an input of `shape`.
+    /// Some of its outputs for an input of `shape`.
     ///
     /// # Errors
-    /// When the graph can't be run on it, or has no such outputs.
+    /// When the graph can't be run on it, or has no such outputs of single precision.
     pub fn run<const OUTPUTS: usize>(
         &self,
         shape: [usize; 4],
         input: &[f32],
         outputs: [&str; OUTPUTS],
-    ) -> Result<[(Vec<usize>, Vec<f32>); OUTPUTS], EngineError> {
+    ) -> Result<[GraphOutput; OUTPUTS], EngineError> {
         let mut session = lock(&self.session);
         let mut run = || {
             let input = TensorRef::from_array_view((shape, input))?;
             let found = session.run(ort::inputs![self.input.as_str() => input])?;
-            let mut results = [const { (Vec::new(), Vec::new()) }; OUTPUTS];
+            let mut results =
+                [const { GraphOutput { shape: Vec::new(), numbers: Vec::new() } }; OUTPUTS];
             for (result, name) in results.iter_mut().zip(outputs) {
                 let (shape, numbers) = output(&found, name)?;
                 let length = |&length: &i64| usize::try_from(length).unwrap_or_default();
-                *result = (shape.iter().map(length).collect(), numbers.to_vec());
+                result.shape = shape.iter().map(length).collect();
+                result.numbers = numbers.to_vec();
             }
             Ok(results)
         };

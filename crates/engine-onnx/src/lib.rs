@@ -20,7 +20,7 @@ mod networks;
 mod provider;
 
 pub use error::OnnxRuntimeError;
-pub use graph::PreparedGraph;
+pub use graph::{GraphOutput, PreparedGraph};
 pub use provider::Provider;
 
 use efficientad_engine::{
