@@ -28,7 +28,7 @@ impl BackboneRuntime for OnnxRuntime {
         let part = fenced(path, || Part::read(path, bytes, layers))?;
         let graph = self.0.prepare_graph(&part.to_bytes());
         let graph = graph.map_err(|error| part.refuse(&error.to_string()))?;
-        let mut loaded = Loaded { part, graph, layers: layers.clone(), channels: [0; 2] };
+        let mut loaded = Loaded { part, graph, channels: [0; 2] };
         let layers = loaded.layers_of(&zeros())?;
         let layers = layers.map(|GraphOutput { shape, .. }| Layer { shape, other_numbers: None });
         loaded.channels = loaded.part.channels(layers)?;
@@ -40,13 +40,12 @@ impl BackboneRuntime for OnnxRuntime {
 struct Loaded {
     part: Part,
     graph: PreparedGraph,
-    layers: [String; 2],
     channels: [usize; 2],
 }
 
 impl Loaded {
     fn layers_of(&self, planes: &[f32]) -> Result<[GraphOutput; 2], PretrainingError> {
-        let layers = self.layers.each_ref().map(String::as_str);
+        let layers = self.part.layers.each_ref().map(String::as_str);
         let maps = self.graph.run(INPUT_SHAPE, planes, layers);
         maps.map_err(|error| self.part.refuse(&error.to_string()))
     }

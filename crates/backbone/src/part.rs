@@ -17,7 +17,7 @@ pub(crate) const INPUT_SHAPE: [usize; 4] = [1, 3, BACKBONE_SIDE as usize, BACKBO
 /// The part of a network up to two of its layers, whose memory and time are known to be bounded.
 pub(crate) struct Part {
     path: PathBuf,
-    layers: [String; 2],
+    pub layers: [String; 2],
     network: Network,
 }
 
