@@ -5,9 +5,9 @@
     python3 tools/example_data.py                       # writes examples/data
     python3 tools/example_data.py --out /tmp/wall --sheet /tmp/wall.png
 
-The photograph is `brick.png` from scikit-image (512x512, grey, CC0). Training crops come from its left part and test
-crops from its right part, so that no pixel is in both. Every pixel that a defect changes is in its mask. The same seed
-and the same package versions give the same bytes (the committed files: see examples/data/PROVENANCE.md).
+The photograph is `brick.png` from scikit-image (512x512, grey, CC0). Training crops come from its left part, validation and
+test crops from its right part, so that no pixel of theirs was trained on. Every pixel that a defect changes is in its mask. The
+same seed and the same package versions give the same bytes (the committed files: see examples/data/PROVENANCE.md).
 """
 
 import argparse
@@ -19,9 +19,10 @@ from PIL import Image
 from scipy import ndimage
 
 CROP = 160
-# Columns of the photo: training crops lie left of this one, test crops start at it.
+# Columns of the photo: training crops lie left of this one, validation and test crops start at it.
 SPLIT = 320
 TRAIN_GOOD = 60
+VALIDATION_GOOD = 20
 TEST_GOOD = 12
 TEST_PER_KIND = 6
 LIGHT = 0.04
@@ -174,16 +175,18 @@ def with_defect(rng, part, draw):
 
 def make_images(photo, seed):
     """{path below the output folder: u8 image}."""
-    training, testing = photo[:, :SPLIT], photo[:, SPLIT:]
-    rng = np.random.default_rng(seed)
+    training, inspected = photo[:, :SPLIT], photo[:, SPLIT:]
+    validation_rng, rng = (np.random.default_rng(it) for it in (seed + 1, seed))
     images = {}
     for n in range(TRAIN_GOOD):
         images[f"train/good/{n:03}.png"] = to_bytes(crop(rng, training))
+    for n in range(VALIDATION_GOOD):
+        images[f"validation/good/{n:03}.png"] = to_bytes(crop(validation_rng, inspected))
     for n in range(TEST_GOOD):
-        images[f"test/good/{n:03}.png"] = to_bytes(crop(rng, testing))
+        images[f"test/good/{n:03}.png"] = to_bytes(crop(rng, inspected))
     for kind, draw in KINDS.items():
         for n in range(TEST_PER_KIND):
-            image, mask = with_defect(rng, testing, draw)
+            image, mask = with_defect(rng, inspected, draw)
             images[f"test/{kind}/{n:03}.png"] = image
             images[f"ground_truth/{kind}/{n:03}_mask.png"] = mask
     return images
