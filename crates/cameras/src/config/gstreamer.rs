@@ -22,7 +22,7 @@ pub struct GstreamerConfig {
     #[serde(default)]
     pub format: GstreamerFormat,
     /// Whether the source numbers its frames by the offsets of its buffers, as `videotestsrc` and
-    /// `v4l2src` do: gaps are then counted. Default false.
+    /// `v4l2src` do: gaps are then counted, and frames without a number refused. Default false.
     #[serde(default)]
     pub frame_numbers: bool,
     /// A file that holds the password, whose last line break is left out; it is given to every

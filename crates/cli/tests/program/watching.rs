@@ -442,9 +442,9 @@ fn drift_log() -> &'static [Value] {
         let before = watch(0, 30, 1.0);
         assert!(!before.stderr.contains("drift is not tested"), "{before:?}");
         assert!(!before.stderr.contains("DRIFT"), "{before:?}");
-        let first = watch(30, 5, 1.3);
+        let first = watch(30, 5, 1.6);
         assert!(!first.stderr.contains("DRIFT"), "five parts are too few: {first:?}");
-        watch(35, 25, 1.3).expect(0, &["DRIFT: scores are ", "calibrate again"]);
+        watch(35, 25, 1.6).expect(0, &["DRIFT: scores are ", "calibrate again"]);
         line.log()
     })
 }
