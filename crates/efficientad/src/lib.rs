@@ -79,6 +79,6 @@ pub use training::distillation::{
 };
 pub use training::{BegunTraining, TrainOptions, Trainer, TrainingData};
 pub use view::{
-    MAP_BORDER, MAX_TILE, MEMORY_ALLOWANCE, MEMORY_PER_PIXEL, MIN_TILE, MIN_TILE_OVERLAP, View,
-    ViewError,
+    MAP_BORDER, MAX_TILE, MEMORY_ALLOWANCE, MEMORY_PER_PIXEL, MIN_TILE, MIN_TILE_OVERLAP,
+    MapBorder, View, ViewError,
 };

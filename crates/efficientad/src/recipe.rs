@@ -1,6 +1,6 @@
 //! How a model is trained.
 
-use crate::view::{Framing, View, ViewError};
+use crate::view::{Framing, MapBorder, View, ViewError};
 use efficientad_engine::{InputSize, PdnSize};
 use efficientad_images::RegionOfInterest;
 use serde::{Deserialize, Serialize};
@@ -123,6 +123,9 @@ pub struct Recipe {
     /// ([`crate::PositionWeights`]); the paper does not. Without effect on tiles, whose places are not
     /// places of the photo.
     pub position_weights: bool,
+    /// What the anomaly map shows along the border; in files that don't tell, zeros.
+    #[serde(default)]
+    pub map_border: MapBorder,
     /// Number of steps of one image each; the paper takes 70,000.
     pub steps: u64,
     /// Seed of all random choices.
@@ -152,6 +155,7 @@ impl Default for Recipe {
             region: None,
             channel_weights: true,
             position_weights: true,
+            map_border: MapBorder::Nearest,
             steps: 2_000,
             seed: 0,
             learning_rate: 3e-4,
@@ -179,11 +183,12 @@ impl fmt::Display for Recipe {
 
 impl Recipe {
     /// The paper's training: 70,000 steps from random weights, and maps that are held against the
-    /// same standard in all channels and everywhere.
+    /// same standard in all channels and everywhere, with zeros along their border.
     pub fn paper() -> Self {
         Self {
             channel_weights: false,
             position_weights: false,
+            map_border: MapBorder::Zero,
             steps: 70_000,
             learning_rate: 1e-4,
             schedule: LearningRateSchedule::Drop,
@@ -208,7 +213,8 @@ impl Recipe {
 
     /// How images become inputs of the networks.
     pub(crate) fn framing(&self) -> Result<Framing, ViewError> {
-        Framing::new(self.input, self.view, self.region.clone())
+        let framing = Framing::new(self.input, self.view, self.region.clone())?;
+        Ok(framing.with_border(self.map_border))
     }
 
     /// Whether the model is to have channel weights.

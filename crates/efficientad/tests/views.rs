@@ -1,9 +1,9 @@
 //! Tiles and regions from training to verdict, on real photos and briefly trained networks.
 
 use efficientad::{
-    CpuEngine, DataDescription, Detector, Error, ImageSource, Inspection, InstructionSet, Model,
-    Recipe, RegionOfInterest, RgbImage, SourceError, Teacher, TrainOptions, Trainer, TrainingData,
-    View,
+    CpuEngine, DataDescription, Detector, Error, ImageSource, Inspection, InstructionSet,
+    MapBorder, Model, Recipe, RegionOfInterest, RgbImage, SourceError, Teacher, TrainOptions,
+    Trainer, TrainingData, View,
 };
 use efficientad_images::{crop_at, load, resize_bilinear};
 use std::ops::ControlFlow;
@@ -41,10 +41,14 @@ fn cpu() -> Arc<CpuEngine> {
 
 /// Two steps on all photos but the last, which calibrates.
 fn train(
-    mut photos: Vec<RgbImage>,
+    photos: Vec<RgbImage>,
     view: View,
     region: Option<RegionOfInterest>,
 ) -> Result<Model, Error> {
+    train_by(Recipe { view, region, steps: 2, ..Recipe::default() }, photos)
+}
+
+fn train_by(recipe: Recipe, mut photos: Vec<RgbImage>) -> Result<Model, Error> {
     let validation = Arc::new(Photos(photos.split_off(photos.len() - 1)));
     let train = Arc::new(Photos(photos));
     let data = TrainingData {
@@ -60,7 +64,6 @@ fn train(
         },
         old: None,
     };
-    let recipe = Recipe { view, region, steps: 2, ..Recipe::default() };
     let teacher = Teacher::embedded(recipe.size)?;
     let mut quiet = |_| ControlFlow::Continue(());
     let options = TrainOptions::default();
@@ -183,8 +186,35 @@ fn photos_that_a_region_does_not_fit_are_named() {
     assert!(message.contains("does not fit 200×200"), "held-back photos, too: {message}");
     let edge = (0..60_000).map(|i| i % 300 < 8).collect();
     let edge = RegionOfInterest::new(300, 200, edge).unwrap();
-    let message = train(bricks(2, 300, 200), View::Stretch, Some(edge)).unwrap_err().to_string();
+    let zeros = Recipe { region: Some(edge), steps: 2, ..Recipe::paper() };
+    let message = train_by(zeros, bricks(2, 300, 200)).unwrap_err().to_string();
     assert!(message.contains("networks see nothing of it"), "{message}");
+}
+
+#[test]
+fn along_the_border_the_map_shows_what_is_nearest_or_zeros() {
+    let photos = bricks(3, 256, 256);
+    let map_of = |recipe: Recipe| {
+        let model = train_by(Recipe { steps: 2, ..recipe }, photos.clone()).unwrap();
+        inspect(&saved_and_read(&model), &photos[2]).map
+    };
+    let zeros = map_of(Recipe { map_border: MapBorder::Zero, ..Recipe::default() });
+    let nearest = map_of(Recipe::default());
+    // The middles of the outermost cells with features, the fifth and the sixtieth.
+    let (first, last) = (18, 237);
+    for y in 0..256 {
+        for x in 0..256 {
+            let at = |x: usize, y: usize| nearest.values[y * 256 + x];
+            let (x_within, y_within) = (x.clamp(first, last), y.clamp(first, last));
+            if (x_within, y_within) == (x, y) {
+                assert_eq!(at(x, y), zeros.values[y * 256 + x], "{x}, {y}");
+            } else if x.min(y) < 14 || x.max(y) >= 242 {
+                assert_eq!(zeros.values[y * 256 + x], 0.0, "{x}, {y}");
+                assert!(at(x, y) != 0.0, "{x}, {y}");
+            }
+        }
+    }
+    assert_eq!(nearest.values[..16], [nearest.values[0]; 16], "one cell");
 }
 
 /// The model as its file says it is.

@@ -3,7 +3,7 @@
 use crate::graph::{Graph, Maps, file, value};
 use crate::networks::{Features, IMAGE, OF_AUTOENCODER, OF_TEACHER, difference};
 use efficientad::{
-    INPUT_MEAN, INPUT_STD, InputSize, MAP_BORDER, MapQuantiles, Model, PositionWeights,
+    INPUT_MEAN, INPUT_STD, InputSize, MAP_BORDER, MapBorder, MapQuantiles, Model, PositionWeights,
 };
 use efficientad_onnx_format::{
     AttributeProto, GraphProto, Message, ModelProto, StringStringEntryProto, ValueInfoProto,
@@ -140,7 +140,7 @@ fn normalize_bytes(graph: &mut Graph) -> &'static str {
     "image.normalized"
 }
 
-/// Runs the networks and combines their differences; zeros stand where they have no features.
+/// Runs the networks and combines their differences.
 fn anomaly_map(graph: &mut Graph, model: &Model, image: &Maps) -> Maps {
     let features = Features::of(graph, &model.networks(), image);
     let quantiles = model.quantiles();
@@ -155,12 +155,11 @@ fn anomaly_map(graph: &mut Graph, model: &Model, image: &Maps) -> Maps {
     let border = MAP_BORDER as i64;
     let pads = [0, 0, border, border, 0, 0, border, border];
     let pads = graph.integers("map.pads".to_owned(), &pads);
-    graph.node(
-        "Pad",
-        &["map.features", &pads],
-        &[MAP],
-        vec![AttributeProto::text("mode", "constant")],
-    );
+    let mode = match model.info().map_border() {
+        MapBorder::Zero => "constant",
+        MapBorder::Nearest => "edge",
+    };
+    graph.node("Pad", &["map.features", &pads], &[MAP], vec![AttributeProto::text("mode", mode)]);
     let (height, width) = (features.height + 2 * MAP_BORDER, features.width + 2 * MAP_BORDER);
     Maps { name: MAP.to_owned(), height, width }
 }

@@ -15,7 +15,7 @@ use crate::position::PositionWeights;
 use crate::recipe::Recipe;
 use crate::samples::Samples;
 use crate::threshold::{FalseRejectRate, Threshold};
-use crate::view::{Framing, View};
+use crate::view::{Framing, MapBorder, View};
 use efficientad_engine::{EngineId, ExportedNetworks, InputSize, PdnSize, Precision};
 use efficientad_images::{DecodeOptions, Orientation, RegionOfInterest};
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,11 @@ impl ModelInfo {
         self.recipe.as_ref().map(|recipe| recipe.view).unwrap_or_default()
     }
 
+    /// What maps show along the border of photos.
+    pub fn map_border(&self) -> MapBorder {
+        self.recipe.as_ref().map(|recipe| recipe.map_border).unwrap_or_default()
+    }
+
     /// Which part of photos is inspected; all of it if there is none.
     pub fn region(&self) -> Option<&RegionOfInterest> {
         self.recipe.as_ref().and_then(|recipe| recipe.region.as_ref())
@@ -94,7 +99,8 @@ impl ModelInfo {
     }
 
     fn framing(&self) -> Result<Framing, Error> {
-        Ok(Framing::new(self.input, self.view(), self.region().cloned())?)
+        let framing = Framing::new(self.input, self.view(), self.region().cloned())?;
+        Ok(framing.with_border(self.map_border()))
     }
 }
 

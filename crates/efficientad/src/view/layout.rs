@@ -1,6 +1,6 @@
 //! The windows on one size of photos.
 
-use super::{MAP_BORDER, View};
+use super::{MAP_BORDER, MapBorder, View};
 use efficientad_engine::{InputSize, Random, Taps};
 use efficientad_images::{RgbImage, crop_at, resize_bilinear};
 use std::borrow::Cow;
@@ -18,6 +18,7 @@ pub(crate) struct Layout {
     photo: (u32, u32),
     canvas: (u32, u32),
     input: InputSize,
+    border: MapBorder,
     rows: Axis,
     columns: Axis,
     /// Which cells have features and, if there is a region, bear on a pixel inside it.
@@ -60,6 +61,7 @@ impl Layout {
     pub(super) fn new(
         input: InputSize,
         view: View,
+        border: MapBorder,
         photo: (u32, u32),
         inside: Option<Vec<bool>>,
     ) -> Self {
@@ -72,6 +74,7 @@ impl Layout {
             photo,
             canvas,
             input,
+            border,
             rows: Axis::new(canvas.1 as usize, input.height(), overlap),
             columns: Axis::new(canvas.0 as usize, input.width(), overlap),
             counted: Vec::new(),
@@ -135,8 +138,8 @@ impl Layout {
     /// The cells that each row and each column of the photo's map is made of.
     pub(crate) fn taps(&self) -> [Vec<Taps>; 2] {
         [
-            self.rows.taps(self.canvas.1, self.photo.1),
-            self.columns.taps(self.canvas.0, self.photo.0),
+            self.rows.taps(self.border, self.canvas.1, self.photo.1),
+            self.columns.taps(self.border, self.canvas.0, self.photo.0),
         ]
     }
 
@@ -332,16 +335,26 @@ impl Axis {
     }
 
     /// The cells that each of `photo` pixels takes its value from, bilinearly.
-    fn taps(&self, canvas: u32, photo: u32) -> Vec<Taps> {
+    fn taps(&self, border: MapBorder, canvas: u32, photo: u32) -> Vec<Taps> {
         let scale = canvas as f32 / CELL as f32 / photo as f32;
-        let end = self.cells - 1;
+        let (first, last) = match border {
+            MapBorder::Zero => (0, self.cells - 1),
+            MapBorder::Nearest => self.ends_of_features(),
+        };
         (0..photo)
             .map(|i| {
-                let at = ((i as f32 + 0.5) * scale - 0.5).clamp(0.0, end as f32);
+                let at = ((i as f32 + 0.5) * scale - 0.5).clamp(first as f32, last as f32);
                 let low = at as usize;
-                Taps { low, high: (low + 1).min(end), fraction: at - low as f32 }
+                Taps { low, high: (low + 1).min(last), fraction: at - low as f32 }
             })
             .collect()
+    }
+
+    /// The first and the last cell that have features.
+    fn ends_of_features(&self) -> (usize, usize) {
+        let has = self.has_features();
+        let first = has.iter().position(|&has| has).unwrap_or(0);
+        (first, has.iter().rposition(|&has| has).unwrap_or(first))
     }
 }
 
@@ -365,7 +378,7 @@ mod tests {
     use efficientad_images::RegionOfInterest;
 
     fn layout(view: View, photo: (u32, u32)) -> Layout {
-        Layout::new(InputSize::default(), view, photo, None)
+        Layout::new(InputSize::default(), view, MapBorder::Zero, photo, None)
     }
 
     fn tiles(photo: (u32, u32)) -> Layout {
@@ -523,11 +536,21 @@ mod tests {
 
     #[test]
     fn cells_count_that_values_inside_the_region_are_made_of() {
-        let mut inside = vec![false; 256 * 256];
-        inside[101 * 256 + 70] = true;
-        let layout = Layout::new(InputSize::default(), View::Stretch, (256, 256), Some(inside));
-        let counted: Vec<usize> = (0..64 * 64).filter(|&cell| layout.counted[cell]).collect();
-        // Pixel (70, 101) lies between the middles of columns 17 and 18, rows 24 and 25.
-        assert_eq!(counted, [24 * 64 + 17, 24 * 64 + 18, 25 * 64 + 17, 25 * 64 + 18]);
+        let counted = |border: MapBorder, (x, y): (usize, usize)| {
+            let mut inside = vec![false; 256 * 256];
+            inside[y * 256 + x] = true;
+            let (input, photo) = (InputSize::default(), (256, 256));
+            let layout = Layout::new(input, View::Stretch, border, photo, Some(inside));
+            (0..64 * 64).filter(|&cell| layout.counted[cell]).collect::<Vec<_>>()
+        };
+        for border in [MapBorder::Zero, MapBorder::Nearest] {
+            // Pixel (70, 101) lies between the middles of columns 17 and 18, rows 24 and 25.
+            let expected = [24 * 64 + 17, 24 * 64 + 18, 25 * 64 + 17, 25 * 64 + 18];
+            assert_eq!(counted(border, (70, 101)), expected);
+        }
+        // At the left edge there are none; the nearest are those of column 4, and of 5 by nothing.
+        assert!(counted(MapBorder::Zero, (2, 101)).is_empty());
+        let expected = [24 * 64 + 4, 24 * 64 + 5, 25 * 64 + 4, 25 * 64 + 5];
+        assert_eq!(counted(MapBorder::Nearest, (2, 101)), expected);
     }
 }

@@ -18,7 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Cells that the networks lose at each border of their input: the map of locations is padded by as
-/// many zeros on every side, to a quarter of the input, before it is resized (paper, section 3.4).
+/// many on every side, to a quarter of the input, before it is resized (paper, section 3.4).
 pub const MAP_BORDER: usize = 4;
 /// Smallest side of a tile, in pixels of the photo.
 pub const MIN_TILE: u32 = 32;
@@ -73,6 +73,17 @@ impl fmt::Display for View {
     }
 }
 
+/// What a map shows along the border of a photo, where the networks have no features.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MapBorder {
+    /// Zeros (the paper's way).
+    #[default]
+    Zero,
+    /// What the nearest features show, whose patches reach to the edge of the photo.
+    Nearest,
+}
+
 /// A view that can't be had.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ViewError {
@@ -115,6 +126,7 @@ pub(crate) struct Framing {
     input: InputSize,
     view: View,
     region: Option<Arc<RegionOfInterest>>,
+    border: MapBorder,
 }
 
 impl Framing {
@@ -124,12 +136,17 @@ impl Framing {
         region: Option<RegionOfInterest>,
     ) -> Result<Self, ViewError> {
         view.check(input)?;
-        Ok(Self { input, view, region: region.map(Arc::new) })
+        Ok(Self { input, view, region: region.map(Arc::new), border: MapBorder::Zero })
+    }
+
+    /// With another border of its maps.
+    pub(crate) fn with_border(self, border: MapBorder) -> Self {
+        Self { border, ..self }
     }
 
     /// Whole photos, stretched and without a region.
     pub(crate) fn stretched(input: InputSize) -> Self {
-        Self { input, view: View::Stretch, region: None }
+        Self { input, view: View::Stretch, region: None, border: MapBorder::Zero }
     }
 
     /// The networks' input size.
@@ -145,7 +162,7 @@ impl Framing {
     pub(crate) fn layout(&self, photo: (u32, u32)) -> Result<Layout, Error> {
         memory::check(self.input, self.view, photo, self.region.is_some())?;
         let region = self.region.as_ref().map(|region| region.at(photo.0, photo.1)).transpose()?;
-        let layout = Layout::new(self.input, self.view, photo, region);
+        let layout = Layout::new(self.input, self.view, self.border, photo, region);
         if layout.counted().contains(&true) { Ok(layout) } else { Err(Error::UnseenRegion) }
     }
 }
