@@ -373,7 +373,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DIR")]
     pub validation: Option<PathBuf>,
     /// Share of good parts that may be called anomalous, as 0.01 or 1% [default: the lowest that the
-    /// photos can show, but 1% at least].
+    /// photos can show, but 1% at least and 5% at most].
     ///
     /// The threshold is the lowest that the held-back photos can promise this of at 95 % confidence, whatever
     /// the scores' distribution: that takes 299 of them for 1 %, 59 for 5 %, 29 for 10 %. With fewer, 99
@@ -1046,7 +1046,7 @@ pub struct CalibrateArgs {
     #[arg(long = "good", value_name = "DIR", conflicts_with = "good")]
     pub surely_good: Vec<PathBuf>,
     /// Share of good parts that may be called anomalous, as 0.01 or 1% [default: what was asked of the model
-    /// before, else the lowest that the photos can show, but 1% at least].
+    /// before, else the lowest that the photos can show, but 1% at least and 5% at most].
     ///
     /// It takes 299 photos to promise 1 % at 95 % confidence, whatever the scores' distribution, 59 for 5 %,
     /// 29 for 10 %. With fewer, 99 show 1 % on average, 49 show 2 %, 19 show 5 %. With fewer again, the

@@ -133,7 +133,7 @@ impl Calibration {
     }
 
     /// The false-reject rate to take where none is wished: the lowest that the images can show on average,
-    /// but 1 % at least; of fewer than 19 images 1 %, too, which takes an assumption then.
+    /// but 1 % at least and 5 % at most, which takes an assumption with fewer than 19 images.
     pub fn usual_rate(&self) -> FalseRejectRate {
         usual_rate(self.scores.len())
     }

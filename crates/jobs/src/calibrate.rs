@@ -32,7 +32,7 @@ pub struct CalibratePlan {
     /// How photos are read. What is stated of their samples is kept in the model.
     pub reading: Reading,
     /// Share of good parts that the threshold may reject; if it is `None`, the one that was wished for the
-    /// model, else the lowest that the photos can show, but 1 % at least.
+    /// model, else the lowest that the photos can show, but 1 % at least and 5 % at most.
     pub false_reject: Option<FalseRejectRate>,
     /// What to compute with.
     pub engine: Arc<dyn InspectionEngine>,

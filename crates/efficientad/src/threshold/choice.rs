@@ -41,16 +41,13 @@ impl Choice {
     }
 }
 
-/// The lowest rate that so many images can show on average, but 1 % at least; 1 %, too, of so few images
-/// that it would be more than 5 %.
+/// The lowest rate that so many images can show on average, but 1 % at least and 5 % at most: fewer than 19
+/// images can't show that, so that it takes an assumption, and one of 1 % would go far beyond all of them.
 pub(crate) fn usual_rate(images: usize) -> FalseRejectRate {
-    let usual = FalseRejectRate::default();
-    if images < TAIL_NEEDS {
-        return usual;
-    }
+    let least = FalseRejectRate::default();
     // In steps of a thousandth, which people can read.
     let lowest = (1000.0 / (images + 1) as f64).ceil() / 1000.0;
-    FalseRejectRate::new(lowest.max(usual.get())).unwrap_or(usual)
+    FalseRejectRate::new(lowest.clamp(least.get(), 0.05)).unwrap_or(least)
 }
 
 /// How many of the images may reach a threshold that a further one reaches with probability `rate` at most;
@@ -195,7 +192,7 @@ mod tests {
             let usual = usual_rate(images);
             (usual.get(), choose(up_to(images), usual.get()).basis)
         };
-        assert_eq!(usual(18), (0.01, Basis::Normal));
+        assert_eq!(usual(18), (0.05, Basis::Normal));
         assert_eq!(usual(19), (0.05, Basis::OnAverage));
         assert_eq!(usual(31), (0.032, Basis::OnAverage));
         assert_eq!(usual(99), (0.01, Basis::OnAverage));

@@ -31,7 +31,7 @@ pub struct TrainPlan {
     /// model's region.
     pub region: RegionFiles,
     /// Share of good images that the threshold may reject; the lowest that the images can show, but 1 % at
-    /// least, if it is `None`.
+    /// least and 5 % at most, if it is `None`.
     pub false_reject: Option<FalseRejectRate>,
     /// How often to write a checkpoint.
     pub checkpoint_every: Interval,
