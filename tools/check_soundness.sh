@@ -17,7 +17,8 @@ fi
 export CARGO_TARGET_DIR=target/check_soundness
 export RUSTFLAGS="-Zsanitizer=address -Cdebug-assertions -Coverflow-checks"
 cargo=(cargo +nightly)
-common=(--locked --release --target "$host")
+# Its products of matrices, optimised with the sanitizer, take a compiler more than ten minutes.
+common=(--locked --release --target "$host" --config 'profile.release.package.rten-gemm.opt-level=1')
 
 "${cargo[@]}" test "${common[@]}" -p efficientad-kernels --lib --tests
 "${cargo[@]}" run "${common[@]}" -p efficientad-fuzzing -- --inputs "$files" --seconds 60

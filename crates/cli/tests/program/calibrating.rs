@@ -121,13 +121,13 @@ fn too_few_photos_are_told_and_the_assumption_is_named() {
     let sandbox = Sandbox::new();
     let (good, out) = (good_photos(&sandbox, 4), sandbox.path("new.model"));
     let printed = run(["calibrate", &shared().model, &good, "--out", &out]).success();
-    for text in ["ASSUMING normally distributed", "4 calibration images", "299 would do"] {
+    for text in ["ASSUMING normally distributed", "4 calibration images", "59 would do"] {
         assert!(printed.contains(text), "{printed}");
         assert!(run(["info", &out]).success().contains(text));
         run(["predict", &out, &good]).expect(0, &[text]);
     }
     let threshold = &info(&out)["threshold"];
-    assert_eq!((&threshold["basis"], &threshold["images_needed"]), (&json!("normal"), &json!(299)));
+    assert_eq!((&threshold["basis"], &threshold["images_needed"]), (&json!("normal"), &json!(59)));
 }
 
 #[test]
