@@ -12,7 +12,8 @@ use efficientad_stream::{Arrival, Receipt, Sink};
 /// A folder that rejects of a camera are written to as they were judged, each as a PNG file under the
 /// name that the log gives its photo.
 ///
-/// A picture is written after its line is in the log: a kill in between leaves a line without it.
+/// A picture is written after its line is in the log: a kill in between leaves a line without it. A kill
+/// after the picture is made up for at the next start.
 #[derive(Debug)]
 pub(crate) struct Pictures {
     pub(crate) folder: PathBuf,
@@ -39,6 +40,12 @@ impl Sink for Pictures {
         }
         save_png(&path, &judged.image).map_err(io::Error::other)?;
         Ok(Receipt { to: name, to_hex: None })
+    }
+
+    fn find(&self, photo: &PhotoFile) -> Option<Receipt> {
+        let name = name(photo);
+        let is_there = self.folder.join(&name).is_file();
+        is_there.then_some(Receipt { to: name, to_hex: None })
     }
 }
 

@@ -205,12 +205,15 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
         let mut replay = DriftReplay::new(test, &session);
         let mut latest = VecDeque::new();
         journal.replay(|entry| {
-            if source.repeats() {
-                known.record_entry(&entry, |verdict| is_wanted(sink.as_deref(), verdict));
-            } else {
+            if !source.repeats() {
                 latest.extend(entry.done().map(PhotoFile::key));
                 latest.drain(..latest.len().saturating_sub(MAX_IN_WORK));
+                // A kill can have kept only the last one's delivery from being noted.
+                if matches!(entry, Entry::Judged(_)) {
+                    known = Known::default();
+                }
             }
+            known.record_entry(&entry, |verdict| is_wanted(sink.as_deref(), verdict));
             replay.record_entry(&entry);
         })?;
         let DriftReplay { test, unlogged, .. } = replay;
@@ -469,6 +472,9 @@ impl<'s, 'o, E: From<StreamError>> Run<'s, 'o, E> {
         let gone = self.known.undelivered().filter(|photo| !self.source.holds(photo));
         let found = gone.filter_map(|photo| Some(filed(photo.clone(), sink.find(photo)?)));
         let found: Vec<Entry> = found.collect();
+        if !self.source.repeats() {
+            self.known = Known::default();
+        }
         found.into_iter().try_for_each(|entry| self.log(entry))
     }
 

@@ -129,8 +129,17 @@ impl Sink for Database {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
         self.rows.push((name, verdict.score));
-        Ok(Receipt { to: format!("row {}", self.rows.len()), to_hex: None })
+        Ok(receipt(self.rows.len()))
     }
+
+    fn find(&self, photo: &PhotoFile) -> Option<Receipt> {
+        let row = self.rows.iter().position(|(name, _)| *name == photo.path)?;
+        Some(receipt(row + 1))
+    }
+}
+
+fn receipt(row: usize) -> Receipt {
+    Receipt { to: format!("row {row}"), to_hex: None }
 }
 
 struct Line {
@@ -229,4 +238,26 @@ fn of_a_camera_that_shows_nothing_again_a_kill_costs_photos_that_are_counted() {
     assert_eq!(log.matches(r#""event":"dropped","frames":2,"reason":"judging ended"#).count(), 1);
     let (summary, _) = line.run(&mut live(1), &mut Database::default(), usize::MAX);
     assert_eq!(summary.dropped, 0, "counted once");
+}
+
+#[test]
+fn what_was_delivered_just_before_a_kill_is_noted_though_the_camera_shows_nothing_again() {
+    let line = Line { root: tempfile::tempdir().unwrap(), detector: detector() };
+    let log = line.root.path().join("log.jsonl");
+    let mut database = Database::default();
+    line.run(&mut Camera { repeats: false, ..camera(2) }, &mut database, usize::MAX);
+    let whole = std::fs::read_to_string(&log).unwrap();
+    let is_filed = |line: &&str| line.contains(r#""event":"filed""#);
+    let receipts: Vec<&str> = whole.lines().filter(is_filed).collect();
+    assert_eq!(receipts.len(), 2);
+
+    let until = whole.find(receipts[1]).unwrap();
+    std::fs::write(&log, &whole[..until]).unwrap();
+    for _ in 0..2 {
+        line.run(&mut Camera { repeats: false, ..camera(0) }, &mut database, usize::MAX);
+        let text = std::fs::read_to_string(&log).unwrap();
+        let noted: Vec<&str> = text.lines().filter(is_filed).collect();
+        assert_eq!(noted.len(), 2, "once: {noted:?}");
+        assert!(noted[1].contains(r#""path":"part 1""#) && noted[1].contains(r#""to":"row 2""#));
+    }
 }
