@@ -372,13 +372,13 @@ pub struct TrainArgs {
     /// Folder of good photos to hold back instead of a tenth of the data set (not of --old).
     #[arg(long, value_name = "DIR")]
     pub validation: Option<PathBuf>,
-    /// Share of good parts that may be called anomalous, as 0.01 or 1% [default: the lowest that the
-    /// photos can show, but 1% at least and 5% at most].
+    /// Share of good parts that may be called anomalous, as 0.01 or 1% [default: 5% on average].
     ///
     /// The threshold is the lowest that the held-back photos can promise this of at 95 % confidence, whatever
     /// the scores' distribution: that takes 299 of them for 1 %, 59 for 5 %, 29 for 10 %. With fewer, 99
     /// show 1 % on average, 49 show 2 %, 19 show 5 %. With fewer again, the threshold rests on an assumption, and
-    /// says so. With --continue the default is the rate that was asked of the model.
+    /// says so. Without this option it is 5 % on average, however many there are: lower rates let more defects
+    /// pass. With --continue the default is the rate that was asked of the model.
     #[arg(long, value_name = "RATE")]
     pub false_reject: Option<FalseRejectRate>,
     /// Natural photos that teach the student what not to imitate: a folder of any photos but those
@@ -1046,7 +1046,7 @@ pub struct CalibrateArgs {
     #[arg(long = "good", value_name = "DIR", conflicts_with = "good")]
     pub surely_good: Vec<PathBuf>,
     /// Share of good parts that may be called anomalous, as 0.01 or 1% [default: what was asked of the model
-    /// before, else the lowest that the photos can show, but 1% at least and 5% at most].
+    /// before, else 5% on average].
     ///
     /// It takes 299 photos to promise 1 % at 95 % confidence, whatever the scores' distribution, 59 for 5 %,
     /// 29 for 10 %. With fewer, 99 show 1 % on average, 49 show 2 %, 19 show 5 %. With fewer again, the

@@ -3,7 +3,7 @@
 
 use crate::anomaly_map::PhotoMaps;
 use crate::error::Error;
-use crate::threshold::{FalseRejectRate, Threshold, usual_rate};
+use crate::threshold::{FalseRejectRate, Threshold};
 
 /// Lower and upper quantile of a map over the validation images.
 const LOWER: f64 = 0.9;
@@ -132,10 +132,13 @@ impl Calibration {
         Threshold::for_rate(rate, self)
     }
 
-    /// The false-reject rate to take where none is wished: the lowest that the images can show on average,
-    /// but 1 % at least and 5 % at most, which takes an assumption with fewer than 19 images.
-    pub fn usual_rate(&self) -> FalseRejectRate {
-        usual_rate(self.scores.len())
+    /// The threshold to take where no rate is wished: one that [`FalseRejectRate::default`] of good images
+    /// reach on average, which takes an assumption with fewer than 19 images.
+    ///
+    /// # Errors
+    /// [`Error::EndlessThreshold`] when no number is high enough.
+    pub fn usual_threshold(&self) -> Result<Threshold, Error> {
+        Threshold::usual(self)
     }
 
     /// Number of scores that are `score` or more.

@@ -89,11 +89,18 @@ fn binomial(most: usize, n: usize, rate: f64) -> f64 {
 
 /// Thresholds of simulated calibrations, each with its true false-reject rate.
 fn simulate(distribution: &Distribution, (n, rate): (usize, f64)) -> Vec<(Threshold, f64)> {
-    let mut random = uniform(n as u64);
     let rate = FalseRejectRate::new(rate).unwrap();
+    simulate_by(distribution, n, |calibration| calibration.threshold(rate).unwrap())
+}
+
+fn simulate_by(
+    distribution: &Distribution,
+    n: usize,
+    threshold: impl Fn(&Calibration) -> Threshold,
+) -> Vec<(Threshold, f64)> {
+    let mut random = uniform(n as u64);
     let trials = (0..TRIALS).map(|_| {
-        let calibration = Calibration::new(random.scores(distribution, n)).unwrap();
-        let threshold = calibration.threshold(rate).unwrap();
+        let threshold = threshold(&Calibration::new(random.scores(distribution, n)).unwrap());
         let true_rate = (distribution.tail)(f64::from(threshold.value));
         (threshold, true_rate)
     });
@@ -134,10 +141,7 @@ fn the_expected_rate_is_kept_on_average() {
     for (distribution, wish) in pairs() {
         let trials = simulate(distribution, wish);
         let expected = trials[0].0.expected.unwrap();
-        let count = TRIALS as f64;
-        let mean = trials.iter().map(|(_, rate)| rate).sum::<f64>() / count;
-        let variance = trials.iter().map(|(_, rate)| (rate - mean).powi(2)).sum::<f64>() / count;
-        let error = ERRORS * (variance / count).sqrt();
+        let (mean, error) = mean_and_error(&trials);
         let case = format!("{} {wish:?}: {mean}, stated {expected}", distribution.name);
         assert!(mean <= expected + error, "{case}");
         assert!(distribution.has_ties || mean >= expected - error, "{case}");
@@ -187,19 +191,30 @@ const SHOWN: [(usize, f64); 4] = [(31, 0.032), (48, 0.03), (99, 0.01), (298, 0.0
 fn what_images_show_is_kept_on_average() {
     for distribution in &DISTRIBUTIONS {
         for (images, rate) in SHOWN {
-            let trials = simulate(distribution, (images, rate));
-            assert!(trials.iter().all(|(threshold, _)| threshold.basis == Basis::OnAverage));
-            let expected = trials[0].0.expected.unwrap();
-            let count = TRIALS as f64;
-            let mean = trials.iter().map(|(_, rate)| rate).sum::<f64>() / count;
-            let variance =
-                trials.iter().map(|(_, rate)| (rate - mean).powi(2)).sum::<f64>() / count;
-            let error = ERRORS * (variance / count).sqrt();
-            let case = format!("{} {images}: {mean}, stated {expected}", distribution.name);
-            assert!(expected <= rate && mean <= expected + error, "{case}");
-            assert!(distribution.has_ties || mean >= expected - error, "{case}");
+            check_average(distribution, rate, &simulate(distribution, (images, rate)));
+        }
+        for images in [19, 59, 300] {
+            let usual = |calibration: &Calibration| calibration.usual_threshold().unwrap();
+            check_average(distribution, 0.05, &simulate_by(distribution, images, usual));
         }
     }
+}
+
+fn check_average(distribution: &Distribution, rate: f64, trials: &[(Threshold, f64)]) {
+    assert!(trials.iter().all(|(threshold, _)| threshold.basis == Basis::OnAverage));
+    let Threshold { expected: Some(expected), images, .. } = trials[0].0 else { panic!() };
+    let (mean, error) = mean_and_error(trials);
+    let case = format!("{} {images}: {mean}, stated {expected}", distribution.name);
+    assert!(expected <= rate && mean <= expected + error, "{case}");
+    assert!(distribution.has_ties || mean >= expected - error, "{case}");
+}
+
+/// The mean true rate, and how far it may be off by chance.
+fn mean_and_error(trials: &[(Threshold, f64)]) -> (f64, f64) {
+    let count = trials.len() as f64;
+    let mean = trials.iter().map(|(_, rate)| rate).sum::<f64>() / count;
+    let variance = trials.iter().map(|(_, rate)| (rate - mean).powi(2)).sum::<f64>() / count;
+    (mean, ERRORS * (variance / count).sqrt())
 }
 
 /// Beyond the highest of few scores: kept exactly by a Pareto tail, and by those that fall off faster.

@@ -58,7 +58,7 @@ fn origin(threshold: &Threshold, model: &ModelInfo) -> Vec<String> {
                 format!(
                     "It is the lowest one that {reaching} of these images reach, so that a further good image \
                      is rejected with a probability of at most {rate}, on average over all such choices. \
-                     {needed} images that were not trained on could show that with 95 % confidence."
+                     With 95 % confidence that can be shown from {needed} images on, of a higher threshold."
                 ),
             ]
         }

@@ -34,7 +34,8 @@ fn images(count: usize) -> Vec<JudgedImage> {
 /// From 20 good images: too few for 1 %.
 fn threshold() -> Threshold {
     let scores = (0..20).map(|index| 0.01 * index as f32).collect();
-    Calibration::new(scores).unwrap().threshold(FalseRejectRate::default()).unwrap()
+    let rate = FalseRejectRate::new(0.01).unwrap();
+    Calibration::new(scores).unwrap().threshold(rate).unwrap()
 }
 
 fn evaluation(images: Vec<JudgedImage>, failures: usize) -> Report {

@@ -37,7 +37,7 @@ pub(crate) fn calibrate(
     model.info.recipe = provenance.recipe;
     model.info.data = provenance.data;
     model.info.continuations = provenance.continuations;
-    model.info.threshold = Some(scores.threshold(scores.usual_rate())?);
+    model.info.threshold = Some(scores.usual_threshold()?);
     model.info.engine = Some(inspector.engine_id());
     model.calibration = Some(scores);
     Ok(model)

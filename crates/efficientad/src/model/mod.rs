@@ -203,7 +203,7 @@ impl Model {
 
     /// The same model with its threshold taken from other good images: `scores` are what a
     /// [`Detector`](crate::Detector) with this model gives them on `engine`; `rate` is `None` for their
-    /// [`Calibration::usual_rate`]. The maps' normalisation stays as it was trained, so that scores keep
+    /// [`Calibration::usual_threshold`]. The maps' normalisation stays as it was trained, so that scores keep
     /// their meaning.
     ///
     /// # Errors
@@ -217,8 +217,10 @@ impl Model {
     ) -> Result<Self, Error> {
         self.info.engine = Some(engine);
         self.info.calibration = Some(images);
-        let rate = rate.unwrap_or_else(|| scores.usual_rate());
-        self.info.threshold = Some(scores.threshold(rate)?);
+        self.info.threshold = Some(match rate {
+            Some(rate) => scores.threshold(rate)?,
+            None => scores.usual_threshold()?,
+        });
         self.calibration = Some(scores);
         Ok(self)
     }
@@ -249,11 +251,11 @@ impl Model {
     }
 
     /// The false-reject rate that its threshold was wished for; `None` if that is its images'
-    /// [`Calibration::usual_rate`], or the threshold was given.
+    /// [`Calibration::usual_threshold`], or the threshold was given.
     pub fn wished_rate(&self) -> Option<FalseRejectRate> {
-        let rate = self.info.threshold.as_ref()?.false_reject?;
-        let usual = self.calibration.as_ref().map(Calibration::usual_rate);
-        (usual != Some(rate)).then_some(rate)
+        let threshold = self.info.threshold.as_ref()?;
+        let usual = self.calibration.as_ref().and_then(|scores| scores.usual_threshold().ok());
+        threshold.false_reject.filter(|_| usual.as_ref() != Some(threshold))
     }
 
     /// Its networks, layer by layer: copies of all weights.

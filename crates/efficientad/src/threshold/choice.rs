@@ -21,10 +21,17 @@ impl Choice {
     /// The lowest threshold that keeps `rate` by the strongest grounds that `scores`, from the lowest to the
     /// highest, give. It may be no finite number.
     pub(super) fn for_rate(rate: FalseRejectRate, scores: &[f32]) -> Self {
-        let good = Good(scores);
         if let Some(above) = rejectable(scores.len(), rate) {
-            return Self { value: at(good.highest(above)), basis: Basis::DistributionFree, above };
+            let value = at(Good(scores).highest(above));
+            return Self { value, basis: Basis::DistributionFree, above };
         }
+        Self::on_average(rate, scores)
+    }
+
+    /// The lowest threshold that a further good image reaches with probability `rate` at most, without more
+    /// confidence than that. Where there are too few scores for it, it takes an assumption.
+    pub(super) fn on_average(rate: FalseRejectRate, scores: &[f32]) -> Self {
+        let good = Good(scores);
         if let Some(above) = most_on_average(scores.len(), rate) {
             return Self { value: at(good.highest(above)), basis: Basis::OnAverage, above };
         }
@@ -39,15 +46,6 @@ impl Choice {
         // A single score of 0 doubled is still 0: no known good image may reach what is extrapolated.
         Self { value: value.max(at(highest)), basis, above: 0 }
     }
-}
-
-/// The lowest rate that so many images can show on average, but 1 % at least and 5 % at most: fewer than 19
-/// images can't show that, so that it takes an assumption, and one of 1 % would go far beyond all of them.
-pub(crate) fn usual_rate(images: usize) -> FalseRejectRate {
-    let least = FalseRejectRate::default();
-    // In steps of a thousandth, which people can read.
-    let lowest = (1000.0 / (images + 1) as f64).ceil() / 1000.0;
-    FalseRejectRate::new(lowest.clamp(least.get(), 0.05)).unwrap_or(least)
 }
 
 /// How many of the images may reach a threshold that a further one reaches with probability `rate` at most;
@@ -187,16 +185,19 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_rate_is_the_lowest_that_images_show() {
-        let usual = |images| {
-            let usual = usual_rate(images);
-            (usual.get(), choose(up_to(images), usual.get()).basis)
+    fn on_average_a_rate_is_kept_by_no_more_than_it_takes() {
+        let on_average = |images| {
+            let choice = Choice::on_average(rate(0.05), &up_to(images));
+            (choice.above, choice.basis)
         };
-        assert_eq!(usual(18), (0.05, Basis::Normal));
-        assert_eq!(usual(19), (0.05, Basis::OnAverage));
-        assert_eq!(usual(31), (0.032, Basis::OnAverage));
-        assert_eq!(usual(99), (0.01, Basis::OnAverage));
-        assert_eq!(usual(299), (0.01, Basis::DistributionFree));
+        assert_eq!(on_average(18), (0, Basis::Normal));
+        assert_eq!(on_average(19), (0, Basis::OnAverage));
+        assert_eq!(
+            on_average(59),
+            (2, Basis::OnAverage),
+            "none may reach the threshold that promises it"
+        );
+        assert_eq!(on_average(999), (49, Basis::OnAverage));
     }
 
     /// The excess of logarithms is 1 on average over the 15 % highest of 40 scores.

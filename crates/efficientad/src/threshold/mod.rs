@@ -3,7 +3,6 @@
 mod choice;
 mod rate;
 
-pub(crate) use choice::usual_rate;
 pub use rate::FalseRejectRate;
 
 use crate::calibration::{Calibration, MAX_CALIBRATION_IMAGES};
@@ -23,10 +22,10 @@ pub enum Basis {
     /// An order statistic of the calibration scores: it keeps the wished rate with the stated
     /// confidence, whatever the scores' distribution.
     DistributionFree,
-    /// There are too few calibration images for that: an order statistic of their scores that keeps the wished
-    /// rate on average, whatever the scores' distribution.
+    /// An order statistic of the calibration scores that keeps the rate on average, whatever the scores'
+    /// distribution: no rate was wished, or there are too few calibration images for more confidence.
     OnAverage,
-    /// There are too few images for that, too: beyond the highest scores, where they would be if they went
+    /// There are too few images for either: beyond the highest scores, where they would be if they went
     /// on to fall off as they do below (a Pareto tail), and never below the largest score.
     Tail,
     /// There are too few images to see how scores fall off: the prediction bound that keeps the wished
@@ -127,7 +126,23 @@ impl Threshold {
         rate: FalseRejectRate,
         calibration: &Calibration,
     ) -> Result<Self, Error> {
-        let choice = Choice::for_rate(rate, calibration.scores());
+        Self::chosen(Choice::for_rate(rate, calibration.scores()), rate, calibration)
+    }
+
+    /// The threshold where no rate is wished: of [`FalseRejectRate::default`], on average.
+    ///
+    /// # Errors
+    /// [`Error::EndlessThreshold`] when no number is high enough.
+    pub(crate) fn usual(calibration: &Calibration) -> Result<Self, Error> {
+        let rate = FalseRejectRate::default();
+        Self::chosen(Choice::on_average(rate, calibration.scores()), rate, calibration)
+    }
+
+    fn chosen(
+        choice: Choice,
+        rate: FalseRejectRate,
+        calibration: &Calibration,
+    ) -> Result<Self, Error> {
         if !choice.value.is_finite() {
             return Err(Error::EndlessThreshold { rate });
         }
@@ -357,11 +372,10 @@ mod tests {
              the distribution, and 25 % on average"
         );
         let good = Calibration::new((1..=48).map(|i| 0.0125 * i as f32).collect()).unwrap();
-        let usual = good.threshold(good.usual_rate()).unwrap();
         assert_eq!(
-            usual.to_string(),
-            "0.6000, for a false-reject rate of 2.1 % on average: none of 48 calibration images reach it, so \
-             at most 6.06 % of good images do, with 95 % confidence whatever the distribution, and 2.05 % on \
+            good.usual_threshold().unwrap().to_string(),
+            "0.5875, for a false-reject rate of 5 % on average: at most 1 of 48 calibration images reach it, so \
+             at most 9.51 % of good images do, with 95 % confidence whatever the distribution, and 4.09 % on \
              average"
         );
         let tail = good.threshold(rate(0.01)).unwrap().to_string();

@@ -19,7 +19,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     Parameters
     ----------
     recipe, steps, size : as of `efficientad.train`
-    false_reject : share of good parts that may be called anomalous, from 0 to 1
+    false_reject : share of good parts that may be called anomalous, from 0 to 1; 0.05 on average if None
     random_state : seed; the same seed gives the same model, bit for bit
     threads : as many as the CPU runs if None
     options : further keywords of `efficientad.train`, as a dict
@@ -31,7 +31,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     """
 
     def __init__(
-        self, recipe=None, steps=None, size=None, false_reject=0.01, random_state=0, threads=None, options=None
+        self, recipe=None, steps=None, size=None, false_reject=None, random_state=0, threads=None, options=None
     ):
         self.recipe = recipe
         self.steps = steps
