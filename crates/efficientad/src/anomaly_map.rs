@@ -62,7 +62,9 @@ impl PhotoMaps {
 
     /// The combined map, resized to the photo.
     pub(crate) fn anomaly_map(&self, threads: &Threads, quantiles: &Quantiles) -> AnomalyMap {
-        AnomalyMap::from_cells(threads, &self.combine(quantiles), &self.layout)
+        let mut cells = self.combine(quantiles);
+        self.layout.fill_border(&mut cells);
+        AnomalyMap::from_cells(threads, &cells, &self.layout)
     }
 }
 

@@ -155,7 +155,7 @@ impl Default for Recipe {
             region: None,
             channel_weights: true,
             position_weights: true,
-            map_border: MapBorder::Nearest,
+            map_border: MapBorder::Halfway,
             steps: 2_000,
             seed: 0,
             learning_rate: 3e-4,

@@ -192,29 +192,31 @@ fn photos_that_a_region_does_not_fit_are_named() {
 }
 
 #[test]
-fn along_the_border_the_map_shows_what_is_nearest_or_zeros() {
+fn along_the_border_the_map_is_half_what_is_nearest_or_zeros() {
     let photos = bricks(3, 256, 256);
     let map_of = |recipe: Recipe| {
         let model = train_by(Recipe { steps: 2, ..recipe }, photos.clone()).unwrap();
         inspect(&saved_and_read(&model), &photos[2]).map
     };
     let zeros = map_of(Recipe { map_border: MapBorder::Zero, ..Recipe::default() });
-    let nearest = map_of(Recipe::default());
-    // The middles of the outermost cells with features, the fifth and the sixtieth.
-    let (first, last) = (18, 237);
-    for y in 0..256 {
-        for x in 0..256 {
-            let at = |x: usize, y: usize| nearest.values[y * 256 + x];
-            let (x_within, y_within) = (x.clamp(first, last), y.clamp(first, last));
-            if (x_within, y_within) == (x, y) {
-                assert_eq!(at(x, y), zeros.values[y * 256 + x], "{x}, {y}");
-            } else if x.min(y) < 14 || x.max(y) >= 242 {
-                assert_eq!(zeros.values[y * 256 + x], 0.0, "{x}, {y}");
-                assert!(at(x, y) != 0.0, "{x}, {y}");
-            }
+    let halfway = map_of(Recipe::default());
+    let [zero, half] = [&zeros, &halfway].map(|map| |x: usize, y: usize| map.values[y * 256 + x]);
+    // Cells are 4 pixels wide; the outermost with features are the fifth and the sixtieth. Pixel 17, between the
+    // middles of the fourth and the fifth, is seven eighths of the fifth where the fourth is zero.
+    let (outermost, share) = (17, 0.875);
+    for at in 18..=237 {
+        let expected = 0.5 * (zero(outermost, at) / share - 0.04);
+        for x in 0..14 {
+            assert_eq!(zero(x, at), 0.0);
+            assert!((half(x, at) - expected).abs() < 1e-5, "{x}, {at}: {}", half(x, at));
+        }
+        for x in 18..=237 {
+            assert_eq!(half(x, at), zero(x, at), "{x}, {at}");
         }
     }
-    assert_eq!(nearest.values[..16], [nearest.values[0]; 16], "one cell");
+    let corner = 0.5 * (zero(outermost, outermost) / (share * share) - 0.04);
+    assert!((half(0, 0) - corner).abs() < 1e-5, "{} {corner}", half(0, 0));
+    assert_eq!(halfway.values[..14], [half(0, 0); 14], "one cell");
 }
 
 /// The model as its file says it is.

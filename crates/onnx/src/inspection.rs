@@ -155,13 +155,37 @@ fn anomaly_map(graph: &mut Graph, model: &Model, image: &Maps) -> Maps {
     let border = MAP_BORDER as i64;
     let pads = [0, 0, border, border, 0, 0, border, border];
     let pads = graph.integers("map.pads".to_owned(), &pads);
-    let mode = match model.info().map_border() {
-        MapBorder::Zero => "constant",
-        MapBorder::Nearest => "edge",
-    };
-    graph.node("Pad", &["map.features", &pads], &[MAP], vec![AttributeProto::text("mode", mode)]);
     let (height, width) = (features.height + 2 * MAP_BORDER, features.width + 2 * MAP_BORDER);
-    Maps { name: MAP.to_owned(), height, width }
+    let map = Maps { name: MAP.to_owned(), height, width };
+    let mut pad = |mode, padded| {
+        let mode = vec![AttributeProto::text("mode", mode)];
+        graph.node("Pad", &["map.features", &pads], &[padded], mode);
+    };
+    match model.info().map_border() {
+        MapBorder::Zero => pad("constant", MAP),
+        border @ MapBorder::Halfway => {
+            pad("edge", "map.nearest");
+            mix_border(graph, border, &map);
+        }
+    }
+    map
+}
+
+/// Of the map whose border shows what is nearest the one whose border is as it should be.
+fn mix_border(graph: &mut Graph, border: MapBorder, map: &Maps) {
+    let offset = border.beyond(0.0);
+    let weight = border.beyond(1.0) - offset;
+    let of_cells = |within: f32, beyond: f32| -> Vec<f32> {
+        let is_within = |at: usize, length: usize| (MAP_BORDER..length - MAP_BORDER).contains(&at);
+        let cell = |row, column| is_within(row, map.height) && is_within(column, map.width);
+        let cells = (0..map.height).flat_map(|row| (0..map.width).map(move |column| (row, column)));
+        cells.map(|(row, column)| if cell(row, column) { within } else { beyond }).collect()
+    };
+    let shape = [1, 1, map.height, map.width];
+    let weights = graph.floats("map.border.weights".to_owned(), &shape, &of_cells(1.0, weight));
+    let offsets = graph.floats("map.border.offsets".to_owned(), &shape, &of_cells(0.0, offset));
+    graph.node("Mul", &["map.nearest", &weights], &["map.weighed"], Vec::new());
+    graph.node("Add", &["map.weighed", &offsets], &[MAP], Vec::new());
 }
 
 /// The map of a half of the student times its position weights.

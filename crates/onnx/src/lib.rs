@@ -11,7 +11,7 @@
 //! | `score` | float32 | N | the largest value of `map`, resized bilinearly to H×W |
 //!
 //! `map` is what [`efficientad::Detector`] resizes to a photo's size: padded, 4 cells on every side
-//! ([`efficientad::MAP_BORDER`]), by zeros or what is nearest ([`efficientad::MapBorder`]). `score` is
+//! ([`efficientad::MAP_BORDER`]), by what [`efficientad::MapBorder`] says. `score` is
 //! the detector's for a photo of H×W. For one of another size, resize `map` to that size, bilinearly
 //! with half-pixel centres, and take the largest value: that is the detector's score, which the
 //! threshold belongs to.

@@ -6,16 +6,16 @@ use efficientad::{Basis, FalseRejectRate, Model, Threshold};
 /// Rates that people ask for.
 const RATES: [f64; 3] = [0.01, 0.02, 0.05];
 
-/// The thresholds for those of the usual rates that are not the model's; none without calibration scores.
+/// The thresholds for these rates but for the model's own; none without calibration scores.
 ///
 /// # Errors
 /// When no number is high enough for one.
 pub fn at_other_rates(model: &Model) -> Result<Vec<Threshold>> {
-    let own = model.info().threshold.as_ref().and_then(|threshold| threshold.false_reject);
-    let others =
-        RATES.into_iter().filter_map(FalseRejectRate::new).filter(|&rate| own != Some(rate));
     let Some(scores) = model.calibration() else { return Ok(Vec::new()) };
-    others.map(|rate| Ok(scores.threshold(rate)?)).collect()
+    let rates = RATES.into_iter().filter_map(FalseRejectRate::new);
+    let thresholds = rates.map(|rate| scores.threshold(rate)).collect::<Result<Vec<_>, _>>()?;
+    let own = model.info().threshold.as_ref();
+    Ok(thresholds.into_iter().filter(|threshold| own != Some(threshold)).collect())
 }
 
 /// Tells one of them, and what it rests on.

@@ -221,7 +221,7 @@ fn recipes_can_be_chosen() {
     let usual = recipe_of("usual", &["--steps", "2"]);
     assert_eq!(
         told(&usual),
-        serde_json::json!(["cosine", 0.0003, true, true, "nearest"]).as_array().unwrap()[..]
+        serde_json::json!(["cosine", 0.0003, true, true, "halfway"]).as_array().unwrap()[..]
     );
     assert_eq!(
         (&paper["student_start"], &usual["student_start"]),

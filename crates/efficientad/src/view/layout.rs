@@ -95,19 +95,20 @@ impl Layout {
         counted
     }
 
-    /// The cells that the map's value at any of some pixels is made of.
+    /// The cells whose features the map's value at any of some pixels is made of.
     fn cells_of(&self, inside: &[bool]) -> Vec<bool> {
         let [rows, columns] = self.taps();
+        let [row_of, column_of] = self.shown();
         let width = self.columns.cells;
         let mut cells = vec![false; self.rows.cells * width];
         let mut line = vec![false; width];
         for (row, inside) in rows.iter().zip(inside.chunks_exact(columns.len())) {
             line.fill(false);
             for (column, _) in columns.iter().zip(inside).filter(|&(_, &inside)| inside) {
-                line[column.low] = true;
-                line[column.high] = true;
+                line[column_of[column.low]] = true;
+                line[column_of[column.high]] = true;
             }
-            for row in [row.low, row.high] {
+            for row in [row.low, row.high].map(|row| row_of[row]) {
                 let cells = &mut cells[row * width..][..width];
                 cells.iter_mut().zip(&line).for_each(|(cell, &is)| *cell |= is);
             }
@@ -138,9 +139,31 @@ impl Layout {
     /// The cells that each row and each column of the photo's map is made of.
     pub(crate) fn taps(&self) -> [Vec<Taps>; 2] {
         [
-            self.rows.taps(self.border, self.canvas.1, self.photo.1),
-            self.columns.taps(self.border, self.canvas.0, self.photo.0),
+            self.rows.taps(self.canvas.1, self.photo.1),
+            self.columns.taps(self.canvas.0, self.photo.0),
         ]
+    }
+
+    /// The row and the column whose features each row and each column of the grid shows something of.
+    fn shown(&self) -> [Vec<usize>; 2] {
+        [&self.rows, &self.columns].map(|axis| match self.border {
+            MapBorder::Zero => (0..axis.cells).collect(),
+            MapBorder::Halfway => axis.nearest_with_features(),
+        })
+    }
+
+    /// Fills the cells of a map that have no features.
+    pub(crate) fn fill_border(&self, map: &mut [f32]) {
+        let [row_of, column_of] = self.shown();
+        let width = self.columns.cells;
+        for (row, &nearest_row) in row_of.iter().enumerate() {
+            for (column, &nearest_column) in column_of.iter().enumerate() {
+                if (row, column) != (nearest_row, nearest_column) {
+                    let nearest = map[nearest_row * width + nearest_column];
+                    map[row * width + column] = self.border.beyond(nearest);
+                }
+            }
+        }
     }
 
     /// The windows that together see every cell that counts.
@@ -335,26 +358,24 @@ impl Axis {
     }
 
     /// The cells that each of `photo` pixels takes its value from, bilinearly.
-    fn taps(&self, border: MapBorder, canvas: u32, photo: u32) -> Vec<Taps> {
+    fn taps(&self, canvas: u32, photo: u32) -> Vec<Taps> {
         let scale = canvas as f32 / CELL as f32 / photo as f32;
-        let (first, last) = match border {
-            MapBorder::Zero => (0, self.cells - 1),
-            MapBorder::Nearest => self.ends_of_features(),
-        };
+        let last = self.cells - 1;
         (0..photo)
             .map(|i| {
-                let at = ((i as f32 + 0.5) * scale - 0.5).clamp(first as f32, last as f32);
+                let at = ((i as f32 + 0.5) * scale - 0.5).clamp(0.0, last as f32);
                 let low = at as usize;
                 Taps { low, high: (low + 1).min(last), fraction: at - low as f32 }
             })
             .collect()
     }
 
-    /// The first and the last cell that have features.
-    fn ends_of_features(&self) -> (usize, usize) {
+    /// The nearest cell that has features, of each cell.
+    fn nearest_with_features(&self) -> Vec<usize> {
         let has = self.has_features();
         let first = has.iter().position(|&has| has).unwrap_or(0);
-        (first, has.iter().rposition(|&has| has).unwrap_or(first))
+        let last = has.iter().rposition(|&has| has).unwrap_or(first);
+        (0..self.cells).map(|cell| cell.clamp(first, last)).collect()
     }
 }
 
@@ -543,14 +564,13 @@ mod tests {
             let layout = Layout::new(input, View::Stretch, border, photo, Some(inside));
             (0..64 * 64).filter(|&cell| layout.counted[cell]).collect::<Vec<_>>()
         };
-        for border in [MapBorder::Zero, MapBorder::Nearest] {
+        for border in [MapBorder::Zero, MapBorder::Halfway] {
             // Pixel (70, 101) lies between the middles of columns 17 and 18, rows 24 and 25.
             let expected = [24 * 64 + 17, 24 * 64 + 18, 25 * 64 + 17, 25 * 64 + 18];
             assert_eq!(counted(border, (70, 101)), expected);
         }
-        // At the left edge there are none; the nearest are those of column 4, and of 5 by nothing.
+        // At the left edge there are none; the nearest are those of column 4.
         assert!(counted(MapBorder::Zero, (2, 101)).is_empty());
-        let expected = [24 * 64 + 4, 24 * 64 + 5, 25 * 64 + 4, 25 * 64 + 5];
-        assert_eq!(counted(MapBorder::Nearest, (2, 101)), expected);
+        assert_eq!(counted(MapBorder::Halfway, (2, 101)), [24 * 64 + 4, 25 * 64 + 4]);
     }
 }

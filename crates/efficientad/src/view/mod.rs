@@ -80,8 +80,22 @@ pub enum MapBorder {
     /// Zeros (the paper's way).
     #[default]
     Zero,
-    /// What the nearest features show, whose patches reach to the edge of the photo.
-    Nearest,
+    /// Half-way between what the nearest features show, whose patches reach to the edge of the photo, and what
+    /// maps show of good photos on average.
+    Halfway,
+}
+
+/// What maps show of good photos on average, about, as they are normalised.
+const USUAL: f32 = -0.04;
+
+impl MapBorder {
+    /// The value where the nearest features show `nearest`.
+    pub fn beyond(self, nearest: f32) -> f32 {
+        match self {
+            Self::Zero => 0.0,
+            Self::Halfway => 0.5 * (nearest + USUAL),
+        }
+    }
 }
 
 /// A view that can't be had.
