@@ -1,6 +1,7 @@
 //! From feature differences to one anomaly map and an image score (paper, section 3.4).
 
 use crate::calibration::Quantiles;
+use crate::smoothing::smooth;
 use crate::view::{Layout, Window};
 use efficientad_engine::{DifferenceMaps, Taps, Threads};
 use std::sync::Arc;
@@ -14,13 +15,20 @@ pub(crate) struct PhotoMaps {
     layout: Arc<Layout>,
     student_teacher: Vec<f32>,
     student_autoencoder: Vec<f32>,
+    /// The student–autoencoder map smoothed, if that is to be shown instead.
+    smoothed: Option<Vec<f32>>,
 }
 
 impl PhotoMaps {
     /// To be filled window by window.
-    pub(crate) fn new(layout: Arc<Layout>) -> Self {
+    pub(crate) fn new(layout: Arc<Layout>, smooths_autoencoder: bool) -> Self {
         let zeros = vec![0.0; layout.counted().len()];
-        Self { student_teacher: zeros.clone(), student_autoencoder: zeros, layout }
+        Self {
+            student_teacher: zeros.clone(),
+            smoothed: smooths_autoencoder.then(|| zeros.clone()),
+            student_autoencoder: zeros,
+            layout,
+        }
     }
 
     /// Of given values, one for each cell.
@@ -31,16 +39,22 @@ impl PhotoMaps {
         student_autoencoder: Vec<f32>,
     ) -> Self {
         assert_eq!([student_teacher.len(), student_autoencoder.len()], [layout.counted().len(); 2]);
-        Self { layout, student_teacher, student_autoencoder }
+        Self { layout, student_teacher, student_autoencoder, smoothed: None }
     }
 
     /// Adds what one window shows.
     pub(crate) fn add(&mut self, window: Window, maps: &DifferenceMaps) {
         self.layout.blend(window, &maps.student_teacher, &mut self.student_teacher);
         self.layout.blend(window, &maps.student_autoencoder, &mut self.student_autoencoder);
+        if let Some(smoothed) = &mut self.smoothed {
+            let mut of_window = maps.student_autoencoder.clone();
+            smooth(&mut of_window, maps.width);
+            self.layout.blend(window, &of_window, smoothed);
+        }
     }
 
-    /// The values that count of the student–teacher and of the student–autoencoder map.
+    /// The values that count of the student–teacher and of the student–autoencoder map, which is not smoothed: its
+    /// quantiles are those of single cells.
     pub(crate) fn counted(&self) -> [impl Iterator<Item = f32>; 2] {
         [&self.student_teacher, &self.student_autoencoder].map(|map| {
             let cells = map.iter().zip(self.layout.counted());
@@ -50,7 +64,8 @@ impl PhotoMaps {
 
     /// Normalises both maps by the quantiles and averages them; zero where no value counts.
     pub(crate) fn combine(&self, quantiles: &Quantiles) -> Vec<f32> {
-        let maps = self.student_teacher.iter().zip(&self.student_autoencoder);
+        let student_autoencoder = self.smoothed.as_ref().unwrap_or(&self.student_autoencoder);
+        let maps = self.student_teacher.iter().zip(student_autoencoder);
         maps.zip(self.layout.counted())
             .map(|((&st, &ae), &counted)| {
                 let value = 0.5 * quantiles.student_teacher.normalize(st)
@@ -151,6 +166,8 @@ fn mix(low: f32, high: f32, fraction: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calibration::MapQuantiles;
+    use crate::smoothing::{SMOOTHING_REACH, smoothing_weights};
     use crate::view::Framing;
     use efficientad_engine::InputSize;
 
@@ -176,6 +193,31 @@ mod tests {
         // Cell 20 + 4 of 64 covers columns 192 to 199 of 512; row 10 + 4 covers 56 to 59 of 256.
         assert!((192..200).contains(&x) && (56..60).contains(&y), "{x}, {y}");
         assert!(map.max() > 0.7 && map.max() <= 1.0);
+    }
+
+    #[test]
+    fn the_autoencoders_half_is_smoothed_and_its_quantiles_are_not() {
+        let layout = Arc::new(layout((256, 256)));
+        let mut student_autoencoder = vec![0.0; 56 * 56];
+        student_autoencoder[30 * 56 + 30] = 1.0;
+        let differences = DifferenceMaps {
+            height: 56,
+            width: 56,
+            student_teacher: vec![0.0; 56 * 56],
+            student_autoencoder,
+        };
+        let as_it_is = MapQuantiles { lower: 0.0, upper: 0.1 };
+        let quantiles = Quantiles { student_teacher: as_it_is, student_autoencoder: as_it_is };
+        let [plain, smoothed] = [false, true].map(|smooths| {
+            let mut maps = PhotoMaps::new(Arc::clone(&layout), smooths);
+            maps.add(layout.windows()[0], &differences);
+            let counted: Vec<f32> = maps.counted().into_iter().flatten().collect();
+            (maps.combine(&quantiles)[34 * 64 + 34], counted)
+        });
+        let middle = smoothing_weights()[SMOOTHING_REACH];
+        assert!((plain.0 - 0.5).abs() < 1e-6, "{}", plain.0);
+        assert!((smoothed.0 - 0.5 * middle * middle).abs() < 1e-6, "{}", smoothed.0);
+        assert_eq!(plain.1, smoothed.1);
     }
 
     #[test]

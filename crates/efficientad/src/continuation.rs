@@ -84,6 +84,7 @@ impl ContinuationRecipe {
             channel_weights: info.recipe.as_ref().is_some_and(|recipe| recipe.channel_weights),
             position_weights: info.recipe.as_ref().is_some_and(|recipe| recipe.position_weights),
             map_border: info.map_border(),
+            autoencoder_smoothing: info.autoencoder_smoothing(),
             steps: self.steps,
             seed: self.seed,
             learning_rate: self.learning_rate,

@@ -108,7 +108,7 @@ impl Inspector {
     pub(crate) fn compare(&self, photo: &RgbImage, share: Share) -> Result<PhotoMaps, Error> {
         let layout = self.layout_of(photo.dimensions())?;
         let canvas = layout.canvas_of(photo);
-        let mut maps = PhotoMaps::new(Arc::clone(&layout));
+        let mut maps = PhotoMaps::new(Arc::clone(&layout), self.framing.smooths_autoencoder());
         for windows in layout.windows().chunks(self.engine.batch().max(1)) {
             let mut images = Tensor::zeros(self.framing.input().shape(windows.len()));
             for (place, &window) in windows.iter().enumerate() {

@@ -20,7 +20,7 @@ fn anomaly_maps_agree_with_pytorch() {
         let quantile = |name: &str| number(&expected["quantiles"][name]) as f32;
         let layout = Framing::stretched(InputSize::default()).layout((200, 300)).unwrap();
         let layout = Arc::new(layout);
-        let mut of_photo = PhotoMaps::new(Arc::clone(&layout));
+        let mut of_photo = PhotoMaps::new(Arc::clone(&layout), false);
         of_photo.add(layout.windows()[0], &maps);
         let quantiles = Quantiles {
             student_teacher: MapQuantiles { lower: quantile("qa_st"), upper: quantile("qb_st") },

@@ -126,6 +126,10 @@ pub struct Recipe {
     /// What the anomaly map shows along the border; in files that don't tell, zeros.
     #[serde(default)]
     pub map_border: MapBorder,
+    /// Whether the student–autoencoder map is smoothed ([`crate::smoothing_weights`]), by which single small
+    /// things that the autoencoder can't draw count less; the paper does not, nor do files that don't tell.
+    #[serde(default)]
+    pub autoencoder_smoothing: bool,
     /// Number of steps of one image each; the paper takes 70,000.
     pub steps: u64,
     /// Seed of all random choices.
@@ -156,6 +160,7 @@ impl Default for Recipe {
             channel_weights: true,
             position_weights: true,
             map_border: MapBorder::Halfway,
+            autoencoder_smoothing: true,
             steps: 2_000,
             seed: 0,
             learning_rate: 3e-4,
@@ -189,6 +194,7 @@ impl Recipe {
             channel_weights: false,
             position_weights: false,
             map_border: MapBorder::Zero,
+            autoencoder_smoothing: false,
             steps: 70_000,
             learning_rate: 1e-4,
             schedule: LearningRateSchedule::Drop,
@@ -214,7 +220,7 @@ impl Recipe {
     /// How images become inputs of the networks.
     pub(crate) fn framing(&self) -> Result<Framing, ViewError> {
         let framing = Framing::new(self.input, self.view, self.region.clone())?;
-        Ok(framing.with_border(self.map_border))
+        Ok(framing.with_maps(self.map_border, self.autoencoder_smoothing))
     }
 
     /// Whether the model is to have channel weights.

@@ -4,6 +4,7 @@ use crate::graph::{Graph, Maps, file, value};
 use crate::networks::{Features, IMAGE, OF_AUTOENCODER, OF_TEACHER, difference};
 use efficientad::{
     INPUT_MEAN, INPUT_STD, InputSize, MAP_BORDER, MapBorder, MapQuantiles, Model, PositionWeights,
+    SMOOTHING_REACH, smoothing_weights,
 };
 use efficientad_onnx_format::{
     AttributeProto, GraphProto, Message, ModelProto, StringStringEntryProto, ValueInfoProto,
@@ -150,6 +151,9 @@ fn anomaly_map(graph: &mut Graph, model: &Model, image: &Maps) -> Maps {
     if let Some(weights) = model.position_weights() {
         global = weighed(graph, OF_AUTOENCODER, &global, weights);
     }
+    if model.info().autoencoder_smoothing() {
+        global = smoothed(graph, OF_AUTOENCODER, &global);
+    }
     let global = normalized(graph, OF_AUTOENCODER, &global, &quantiles.student_autoencoder);
     graph.node("Add", &[&local, &global], &["map.features"], Vec::new());
     let border = MAP_BORDER as i64;
@@ -195,6 +199,23 @@ fn weighed(graph: &mut Graph, half: &str, map: &str, weights: &PositionWeights) 
     let weights = graph.floats(format!("{half}.weights"), &[1, 1, height, width], weights.values());
     graph.node("Mul", &[map, &weights], &[&weighed], Vec::new());
     weighed
+}
+
+/// The map of a half of the student smoothed; beyond its edges it goes on as it is there.
+fn smoothed(graph: &mut Graph, half: &str, map: &str) -> String {
+    let [reached, smoothed] = ["reached", "smoothed"].map(|step| format!("{half}.{step}"));
+    let reach = SMOOTHING_REACH as i64;
+    let pads = [0, 0, reach, reach, 0, 0, reach, reach];
+    let pads = graph.integers(format!("{half}.reach"), &pads);
+    graph.node("Pad", &[map, &pads], &[&reached], vec![AttributeProto::text("mode", "edge")]);
+    let weights = smoothing_weights();
+    let products: Vec<f32> =
+        weights.iter().flat_map(|row| weights.iter().map(move |column| row * column)).collect();
+    let dims = [1, 1, weights.len(), weights.len()];
+    let kernel = graph.floats(format!("{half}.smoothing"), &dims, &products);
+    let shape = vec![AttributeProto::ints("kernel_shape", &[weights.len() as i64; 2])];
+    graph.node("Conv", &[&reached, &kernel], &[&smoothed], shape);
+    smoothed
 }
 
 /// The map of a half of the student normalised by its quantiles, times its share in the combined map.

@@ -212,16 +212,18 @@ fn recipes_can_be_chosen() {
     let paper = recipe_of("paper", &["--recipe", "paper", "--steps", "2"]);
     let told = |recipe: &Value| {
         let of = |field: &str| recipe[field].clone();
-        ["schedule", "learning_rate", "channel_weights", "position_weights", "map_border"].map(of)
+        let course = ["schedule", "learning_rate"].map(of);
+        let map = ["channel_weights", "position_weights", "map_border", "autoencoder_smoothing"];
+        [&course[..], &map.map(of)].concat()
     };
     assert_eq!(
         told(&paper),
-        serde_json::json!(["drop", 0.0001, false, false, "zero"]).as_array().unwrap()[..]
+        serde_json::json!(["drop", 0.0001, false, false, "zero", false]).as_array().unwrap()[..]
     );
     let usual = recipe_of("usual", &["--steps", "2"]);
     assert_eq!(
         told(&usual),
-        serde_json::json!(["cosine", 0.0003, true, true, "halfway"]).as_array().unwrap()[..]
+        serde_json::json!(["cosine", 0.0003, true, true, "halfway", true]).as_array().unwrap()[..]
     );
     assert_eq!(
         (&paper["student_start"], &usual["student_start"]),

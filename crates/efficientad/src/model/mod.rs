@@ -70,6 +70,11 @@ impl ModelInfo {
         self.recipe.as_ref().map(|recipe| recipe.map_border).unwrap_or_default()
     }
 
+    /// Whether the student–autoencoder map is smoothed.
+    pub fn autoencoder_smoothing(&self) -> bool {
+        self.recipe.as_ref().is_some_and(|recipe| recipe.autoencoder_smoothing)
+    }
+
     /// Which part of photos is inspected; all of it if there is none.
     pub fn region(&self) -> Option<&RegionOfInterest> {
         self.recipe.as_ref().and_then(|recipe| recipe.region.as_ref())
@@ -100,7 +105,7 @@ impl ModelInfo {
 
     fn framing(&self) -> Result<Framing, Error> {
         let framing = Framing::new(self.input, self.view(), self.region().cloned())?;
-        Ok(framing.with_border(self.map_border()))
+        Ok(framing.with_maps(self.map_border(), self.autoencoder_smoothing()))
     }
 }
 

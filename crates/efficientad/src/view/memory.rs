@@ -13,8 +13,8 @@ pub const MEMORY_ALLOWANCE: u64 = 1 << 30;
 
 /// Bytes of an RGB pixel.
 const RGB: u64 = 3;
-/// Bytes of a cell of the canvas: two maps, and whether it counts.
-const CELL_BYTES: u64 = 4 + 4 + 1;
+/// Bytes of a cell of the canvas: two maps, one of them smoothed, too, and whether it counts.
+const CELL_BYTES: u64 = 4 + 4 + 4 + 1;
 /// Bytes of a row's or column's weights while it is resized, and of its place in the cells.
 const RESIZED_LINE: u64 = 48;
 const TAPS: u64 = 24;
@@ -114,6 +114,6 @@ mod tests {
         let needed = needed(InputSize::default(), View::Stretch, (1000, 500), false);
         let map = 4 * (4096 + 500_000) + 24 * 1500;
         let regions = 5 * 500_000 + 72 * 8192;
-        assert_eq!(needed, 3 * 500_000 + 9 * 4096 + map + regions);
+        assert_eq!(needed, 3 * 500_000 + 13 * 4096 + map + regions);
     }
 }

@@ -141,6 +141,7 @@ pub(crate) struct Framing {
     view: View,
     region: Option<Arc<RegionOfInterest>>,
     border: MapBorder,
+    smooths_autoencoder: bool,
 }
 
 impl Framing {
@@ -150,17 +151,28 @@ impl Framing {
         region: Option<RegionOfInterest>,
     ) -> Result<Self, ViewError> {
         view.check(input)?;
-        Ok(Self { input, view, region: region.map(Arc::new), border: MapBorder::Zero })
+        Ok(Self { view, region: region.map(Arc::new), ..Self::stretched(input) })
     }
 
-    /// With another border of its maps.
-    pub(crate) fn with_border(self, border: MapBorder) -> Self {
-        Self { border, ..self }
+    /// With another border of its maps, and whether the student–autoencoder map is smoothed.
+    pub(crate) fn with_maps(self, border: MapBorder, smooths_autoencoder: bool) -> Self {
+        Self { border, smooths_autoencoder, ..self }
     }
 
-    /// Whole photos, stretched and without a region.
+    /// Whole photos, stretched and without a region; maps as the paper's.
     pub(crate) fn stretched(input: InputSize) -> Self {
-        Self { input, view: View::Stretch, region: None, border: MapBorder::Zero }
+        Self {
+            input,
+            view: View::Stretch,
+            region: None,
+            border: MapBorder::Zero,
+            smooths_autoencoder: false,
+        }
+    }
+
+    /// Whether the student–autoencoder map is smoothed.
+    pub(crate) fn smooths_autoencoder(&self) -> bool {
+        self.smooths_autoencoder
     }
 
     /// The networks' input size.
