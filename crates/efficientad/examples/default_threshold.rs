@@ -30,6 +30,9 @@ struct Outcome {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let files: Vec<String> = env::args().skip(1).collect();
+    if files.is_empty() {
+        return Err("give pairs of a model and its results".into());
+    }
     let mut means = [Outcome::default(); RATES.len() + 1];
     println!(
         "found / rejected in %, mean of {SPLITS} splits, at 1 %, 2 %, 5 %, and without a wish"
@@ -72,6 +75,9 @@ impl Set {
             let score = image["score"].as_f64().ok_or("an image without score")? as f32;
             let is_defective = image["defective"].as_bool().ok_or("an image of no kind")?;
             if is_defective { &mut set.defective } else { &mut set.good }.push(score);
+        }
+        if set.good.len() == set.calibrating || set.defective.is_empty() {
+            return Err("good and defective test images are needed".into());
         }
         Ok(set)
     }

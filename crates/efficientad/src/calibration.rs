@@ -141,6 +141,14 @@ impl Calibration {
         Threshold::usual(self)
     }
 
+    /// [`Self::threshold`] for the rate that is wished, [`Self::usual_threshold`] if none is.
+    ///
+    /// # Errors
+    /// [`Error::EndlessThreshold`] when no number is high enough.
+    pub fn threshold_for(&self, wish: Option<FalseRejectRate>) -> Result<Threshold, Error> {
+        wish.map_or_else(|| self.usual_threshold(), |rate| self.threshold(rate))
+    }
+
     /// Number of scores that are `score` or more.
     pub fn count_at_or_above(&self, score: f32) -> usize {
         self.scores.len() - self.scores.partition_point(|&good| good < score)

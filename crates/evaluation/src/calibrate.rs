@@ -67,8 +67,9 @@ pub struct MissedDefect {
     pub p_value: f64,
 }
 
-/// Takes the threshold of `model` for `rate` ([`Calibration::usual_threshold`] if it is `None`) from photos of good parts, as
-/// many at once as `engine` has threads. An image that cannot be judged is left out and named in the report.
+/// Takes the threshold of `model` for `rate` ([`Calibration::usual_threshold`] if it is `None`) from photos of
+/// good parts, as many at once as `engine` has threads. An image that cannot be judged is left out and named in
+/// the report.
 ///
 /// # Errors
 /// No good photo could be judged, there are too many, no number is a threshold for their scores, or
@@ -99,10 +100,7 @@ pub fn calibrate(
     let scores = Calibration::new(good_scores.iter().map(|&(_, score)| score).collect())?;
     let defect_scores = defects.map(|defects| scoring.scores(defects));
     scoring.depth.end().into_iter().for_each(|remark| (scoring.observe)(Event::Depth(remark)));
-    let threshold = match rate {
-        Some(rate) => scores.threshold(rate)?,
-        None => scores.usual_threshold()?,
-    };
+    let threshold = scores.threshold_for(rate)?;
     let named = good_scores
         .iter()
         .map(|(photo, _)| (photo.relative.display().to_string(), photo.path.as_path()));

@@ -222,10 +222,7 @@ impl Model {
     ) -> Result<Self, Error> {
         self.info.engine = Some(engine);
         self.info.calibration = Some(images);
-        self.info.threshold = Some(match rate {
-            Some(rate) => scores.threshold(rate)?,
-            None => scores.usual_threshold()?,
-        });
+        self.info.threshold = Some(scores.threshold_for(rate)?);
         self.calibration = Some(scores);
         Ok(self)
     }
