@@ -7,7 +7,7 @@
     efficientad eval cookies.model ../shared/data/inspection/cookies
 
 Of size S: 70,000 steps of one image each, random weights to begin with, Adam at 0.0001 and a tenth of that in the last
-twentieth. The teacher is this program's, and so is the tenth of the images that is held back: `import` splits alike,
+twentieth. The teacher is this program's, and so are the images that are held back: `import` splits alike,
 and takes teacher statistics, scale and threshold as for its own models. Brightness, contrast or saturation are changed
 after the resize, not before. Convolutions are in TF32, PyTorch's default on a GPU.
 
@@ -51,10 +51,11 @@ def files_below(folder):
 
 
 def held_back(count, seed=0):
-    """Of that many images, the tenth that the program holds back: a Fisher-Yates shuffle by SplitMix64."""
+    """Of that many images, those that the program holds back: a Fisher-Yates shuffle by SplitMix64."""
     mask = 2**64 - 1
     order = list(range(count))
-    wanted = min(max(math.floor(count / 10 + 0.5), 1), count - 1)
+    tenth, fifth = (count + 5) // 10, (count + 2) // 5
+    wanted = max(min(max((tenth + 11) // 20, 1) * 20 - 1, fifth), 1)
     for place in range(wanted):
         seed = (seed + 0x9E3779B97F4A7C15) & mask
         mixed = ((seed ^ seed >> 30) * 0xBF58476D1CE4E5B9) & mask

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::loco::Region;
 use crate::{
     DatasetError, Fingerprint, LeftOut, Split, Taken, fingerprint, hold_back, layout, taken,
+    usually_held_back,
 };
 
 /// How a data set is laid out.
@@ -242,14 +243,22 @@ impl Dataset {
         taken::of(self)
     }
 
-    /// Training and validation images: the data set's own validation images where it brings some, else a part held
-    /// back from the training images, see [`hold_back`].
+    /// Training and validation images: the data set's own validation images where it brings some, else as many as
+    /// [usual](usually_held_back) are held back from the training images, see [`hold_back`].
     ///
     /// # Errors
     /// As [`hold_back`].
-    pub fn split(&self, fraction: f64, seed: u64) -> Result<Split, DatasetError> {
+    pub fn split(&self, seed: u64) -> Result<Split, DatasetError> {
+        self.split_off(usually_held_back(self.train.len()), seed)
+    }
+
+    /// As [`split`](Self::split), with another number of images held back.
+    ///
+    /// # Errors
+    /// As [`hold_back`].
+    pub fn split_off(&self, held_back: usize, seed: u64) -> Result<Split, DatasetError> {
         if self.validation.is_empty() {
-            hold_back(&self.train, fraction, seed)
+            hold_back(&self.train, held_back, seed)
         } else {
             Ok(Split { train: self.train.clone(), validation: self.validation.clone() })
         }

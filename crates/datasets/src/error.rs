@@ -110,9 +110,6 @@ pub enum DatasetError {
         "{0}: missing; a VisA category needs split_csv/1cls.csv beside it, restore it from the download"
     )]
     MissingSplitTable(PathBuf),
-    /// The fraction to hold back is not between 0 and 1.
-    #[error("can't hold back {0} of the images: the fraction must lie between 0 and 1")]
-    BadFraction(f64),
     /// The operating system refused to read a file or folder.
     #[error("{path}: {source}")]
     Io {

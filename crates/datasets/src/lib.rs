@@ -7,7 +7,8 @@
 //! - [`Dataset::open`] recognises a folder's [`Layout`] and lists training, validation and [`TestImage`]s, sorted by
 //!   the bytes of their names and so in the same order on every machine. [`Dataset::stated`] takes the user's word.
 //! - [`Dataset::taken`] tells what is taken from which folder, as what.
-//! - [`hold_back`] splits validation images off the training images, [`draw`] any places off any others.
+//! - [`hold_back`] splits validation images off the training images, [`usually_held_back`] as many, [`draw`] any places
+//!   off any others.
 //! - [`fingerprint`] names the exact data a model was made from, [`file_fingerprint`] one exact file.
 //! - [`SplitMix64`] draws whatever is drawn at random.
 //! - [`photos`] chooses the natural photo for the penalty term of each training step.
@@ -35,5 +36,5 @@ pub use fingerprint::{
 pub use left_out::{LeftOut, LeftOutFolder, Reason};
 pub use loco::{DefectSaturation, DefectsConfig, Region};
 pub use random::SplitMix64;
-pub use split::{DEFAULT_FRACTION, Split, draw, hold_back};
+pub use split::{Split, draw, hold_back, usually_held_back};
 pub use taken::{Taken, TakenAs};

@@ -154,7 +154,7 @@ fn mvtec_loco_brings_validation_images_and_saturations() {
     write(root, "defects_config.json", CONFIG);
     let dataset = Dataset::open(root).unwrap();
     assert_eq!(dataset.layout, Layout::MvtecLoco);
-    let split = dataset.split(0.1, 0).unwrap();
+    let split = dataset.split(0).unwrap();
     assert_eq!((split.train.len(), split.validation.len()), (1, 2));
     let GroundTruth::Regions(regions) =
         &image(&dataset, "test/logical_anomalies/000.png").ground_truth

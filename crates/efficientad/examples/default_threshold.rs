@@ -1,13 +1,14 @@
 //! What thresholds at several false-reject rates find and reject on real sets, on average over many splits.
 //!
 //! All good images that a model was not trained on, its calibration images and the good test images, are one
-//! heap. As many as calibrated the model are drawn from it, and the threshold that they give is counted on
-//! the rest of the heap and on the defective test images, a thousand times; the last column is the threshold
+//! heap. As many as calibrated the model, or as are asked for, are drawn from it, and the threshold that they give is
+//! counted on the rest of the heap and on the defective test images, a thousand times; the last column is the threshold
 //! without any wish.
 //!
 //! ```text
 //! efficientad eval part.model part --json > part.json
 //! cargo run --release -p efficientad --example default_threshold -- part.model part.json …
+//! cargo run --release -p efficientad --example default_threshold -- --calibrating 39 part.model part.json …
 //! ```
 
 use std::env;
@@ -29,7 +30,12 @@ struct Outcome {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let files: Vec<String> = env::args().skip(1).collect();
+    let mut files: Vec<String> = env::args().skip(1).collect();
+    let mut asked = None;
+    if files.len() > 1 && files[0] == "--calibrating" {
+        asked = Some(files[1].parse::<usize>()?);
+        files.drain(..2);
+    }
     if files.is_empty() {
         return Err("give pairs of a model and its results".into());
     }
@@ -41,7 +47,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         let [model, results] = pair else {
             return Err("give pairs of a model and its results".into());
         };
-        let set = Set::read(model, results)?;
+        let mut set = Set::read(model, results)?;
+        if let Some(asked) = asked {
+            if asked == 0 || asked >= set.good.len() {
+                return Err(
+                    format!("{model} has {} good images to draw from", set.good.len()).into()
+                );
+            }
+            set.calibrating = asked;
+        }
         let outcomes = set.outcomes()?;
         println!("{model}: {} calibrate{}", set.calibrating, line(&outcomes));
         for (mean, outcome) in means.iter_mut().zip(outcomes) {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use efficientad::{Imported, ImportedNetworks, InspectionEngine, Model, Samples, Teacher};
-use efficientad_datasets::{DEFAULT_FRACTION, Dataset, Purpose};
+use efficientad_datasets::{Dataset, Purpose};
 
 use crate::error::JobError;
 use crate::event::{Notifier, Observer};
@@ -97,7 +97,7 @@ fn complete(
 ) -> Result<ImportOutcome, JobError> {
     let Photos { dataset, skipped, samples } = Photos::open(good, plan, notify)?;
     let decode = samples.apply(plan.reading.options());
-    let split = dataset.split(DEFAULT_FRACTION, SPLIT_SEED)?;
+    let split = dataset.split(SPLIT_SEED)?;
     let images = |files| Images { files, decode };
     let (train, validation) = (images(split.train), images(split.validation));
     let engine = Arc::clone(&plan.engine);

@@ -12,8 +12,7 @@ use std::sync::Arc;
 use efficientad::{DataDescription, OldImages, PhotoFolder, PhotoSource, Samples, TrainingData};
 use efficientad_datasets::photos::Photos;
 use efficientad_datasets::{
-    DEFAULT_FRACTION, Dataset, DatasetSource, Fingerprint, Purpose, Split, Taken, fingerprint,
-    fingerprints,
+    Dataset, DatasetSource, Fingerprint, Purpose, Split, Taken, fingerprint, fingerprints,
 };
 use efficientad_images::DecodeOptions;
 
@@ -44,7 +43,7 @@ pub struct DataPaths {
 }
 
 impl DataPaths {
-    /// A data set, a tenth of it to be held back, with procedural photos, as stored, the bits that are
+    /// A data set, part of it to be held back, with procedural photos, as stored, the bits that are
     /// used recognised.
     pub fn new(dataset: impl Into<DatasetSource>) -> Self {
         Self {
@@ -114,7 +113,7 @@ impl Data {
         decode = samples.apply(decode);
         readable.tell_depth(bits, notify)?;
         let mut skipped = dataset.left_out.not_listed() + readable.skipped;
-        let mut split = dataset.split(DEFAULT_FRACTION, seed)?;
+        let mut split = dataset.split(seed)?;
         let images = describe(&split, paths, &dataset.root, photos.as_deref())?;
         let description = DataDescription { folders, left_out, samples, ..images };
         let old = old.map(|old| {

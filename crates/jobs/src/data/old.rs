@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use efficientad::{ModelInfo, OldImages};
-use efficientad_datasets::{DEFAULT_FRACTION, Dataset, Split, file_fingerprint};
+use efficientad_datasets::{Dataset, Split, file_fingerprint};
 use efficientad_images::DecodeOptions;
 
 use super::split_fingerprints;
@@ -97,7 +97,7 @@ pub(crate) fn was_trained_on(dataset: &Dataset, model: &ModelInfo) -> Result<boo
 /// The split that gives one of the fingerprints in the model, and that fingerprint.
 fn split_as_trained(dataset: &Dataset, model: &ModelInfo) -> Result<(Split, String), JobError> {
     for (seed, data) in model.trainings() {
-        let split = dataset.split(DEFAULT_FRACTION, seed)?;
+        let split = dataset.split_off(data.validation_images, seed)?;
         let (fingerprint, _) = split_fingerprints(&split, &dataset.root, &dataset.root)?;
         if fingerprint == data.fingerprint {
             return Ok((split, fingerprint));
@@ -108,4 +108,42 @@ fn split_as_trained(dataset: &Dataset, model: &ModelInfo) -> Result<(Split, Stri
         return Err(JobError::OldUnknown { root });
     }
     Err(JobError::OldChanged { root })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    use efficientad::{DataDescription, InputSize, PdnSize, Recipe};
+
+    /// Of twenty photos, four are usually held back.
+    #[test]
+    fn photos_are_split_as_many_as_were_held_back_then() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..20 {
+            fs::write(folder.path().join(format!("{number}.png")), [number]).unwrap();
+        }
+        let dataset = Dataset::open(folder.path()).unwrap();
+        for held_back in [2, 4] {
+            let split = dataset.split_off(held_back, Recipe::default().seed).unwrap();
+            let (fingerprint, _) =
+                split_fingerprints(&split, &dataset.root, &dataset.root).unwrap();
+            let data =
+                DataDescription { fingerprint, validation_images: held_back, ..Default::default() };
+            let model = ModelInfo {
+                size: PdnSize::Small,
+                input: InputSize::default(),
+                recipe: Some(Recipe::default()),
+                data: Some(data),
+                continuations: Vec::new(),
+                calibration: None,
+                threshold: None,
+                engine: None,
+                samples: None,
+                program_version: String::new(),
+            };
+            assert_eq!(split_as_trained(&dataset, &model).unwrap().0, split);
+        }
+    }
 }

@@ -62,7 +62,7 @@ def train(
         tile, overlap: Sides of tiles, and what neighbours share, in pixels of the photo.
         letterbox: Whether photos keep their proportions.
         region, exclude: A mask, or JSON of polygons: inspect only this, or all but this.
-        validation: Folder or dataset of good photos to hold back instead of a tenth.
+        validation: Folder or dataset of good photos to hold back instead of some of the dataset.
         photos: Folder of natural photos for the penalty, or "none".
         teacher: File of a teacher.
         false_reject: Share of good parts that may be called anomalous, from 0 to 1.

@@ -24,7 +24,7 @@ _Path = Union[str, "os.PathLike[str]"]
 
 
 def train(data: Any, out: _Path, **options: Any) -> dict[str, Any]:
-    """Learns from the photos of good parts that `data` has for training, a tenth of which is held back.
+    """Learns from the photos of good parts that `data` has for training, some of which are held back.
 
     Its validation set is not looked at: most datamodules make it of test photos.
 
