@@ -14,13 +14,15 @@ pub struct Split {
     pub validation: Vec<PathBuf>,
 }
 
-/// How many of `images` good images are usually held back: about a tenth, of the numbers 19, 39, 59, …, by which a
-/// threshold for 5 % of good images on average rejects no fewer (`docs/decisions.md`); a fifth where that is fewer
-/// than 19.
+/// By default a threshold is for one good image in so many, on average.
+const ONE_IN: usize = 20;
+
+/// How many of `images` good images are usually held back: about a tenth, of the numbers 19, 39, 59, …, of which the
+/// default threshold can leave exactly one in twenty above it (`docs/decisions.md`). A fifth where that is fewer than 19.
 pub fn usually_held_back(images: usize) -> usize {
     let (tenth, fifth) = ((images + 5) / 10, (images + 2) / 5);
-    let nearest = ((tenth + 11) / 20).max(1) * 20 - 1;
-    nearest.min(fifth)
+    let multiple = ((tenth + 1 + ONE_IN / 2) / ONE_IN).max(1);
+    (multiple * ONE_IN - 1).min(fifth)
 }
 
 /// Holds `count` of the images back, drawn at random: at least one, and at least one is left to train on. Both parts
