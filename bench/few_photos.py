@@ -3,7 +3,6 @@
 
     python3 bench/few_photos.py ../shared/data/inspection --out few --only tire solar_cells --good 10 20 50 100 \\
         --draws 3 --plot few.svg -- --recipe fast
-    … -- --recipe fast --augment flip
 
 A draw's number is the seed of its training, too. What stands after -- goes to `efficientad train`. Found and rejected are
 the shares of the test photos at the default threshold. What is done is not done again, so that the command can be stopped

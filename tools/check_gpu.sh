@@ -13,8 +13,8 @@ if ! ls /usr/share/vulkan/icd.d/*.json > /dev/null 2>&1; then
 fi
 
 if test "${1:-}" = brief; then
-    # Most of the time is the driver's, and Burn compiles in half the time. Nothing is kept for debuggers or a next build, and others'
-    # assertions are theirs to check.
+    # Most of the time is the driver's, and Burn compiles in half the time. Nothing is kept for debuggers or a next build, and nothing
+    # asserts what it does not in a release.
     export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_DEBUG_ASSERTIONS=false CARGO_PROFILE_DEV_OVERFLOW_CHECKS=false CARGO_INCREMENTAL=0
     cargo test --locked -p efficientad-engine-gpu --features wgpu --lib --test conformance -- --test-threads 1 --skip half_precision
     exit
