@@ -80,10 +80,10 @@ def test_heat_maps_are_files_where_a_folder_is_given(dataset, model, detector, t
         pixels = np.asarray(Image.open(sample.efficientad_map.map_path))
         expected = detector.inspect(sample.filepath).map
         assert pixels.dtype == np.uint8 and pixels.shape == expected.shape
-        peak, low = expected.max(), min(0, expected.min())
-        high = max(peak, 2 * detector.threshold)
-        # FiftyOne cuts off what follows the point, of numbers that it has rounded.
-        assert int(pixels.max()) == pytest.approx(255 * (peak - low) / (high - low), abs=1)
+        low = float(min(0, expected.min()))
+        high = float(max(expected.max(), 2 * detector.threshold))
+        # In FiftyOne's own order of operations, which decides on which level its rounding ends.
+        assert (pixels == (255.0 / (high - low) * (expected - low)).astype(np.uint8)).all()
 
 
 def test_without_threshold_there_are_scores_and_maps(fo, detector, photos):
