@@ -35,6 +35,8 @@ def _missing_tool():
 
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+# What is spilled here is some megabytes, which a disk that is nearly full has.
+os.environ["RAY_local_fs_capacity_threshold"] = "1"
 _missing_tool()
 
 import efficientad  # noqa: E402
