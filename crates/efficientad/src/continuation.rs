@@ -85,6 +85,7 @@ impl ContinuationRecipe {
             position_weights: info.recipe.as_ref().is_some_and(|recipe| recipe.position_weights),
             map_border: info.map_border(),
             autoencoder_smoothing: info.autoencoder_smoothing(),
+            augment: trained.augment.clone(),
             steps: self.steps,
             seed: self.seed,
             learning_rate: self.learning_rate,

@@ -33,6 +33,12 @@ pub enum Error {
         "the region lies so close to the border that the networks see nothing of it: enlarge it"
     )]
     UnseenRegion,
+    /// A region of interest is not where a flipped photo shows it.
+    #[error(
+        "photos whose region is inspected can't be flipped, as it would show another part of them: leave out \
+         flip-horizontal and flip-vertical"
+    )]
+    FlippedRegion,
     /// Judging a photo would take more memory than photos of its size may.
     #[error(
         "{}×{} pixels would take up to {} MiB to be judged as {view}, more than the {} MiB that a \

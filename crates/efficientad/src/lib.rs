@@ -79,7 +79,7 @@ pub use training::distillation::{
     DistillationSample, DistillationSource, Distiller, FINE_CHANNELS, InitialTeacher, RSquared,
     TARGET_SIDE,
 };
-pub use training::{BegunTraining, TrainOptions, Trainer, TrainingData};
+pub use training::{Augmentation, BegunTraining, TrainOptions, Trainer, TrainingData};
 pub use view::{
     MAP_BORDER, MAX_TILE, MEMORY_ALLOWANCE, MEMORY_PER_PIXEL, MIN_TILE, MIN_TILE_OVERLAP,
     MapBorder, View, ViewError,

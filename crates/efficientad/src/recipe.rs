@@ -1,9 +1,11 @@
 //! How a model is trained.
 
+use crate::training::Augmentation;
 use crate::view::{Framing, MapBorder, View, ViewError};
 use efficientad_engine::{InputSize, PdnSize};
 use efficientad_images::RegionOfInterest;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// How the learning rate goes over the steps of a training.
@@ -130,6 +132,10 @@ pub struct Recipe {
     /// things that the autoencoder can't draw count less; the paper does not, nor do files that don't tell.
     #[serde(default)]
     pub autoencoder_smoothing: bool,
+    /// How training images are changed at random, as good parts may be seen; the paper does not, nor do files
+    /// that don't tell.
+    #[serde(default)]
+    pub augment: BTreeSet<Augmentation>,
     /// Number of steps of one image each; the paper takes 70,000.
     pub steps: u64,
     /// Seed of all random choices.
@@ -161,6 +167,7 @@ impl Default for Recipe {
             position_weights: true,
             map_border: MapBorder::Halfway,
             autoencoder_smoothing: true,
+            augment: BTreeSet::new(),
             steps: 2_000,
             seed: 0,
             learning_rate: 3e-4,
@@ -182,7 +189,9 @@ impl fmt::Display for Recipe {
             "{steps} steps, seed {seed}, learning rate {learning_rate} ({schedule}), weight decay \
              {weight_decay}; the student began with {student_start} weights, the autoencoder learned \
              by {autoencoder_optimizer}"
-        )
+        )?;
+        let changes: Vec<_> = self.augment.iter().map(ToString::to_string).collect();
+        if changes.is_empty() { Ok(()) } else { write!(f, "; augmented by {}", changes.join(", ")) }
     }
 }
 
@@ -221,6 +230,12 @@ impl Recipe {
     pub(crate) fn framing(&self) -> Result<Framing, ViewError> {
         let framing = Framing::new(self.input, self.view, self.region.clone())?;
         Ok(framing.with_maps(self.map_border, self.autoencoder_smoothing))
+    }
+
+    /// Whether training images are flipped.
+    pub(crate) fn flips(&self) -> bool {
+        let flips = [Augmentation::FlipHorizontal, Augmentation::FlipVertical];
+        flips.iter().any(|flip| self.augment.contains(flip))
     }
 
     /// Whether the model is to have channel weights.

@@ -18,6 +18,8 @@ pub enum Purpose {
     Dropout(u8),
     /// The part of a step's image that the networks see.
     Window,
+    /// How a step's image is flipped and shifted.
+    Pose,
     /// Initial weights of a teacher that is distilled.
     TeacherWeights,
     /// Order of the samples in an epoch of distillation.
@@ -39,6 +41,7 @@ impl Random {
             Purpose::Window => [5, 0],
             Purpose::TeacherWeights => [6, 0],
             Purpose::SampleOrder => [7, 0],
+            Purpose::Pose => [8, 0],
         };
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());

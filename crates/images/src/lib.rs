@@ -11,7 +11,7 @@
 //! | [`limits`] | how large a file may be before it is refused |
 //! | [`resize`] | Pillow's antialiased bilinear resize, bit for bit |
 //! | [`jitter`] | Pillow's brightness, contrast, saturation and grey, bit for bit |
-//! | [`crop`] | parts of images |
+//! | [`crop`] | parts of images, flips and shifts |
 //! | [`map_view`] | an anomaly map with its size |
 //! | [`heatmap`] | an anomaly map drawn over its photo |
 //! | [`picture`] | PNG files out |
@@ -60,7 +60,7 @@ mod tiff_file;
 mod webp;
 
 pub use bits::{camera_bits, used_bits};
-pub use crop::{center_crop, crop_at, flip_horizontal};
+pub use crop::{center_crop, crop_at, flip_horizontal, flip_vertical, shift_mirrored};
 pub use decode::{DecodeOptions, Orientation, decode, decode_measured, load, load_measured};
 pub use error::{ImageError, PictureError, RegionError};
 pub use files::{

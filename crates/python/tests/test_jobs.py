@@ -32,9 +32,11 @@ def test_a_model_is_the_programs_byte_for_byte(data, model, tmp_path):
 
 def test_options_are_those_of_the_program(data, tmp_path):
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
-    options = dict(steps=2, seed=5, input=(256, 260), false_reject=0.05, photos="none", position_weights=False)
+    options = dict(steps=2, seed=5, input=(256, 260), false_reject=0.05, photos="none", position_weights=False,
+                   augment=["flip-vertical", "shift"])
     efficientad.train(str(data), str(ours), learning_rate=2e-4, threads=1, **options)
     words = "--steps 2 --seed 5 --input 256x260 --false-reject 0.05 --photos none --no-position-weights"
+    words += " --augment shift,flip-vertical"
     program("train", data, "--out", theirs, "--learning-rate", 2e-4, "--quiet", *words.split())
     assert ours.read_bytes() == theirs.read_bytes()
 

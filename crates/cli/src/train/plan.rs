@@ -1,10 +1,11 @@
 //! What a training needs, from its options.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
-use efficientad::{ContinuationRecipe, InputSize, PdnSize, Recipe, Teacher, View};
+use efficientad::{Augmentation, ContinuationRecipe, InputSize, PdnSize, Recipe, Teacher, View};
 use efficientad_jobs::{DataPaths, Parent, PhotosFrom, RegionFiles, Start, TrainPlan};
 
 use crate::args::{RecipeArgs, RecipeName, TrainArgs, ViewArgs};
@@ -88,6 +89,7 @@ fn refuse_options_of_the_model(path: &Path, args: &TrainArgs) -> Result<()> {
         ("--recipe", args.recipe.recipe.is_some()),
         ("--no-channel-weights", args.recipe.no_channel_weights),
         ("--no-position-weights", args.recipe.no_position_weights),
+        ("--augment", !args.recipe.augment.is_empty()),
         ("--letterbox", args.view.letterbox),
         ("--tile", args.view.tile.is_some()),
         ("--overlap", args.view.overlap.is_some()),
@@ -144,6 +146,7 @@ fn with_options(recipe: Recipe, given: &RecipeArgs) -> Recipe {
         steps: given.steps.unwrap_or(recipe.steps),
         seed: given.seed.unwrap_or(recipe.seed),
         learning_rate: given.learning_rate.unwrap_or(recipe.learning_rate),
+        augment: given.augment.iter().copied().collect(),
         ..recipe
     }
 }
@@ -191,6 +194,11 @@ fn refuse_contradictions(given: &RecipeArgs, view: &ViewArgs, recipe: &Recipe) -
             on_or_off(!recipe.position_weights),
         ),
         (
+            "--augment",
+            (!given.augment.is_empty()).then(|| changes(&given.augment.iter().copied().collect())),
+            changes(&recipe.augment),
+        ),
+        (
             "--recipe",
             given.recipe.map(|name| course(&with_options(name.recipe(), given))),
             course(recipe),
@@ -208,6 +216,12 @@ fn course(recipe: &Recipe) -> String {
         "{steps} steps at {learning_rate} ({schedule}), from {student_start} weights, {channels} \
          channel weights, {positions} position weights"
     )
+}
+
+/// The changes of training photos, as they are given.
+fn changes(augment: &BTreeSet<Augmentation>) -> String {
+    let names: Vec<_> = augment.iter().map(ToString::to_string).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(",") }
 }
 
 /// The value of an option that has none.

@@ -264,6 +264,7 @@ fn what_the_model_decides_is_not_decided_anew() {
         &["--input", "256"],
         &["--letterbox"],
         &["--no-position-weights"],
+        &["--augment", "shift"],
         &["--tile", "256"],
         &["--region", "mask.png"],
         &["--exclude", "mask.png"],

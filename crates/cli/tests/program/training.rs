@@ -163,6 +163,8 @@ fn a_checkpoint_is_neither_ignored_nor_bent() {
         "the training to go on with began with --no-position-weights off, not on; leave \
          --no-position-weights out, or delete the checkpoint to begin anew",
     );
+    run([&train[..], &["--resume", "--augment", "shift,flip-vertical"]].concat())
+        .expect(2, &["began with --augment none, not flip-vertical,shift; leave --augment out"]);
     run([&train[..], &["--resume", "--recipe", "paper"]].concat()).expect(
         2,
         &[
@@ -233,6 +235,21 @@ fn recipes_can_be_chosen() {
         assert_eq!(few["autoencoder_optimizer"], "adam", "4 photos are too few for Muon");
     }
     assert_eq!(recipe_of("fast", &["--recipe", "fast", "--steps", "2"]), usual);
+    let changes = ["--augment", "shift,flip-vertical", "--steps", "2"];
+    assert_eq!(
+        recipe_of("changed", &changes)["augment"],
+        serde_json::json!(["flip_vertical", "shift"])
+    );
+    assert_eq!(
+        (&usual["augment"], &paper["augment"]),
+        (&serde_json::json!([]), &serde_json::json!([]))
+    );
+    let info = run(["info", &sandbox.path("changed")]).success();
+    assert!(info.contains("learned by Adam; augmented by flip-vertical, shift"), "{info}");
+    let model = |name: &str| fs::read(sandbox.path(name)).unwrap();
+    assert_ne!(model("changed"), model("usual"));
+    run(["train", &photos, "--out", &sandbox.path("m"), "--augment", "rotate"])
+        .expect(2, &["choose flip-horizontal, flip-vertical or shift"]);
     let medium = recipe_of("medium", &["--size", "medium", "--steps", "1"]);
     assert_eq!((&usual["size"], &medium["size"]), (&"small".into(), &"medium".into()));
 }

@@ -133,6 +133,10 @@ fn regions_that_do_not_fit_are_refused() {
     refused(&["--exclude", &json], &["wrong.json: holds no polygons (missing field `unit`"]);
     refused(&["--region", "none.json"], &["none.json: cannot be read"]);
     let left = sandbox.write("left.json", LEFT.as_bytes());
+    refused(
+        &["--region", &left, "--augment", "flip-horizontal"],
+        &["photos whose region is inspected can't be flipped"],
+    );
     refused(&["--region", &left, "--exclude", &left], &["no pixel is inside"]);
 
     save(&image::imageops::rotate90(&part(7)), &sandbox.path("turned.png"));

@@ -1,5 +1,6 @@
 //! The images of a training step: which, and how they are changed.
 
+use super::augmentation::{Augmentation, Pose};
 use crate::error::Error;
 use crate::input::write_normalized;
 use crate::source::{ImageCache, PhotoSource};
@@ -10,6 +11,7 @@ use efficientad_engine::{
 use efficientad_images::{
     RgbImage, adjust_brightness, adjust_contrast, adjust_saturation, to_grayscale,
 };
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -27,6 +29,7 @@ pub(crate) struct StepLoader {
     pub order: ImageOrder,
     pub photos: Option<Arc<dyn PhotoSource>>,
     pub framing: Framing,
+    pub augment: BTreeSet<Augmentation>,
     pub seed: u64,
     /// Images that the autoencoder learns from in a step, one of which is the student's.
     pub autoencoder_images: u64,
@@ -52,10 +55,10 @@ impl StepLoader {
         let for_autoencoder = (1..self.autoencoder_images).map(|more| {
             let shown = self.show(more * DRAWS_APART + step)?;
             let input = normalized(&[shown.input_of(&shown.photo)], size);
-            Ok(AutoencoderInput { image: shown.number(), valid: shown.valid, input })
+            Ok(AutoencoderInput { image: shown.number, valid: shown.valid, input })
         });
         let for_autoencoder = for_autoencoder.collect::<Result<_, Error>>()?;
-        Ok(StepInputs { image: shown.number(), valid: shown.valid, batch, for_autoencoder })
+        Ok(StepInputs { image: shown.number, valid: shown.valid, batch, for_autoencoder })
     }
 
     /// What is shown of the image at place `draw` of the order: all of it, or of tiles one that is
@@ -63,6 +66,9 @@ impl StepLoader {
     fn show(&self, draw: u64) -> Result<Shown, Error> {
         let image = self.order.image_at(self.seed, draw);
         let photo = self.images.get(image)?;
+        let pose = Random::new(self.seed, Purpose::Pose, draw);
+        let pose = Pose::draw(&self.augment, photo.dimensions(), pose);
+        let photo = pose.of(&photo);
         let layout = self.framing.layout(photo.dimensions());
         let layout = layout.map_err(|error| error.of_image(self.images.name(image)))?;
         let photo = layout.masked(&photo);
@@ -74,7 +80,9 @@ impl StepLoader {
             }
         };
         let valid = ValidMask::marked(&layout.counted_in(window));
-        Ok(Shown { image, photo, whole, valid, layout, window })
+        let number = pose.number().filter(|_| whole);
+        let number = number.map(|number| number * self.order.images() + image);
+        Ok(Shown { number, photo, whole, valid, layout, window })
     }
 }
 
@@ -87,6 +95,11 @@ impl ImageOrder {
     pub(crate) fn new(images: usize, old: usize) -> Self {
         let kinds = [0..old, old..images];
         Self(kinds.into_iter().filter(|kind| !kind.is_empty()).collect())
+    }
+
+    /// Number of images.
+    fn images(&self) -> usize {
+        self.0.iter().map(Range::len).sum()
     }
 
     /// Every image comes once in an epoch of its kind, in an order of its own.
@@ -102,7 +115,8 @@ impl ImageOrder {
 
 /// What is shown of an image.
 struct Shown {
-    image: usize,
+    /// The image's number in its pose, if many steps show the same.
+    number: Option<usize>,
     /// The whole image, or what the window shows of it on the canvas.
     photo: RgbImage,
     whole: bool,
@@ -112,11 +126,6 @@ struct Shown {
 }
 
 impl Shown {
-    /// The image's number, if every step shows the same of it.
-    fn number(&self) -> Option<usize> {
-        self.whole.then_some(self.image)
-    }
-
     /// The networks' input.
     fn input_of(&self, photo: &RgbImage) -> RgbImage {
         let part = if self.whole { self.layout.canvas(photo).into_owned() } else { photo.clone() };
@@ -160,7 +169,7 @@ mod tests {
             index.to_string()
         }
         fn load(&self, index: usize) -> Result<RgbImage, SourceError> {
-            let mut image = RgbImage::new(20, 30);
+            let mut image = RgbImage::new(40, 30);
             image.iter_mut().enumerate().for_each(|(i, v)| *v = (i * 7 + index * 50) as u8);
             Ok(image)
         }
@@ -172,6 +181,7 @@ mod tests {
             images: ImageCache::new(Arc::new(source), 0),
             photos: None,
             framing: Framing::stretched(InputSize::default()),
+            augment: BTreeSet::new(),
             seed: 4,
             autoencoder_images: 3,
         }
@@ -203,6 +213,24 @@ mod tests {
             }
         }
         assert_ne!(old[..4], old[4..8]);
+    }
+
+    #[test]
+    fn images_that_are_flipped_have_numbers_of_their_own() {
+        let augment = BTreeSet::from([Augmentation::FlipVertical]);
+        let loader = StepLoader { augment, ..loader(Plain(3)) };
+        let steps: Vec<_> = (0..30).map(|step| loader.load(step).unwrap()).collect();
+        let numbers: BTreeSet<_> = steps.iter().map(|step| step.image.unwrap()).collect();
+        assert_eq!(Vec::from_iter(numbers), [0, 1, 2, 6, 7, 8]);
+        for a in &steps {
+            for b in &steps {
+                assert_eq!(a.image == b.image, a.plain().data == b.plain().data);
+            }
+        }
+        let augment = BTreeSet::from([Augmentation::Shift]);
+        let loader = StepLoader { augment, ..loader };
+        let numbers: BTreeSet<_> = (0..30).map(|step| loader.load(step).unwrap().image).collect();
+        assert_eq!(Vec::from_iter(numbers), [None, Some(0), Some(1), Some(2)], "moved, or not");
     }
 
     #[test]

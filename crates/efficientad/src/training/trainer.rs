@@ -1,5 +1,6 @@
 //! Training from the first step to the calibrated model.
 
+use super::augmentation::Pose;
 use super::checkpoint::{Checkpoint, TrainingProgress};
 use super::inputs::{ImageOrder, StepLoader};
 use super::losses::StepLosses;
@@ -104,6 +105,9 @@ impl Trainer {
         let recipe = recipe.on_images(data.train.len());
         let framing = recipe.framing()?;
         if recipe.region.is_some() {
+            if recipe.flips() {
+                return Err(Error::FlippedRegion);
+            }
             check_region(&framing, &*data.validation)?;
         }
         let statistics = teacher_statistics(&*engine, &teacher, &framing, &*data.train, progress)?;
@@ -205,7 +209,7 @@ impl Trainer {
                 state,
             },
             LearnerOptions {
-                images: image_count,
+                images: image_count * Pose::numbered(&recipe.augment),
                 feature_cache_bytes: options.feature_cache_bytes,
             },
         )?;
@@ -218,6 +222,7 @@ impl Trainer {
                 order: ImageOrder::new(image_count, old_count),
                 photos: data.photos,
                 framing: weights.framing.clone(),
+                augment: recipe.augment.clone(),
                 seed: recipe.seed,
                 autoencoder_images: recipe.autoencoder_optimizer.images(),
             },

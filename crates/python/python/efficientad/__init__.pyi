@@ -108,6 +108,7 @@ def train(
     learning_rate: Union[float, None] = None,
     channel_weights: bool = True,
     position_weights: bool = True,
+    augment: Union[str, Sequence[str]] = (),
     tile: Union[int, None] = None,
     overlap: Union[int, None] = None,
     letterbox: bool = False,

@@ -19,6 +19,7 @@ def train(
     learning_rate=None,
     channel_weights=True,
     position_weights=True,
+    augment=(),
     tile=None,
     overlap=None,
     letterbox=False,
@@ -59,6 +60,7 @@ def train(
         learning_rate: Highest learning rate.
         channel_weights: Whether channels that the student predicts better on good photos count more.
         position_weights: Whether what is usual at a place of the photo counts less there.
+        augment: Of "flip-horizontal", "flip-vertical" and "shift" the changes after which a good part is still one.
         tile, overlap: Sides of tiles, and what neighbours share, in pixels of the photo.
         letterbox: Whether photos keep their proportions.
         region, exclude: A mask, or JSON of polygons: inspect only this, or all but this.
@@ -93,6 +95,8 @@ def train(
     if range is not None:
         low, high = range
         range = f"{low},{high}"
+    if not isinstance(augment, str):
+        augment = ",".join(augment)
     named = {
         "out": out,
         "recipe": recipe,
@@ -101,6 +105,7 @@ def train(
         "input": input,
         "seed": seed,
         "learning-rate": learning_rate,
+        "augment": augment or None,
         "tile": tile,
         "overlap": overlap,
         "region": region,
