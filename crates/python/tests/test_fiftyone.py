@@ -1,5 +1,11 @@
 """Inspections are labels of FiftyOne, in its real database."""
 
+import importlib.util
+import json
+import subprocess
+import time
+from contextlib import contextmanager
+
 import efficientad
 import numpy as np
 import pytest
@@ -7,14 +13,36 @@ from conftest import require
 from PIL import Image
 
 
+@contextmanager
+def database(folder):
+    """FiftyOne's database, started here, and its address: where FiftyOne starts it, it may take a port of its own for the
+    database's on a machine that is busy."""
+    folder.mkdir()
+    log = folder / "log"
+    (package,) = importlib.util.find_spec("fiftyone").submodule_search_locations
+    command = [f"{package}/db/bin/mongod", "--dbpath", folder, "--logpath", log, "--port", "0", "--nounixsocket"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        until, port = time.monotonic() + 60, None
+        while port is None:
+            assert process.poll() is None and time.monotonic() < until, log.read_text()
+            time.sleep(0.1)
+            entries = [json.loads(line) for line in log.read_text().splitlines(True) if line.endswith("\n")] if log.exists() else []
+            port = next((it["attr"]["port"] for it in entries if it["msg"] == "Waiting for connections"), None)
+        yield f"mongodb://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
 @pytest.fixture(scope="module")
 def fo(tmp_path_factory):
     require("fiftyone")
     home = tmp_path_factory.mktemp("fiftyone")
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, database(home / "database") as address:
         # Before its import.
         patch.setenv("HOME", str(home))
-        patch.setenv("FIFTYONE_DATABASE_DIR", str(home / "database"))
+        patch.setenv("FIFTYONE_DATABASE_URI", address)
         patch.setenv("FIFTYONE_DO_NOT_TRACK", "true")
         import fiftyone
 
