@@ -343,10 +343,13 @@ pub fn oihw_from_hwio(spec: &ConvSpec, hwio: &[f32]) -> Vec<f32> {
 
 /// Calls `visit(oihw, hwio)` with the two places of every weight.
 fn for_each_weight(spec: &ConvSpec, mut visit: impl FnMut(usize, usize)) {
+    /// Outputs whose places in the kernels' order are in one line of a cache.
+    const LINE: usize = 16;
     let taps = spec.kernel * spec.kernel;
-    for output in 0..spec.out_channels {
-        for input in 0..spec.in_channels {
-            for tap in 0..taps {
+    for first in (0..spec.out_channels).step_by(LINE) {
+        let outputs = first..spec.out_channels.min(first + LINE);
+        for (input, tap) in (0..spec.in_channels).flat_map(|i| (0..taps).map(move |tap| (i, tap))) {
+            for output in outputs.clone() {
                 let oihw = (output * spec.in_channels + input) * taps + tap;
                 visit(oihw, (tap * spec.in_channels + input) * spec.out_channels + output);
             }
