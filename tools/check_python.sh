@@ -38,10 +38,17 @@ tests() { # ENVIRONMENT WORD...
     EFFICIENTAD_PROGRAM="$PWD/target/release/efficientad" EFFICIENTAD_REPOSITORY="$PWD" \
         "target/$1/bin/python" -m pytest -q "${@:2}"
 }
-alone=(test_anomalib.py test_fiftyone.py)
 environment ci-wheel-venv target/wheels/*.whl pytest pillow tqdm scikit-learn matplotlib mypy nbclient ipykernel "ray[data]==2.60.*" pyftpdlib
-tests ci-wheel-venv crates/python/tests "${alone[@]/#/--ignore=crates/python/tests/}" "$@"
 wait "$ecosystem"
 target/ci-uv-venv/bin/uv pip install -q --python target/ci-ecosystem-venv target/wheels/*.whl
+# Both wait for much, each for its own: at the same time.
+alone=(test_anomalib.py test_fiftyone.py)
 # 5: further words chose none of these tests.
-tests ci-ecosystem-venv "${alone[@]/#/crates/python/tests/}" "$@" || test $? = 5
+{ tests ci-ecosystem-venv "${alone[@]/#/crates/python/tests/}" "$@" || test $? = 5; } > target/ci-ecosystem.log 2>&1 &
+beside=$!
+trap 'kill "$beside" 2> /dev/null || true' EXIT
+tests ci-wheel-venv crates/python/tests "${alone[@]/#/--ignore=crates/python/tests/}" "$@"
+failed=0
+wait "$beside" || failed=1
+cat target/ci-ecosystem.log
+exit "$failed"
