@@ -635,7 +635,7 @@ pub struct RecipeArgs {
     /// corners (not of tiles).
     #[arg(long)]
     pub no_position_weights: bool,
-    /// Changes after which a good part is still a good one, made at random of the training photos: any of
+    /// Change training photos at random, in ways after which a good part is still a good one: any of
     /// flip-horizontal, flip-vertical and shift (by up to 1/32 of width and height), with commas between.
     /// For few photos of parts that may lie so (docs/recipes.md).
     #[arg(long, value_name = "CHANGES", value_delimiter = ',')]

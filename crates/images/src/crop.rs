@@ -29,6 +29,9 @@ pub fn flip_vertical(image: &RgbImage) -> RgbImage {
 
 /// The image moved by so many pixels, less than it has, to the right and down (negative: to the left
 /// and up); what moves in is mirrored at the border, whose own pixels come once.
+///
+/// # Panics
+/// When it is moved by as much as its width or height, or more.
 pub fn shift_mirrored(image: &RgbImage, right: i64, down: i64) -> RgbImage {
     let source = |length: u32, by: i64| -> Vec<u32> {
         let last = i64::from(length) - 1;
