@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::loco::Region;
 use crate::{
-    DatasetError, Fingerprint, LeftOut, Split, Taken, fingerprint, hold_back, layout, taken,
-    usually_held_back,
+    Contents, DatasetError, Fingerprint, LeftOut, Split, Taken, fingerprint, hold_back, layout,
+    taken, usually_held_back,
 };
 
 /// How a data set is laid out.
@@ -218,11 +218,12 @@ impl Dataset {
         layout::open_stated(folders, purpose)
     }
 
-    /// The data set, if there is enough to train on: an image, and one for validation.
+    /// The data set, if there is enough to train on: an image, and one for validation, each once.
     ///
     /// # Errors
     /// There is not.
-    pub fn trainable(self) -> Result<Self, DatasetError> {
+    pub fn trainable(mut self) -> Result<Self, DatasetError> {
+        self.leave_out_copies();
         let needed = if self.validation.is_empty() { 2 } else { 1 };
         let Some(first) = self.train.first() else {
             return Err(match self.layout {
@@ -236,6 +237,15 @@ impl Dataset {
             return Err(DatasetError::TooFewImages { path, found: self.train.len(), needed });
         }
         Ok(self)
+    }
+
+    /// Takes each training and validation image once: one held back that is trained on, too, would seem to be judged well,
+    /// and one held back twice would count twice in what is promised.
+    pub fn leave_out_copies(&mut self) {
+        let mut seen = Contents::default();
+        for files in [&mut self.train, &mut self.validation] {
+            seen.leave_out_copies(files, |path| path, &mut self.left_out);
+        }
     }
 
     /// What is taken from which folder, as what.

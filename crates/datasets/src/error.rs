@@ -14,11 +14,13 @@ pub enum DatasetError {
     #[error("{0}: no images here; put png, jpg, bmp, tif or webp files into this folder")]
     NoImages(PathBuf),
     /// There are not enough good images to train on and to hold some back for validation.
-    #[error("{path}: {found} image(s) of good parts; at least {needed} are needed, add more")]
+    #[error(
+        "{path}: {found} image(s) of good parts, copies not counted; at least {needed} are needed, add more"
+    )]
     TooFewImages {
         /// Folder of the good images.
         path: PathBuf,
-        /// Images found there.
+        /// Images found there, each once.
         found: usize,
         /// Images needed.
         needed: usize,

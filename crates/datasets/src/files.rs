@@ -118,14 +118,12 @@ impl Listing {
     pub fn take_masks(&mut self) -> BTreeMap<String, PathBuf> {
         let stems: BTreeSet<String> = self.images.iter().map(|path| lower_stem(path)).collect();
         let mut masks = BTreeMap::new();
-        self.images.retain(|path| {
-            match meaning::masked_photo(&stem(path)).filter(|photo| stems.contains(photo)) {
-                Some(photo) => {
-                    masks.insert(photo, path.clone());
-                    false
-                }
-                None => true,
+        self.images.retain(|path| match meaning::masked_photo_beside(&stem(path), &stems) {
+            Some(photo) => {
+                masks.insert(photo, path.clone());
+                false
             }
+            None => true,
         });
         masks
     }

@@ -49,6 +49,8 @@ pub enum Reason {
     NoKind,
     /// The data set does not publish what they show.
     Unlabelled,
+    /// Others that are taken have the same content: what is seen twice is known no better.
+    Copies,
     /// They are below a folder that has photos of its own.
     Below,
     /// The folder can't be listed.
@@ -65,6 +67,7 @@ impl fmt::Display for Reason {
             Self::Defects => "defects, not trained on",
             Self::NoKind => "nothing says what they show",
             Self::Unlabelled => "their truth is not published",
+            Self::Copies => "copies of others",
             Self::Below => "below a folder that has photos of its own",
             Self::NotListed => "it can't be listed: look at its permissions",
         })

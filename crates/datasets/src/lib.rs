@@ -13,6 +13,7 @@
 //! - [`SplitMix64`] draws whatever is drawn at random.
 //! - [`photos`] chooses the natural photo for the penalty term of each training step.
 
+mod contents;
 mod dataset;
 mod error;
 mod files;
@@ -26,6 +27,7 @@ mod random;
 mod split;
 mod taken;
 
+pub use contents::Contents;
 pub use dataset::{Dataset, DatasetSource, GroundTruth, Layout, Purpose, Stated, TestImage};
 pub use efficientad_images::{IMAGE_EXTENSIONS, is_image_extension as is_image};
 pub use error::{DatasetError, Doubt, Mixed};
@@ -33,6 +35,7 @@ pub use files::{FoundImages, Wanted, common_folder, find_images, is_system_folde
 pub use fingerprint::{
     Fingerprint, file_fingerprint, fingerprint, fingerprint_named, fingerprints,
 };
+pub use layout::refuse_doubtful_photo;
 pub use left_out::{LeftOut, LeftOutFolder, Reason};
 pub use loco::{DefectSaturation, DefectsConfig, Region};
 pub use random::SplitMix64;

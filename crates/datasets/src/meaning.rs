@@ -1,5 +1,6 @@
 //! What people mean by the names that they give to folders and photos.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What a name says; most say nothing.
@@ -56,6 +57,10 @@ const BAD: &[&str] = &[
     "rejects",
     "rejected",
     "scrap",
+    "rework",
+    "damaged",
+    "scratched",
+    "cracked",
     "schlecht",
     "fehler",
     "fehlerhaft",
@@ -76,7 +81,12 @@ const VALIDATION: &[&str] = &["validation", "val", "valid"];
 const TEST: &[&str] = &["test", "testing", "testset"];
 /// MVTec AD 2's `test_private` and `test_private_mixed`.
 const UNLABELLED: &str = "private";
-const NOT: &[&str] = &["no", "non", "not", "without", "ohne", "kein", "keine", "nicht"];
+const NOT: &[&str] =
+    &["no", "non", "not", "isn", "isnt", "without", "ohne", "kein", "keine", "nicht"];
+/// `N.OK`: this letter before a good word only, as `good_n_bad` has both.
+const NOT_GOOD: &str = "n";
+/// What may stand between a word and what denies it: `not so good`, `isn't good`.
+const FILLERS: &[&str] = &["so", "t", "very", "quite", "really"];
 const FREE: &[&str] = &["free", "frei"];
 
 /// What a folder's name, or a word of a table, says.
@@ -136,10 +146,11 @@ fn label(words: &[String], whole: &str) -> Option<Label> {
     }
     let said = words.iter().enumerate().filter_map(|(at, word)| {
         let good = GOOD.contains(&word.as_str());
-        let is = |at: Option<usize>, list: &[&str]| {
-            at.and_then(|at| words.get(at)).is_some_and(|word| list.contains(&word.as_str()))
-        };
-        let negated = is(at.checked_sub(1), NOT) || is(Some(at + 1), FREE);
+        let is_in = |list: &'static [&str]| move |word: &&String| list.contains(&word.as_str());
+        let before = words[..at].iter().rev().find(|word| !is_in(FILLERS)(word));
+        let after = words.get(at + 1);
+        let negated = before.is_some_and(|word| is_in(NOT)(&word) || good && word == NOT_GOOD)
+            || after.is_some_and(|word| is_in(FREE)(&word));
         (good || BAD.contains(&word.as_str())).then_some(good != negated)
     });
     said.reduce(|all, good| all && good).map(|good| if good { Label::Good } else { Label::Bad })
@@ -170,10 +181,35 @@ fn split_at_capitals(word: &str) -> Vec<String> {
 const MASK_ENDINGS: [&str; 7] =
     ["_mask", "_gt", "_label", "_ground_truth", "_groundtruth", "-mask", "_segmentation"];
 
+/// What may follow it, too, but says so only where that photo is there.
+const MASK_ENDINGS_BESIDE: [&str; 10] = [
+    "_masks",
+    "_labels",
+    "-gt",
+    "-label",
+    "_seg",
+    "-seg",
+    "_annotation",
+    "-annotation",
+    ".mask",
+    "mask",
+];
+
 /// The name, in lower case, of the photo that a file's stem says it is the mask of.
 pub(crate) fn masked_photo(stem: &str) -> Option<String> {
+    without_ending(&stem.to_lowercase(), &MASK_ENDINGS)
+}
+
+/// The same of a file beside photos of these stems in lower case.
+pub(crate) fn masked_photo_beside(stem: &str, stems: &BTreeSet<String>) -> Option<String> {
     let stem = stem.to_lowercase();
-    MASK_ENDINGS.iter().find_map(|ending| stem.strip_suffix(ending)).map(str::to_owned)
+    let photo = |endings: &[&str]| without_ending(&stem, endings).filter(|it| stems.contains(it));
+    photo(&MASK_ENDINGS).or_else(|| photo(&MASK_ENDINGS_BESIDE))
+}
+
+fn without_ending(stem: &str, endings: &[&str]) -> Option<String> {
+    let photo = endings.iter().find_map(|ending| stem.strip_suffix(ending));
+    photo.map(|photo| photo.trim_end().to_owned())
 }
 
 #[cfg(test)]
@@ -198,6 +234,8 @@ mod tests {
             "ok2024",
             "Anomaly free",
             "pass",
+            "not damaged",
+            "isn't scratched",
         ] {
             assert_eq!(of(name).label, Some(Label::Good), "{name}");
         }
@@ -218,6 +256,14 @@ mod tests {
             "test_bad",
             "nicht gut",
             "rejects",
+            "N.OK",
+            "N-OK",
+            "n ok",
+            "good_n_bad",
+            "not-so-good",
+            "isn't good",
+            "OK_but_scratched",
+            "OK-Rework",
         ] {
             assert_eq!(of(name).label, Some(Label::Bad), "{name}");
         }
@@ -274,6 +320,14 @@ mod tests {
             ("a", None),
         ] {
             assert_eq!(masked_photo(stem).as_deref(), photo, "{stem}");
+        }
+        let stems = BTreeSet::from(["9000".to_owned()]);
+        for stem in ["9000_seg", "9000-annotation", "9000mask", "9000 Mask", "9000.mask", "9000_GT"]
+        {
+            assert_eq!(masked_photo_beside(stem, &stems).as_deref(), Some("9000"), "{stem}");
+        }
+        for stem in ["9000", "9001_seg", "gasmask"] {
+            assert_eq!(masked_photo_beside(stem, &stems), None, "{stem}");
         }
     }
 }

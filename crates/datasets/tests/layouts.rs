@@ -297,7 +297,10 @@ fn folders_that_are_no_data_set_say_why() {
         (&["notes.txt"], "no images here"),
         (&["train/0.png", "train/1.png"], "train: there is no folder good in it"),
         (&["train/good/readme.md"], "good: no images here"),
-        (&["train/good/0.png"], "good: 1 image(s) of good parts; at least 2 are needed"),
+        (
+            &["train/good/0.png"],
+            "good: 1 image(s) of good parts, copies not counted; at least 2 are needed",
+        ),
         (&["0.png"], "1 image(s) of good parts"),
         (&["test/good/0.png", "test/crack/0.png"], "no train/good"),
         (&["ground_truth/crack/0.png"], "ground_truth (by its name of masks)"),

@@ -163,9 +163,10 @@ def test_what_is_no_dataset_is_refused(tmp_path):
 
 
 def test_an_error_names_the_dataset_not_the_folder_that_is_gone(tmp_path):
-    broken = tmp_path / "broken.png"
-    broken.write_bytes(b"no image")
+    broken = [tmp_path / f"broken{number}.png" for number in range(4)]
+    for number, path in enumerate(broken):
+        path.write_bytes(b"no image %d" % number)
     with pytest.warns(efficientad.EfficientADWarning, match="skipped: .*00000003.png"):
         with pytest.raises(efficientad.DataError, match="^the dataset: 0 of 4 images") as caught:
-            efficientad.train([broken] * 4, tmp_path / "m", steps=1)
+            efficientad.train(broken, tmp_path / "m", steps=1)
     assert caught.value.path is None

@@ -46,8 +46,9 @@ fn an_empty_folder_has_nothing_to_learn_from() {
 fn one_image_is_too_few() {
     let sandbox = Sandbox::new();
     let (folder, out) = (sandbox.good_photos("one", 1), sandbox.path("m"));
-    run(["train", &folder, "--out", &out])
-        .refused(&format!("{folder}: 1 image(s) of good parts; at least 2 are needed, add more"));
+    run(["train", &folder, "--out", &out]).refused(&format!(
+        "{folder}: 1 image(s) of good parts, copies not counted; at least 2 are needed, add more"
+    ));
 }
 
 #[test]

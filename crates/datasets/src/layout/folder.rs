@@ -42,13 +42,26 @@ fn refuse_mixed_folders(root: &Path, photos: &[PathBuf]) -> Result<(), DatasetEr
     Err(DatasetError::Mixed(Box::new(mixed)))
 }
 
-/// The folder's own name, and those of the photos.
-fn refuse_doubtful_names(root: &Path, photos: &[PathBuf]) -> Result<(), DatasetError> {
-    let own = meaning::of_machine_name(&name(root));
+/// Refuses a photo by itself that is not of a good part by the name of its folder.
+///
+/// # Errors
+/// [`DatasetError::DoubtfulFolder`].
+pub fn refuse_doubtful_photo(photo: &Path) -> Result<(), DatasetError> {
+    photo.parent().map_or(Ok(()), refuse_doubtful_folder)
+}
+
+fn refuse_doubtful_folder(folder: &Path) -> Result<(), DatasetError> {
+    let own = meaning::of_machine_name(&name(folder));
     if own.masks || own.label == Some(Label::Bad) {
         let doubt = if own.masks { Doubt::Masks } else { Doubt::Defects };
-        return Err(DatasetError::DoubtfulFolder { folder: root.to_owned(), doubt });
+        return Err(DatasetError::DoubtfulFolder { folder: folder.to_owned(), doubt });
     }
+    Ok(())
+}
+
+/// The folder's own name, and those of the photos.
+fn refuse_doubtful_names(root: &Path, photos: &[PathBuf]) -> Result<(), DatasetError> {
+    refuse_doubtful_folder(root)?;
     for (doubt, is_doubtful) in [
         (
             Doubt::Defects,

@@ -17,6 +17,7 @@ use crate::files::{Listing, has_extension, name, relative_name};
 use crate::{Dataset, DatasetError, GroundTruth, TestImage, draw, meaning};
 use labelled::Labelled;
 
+pub use folder::refuse_doubtful_photo;
 pub(crate) use stated::open as open_stated;
 
 /// Kind of good images.

@@ -152,6 +152,7 @@ fn list(
         let photos = Photos::folder(folder)?;
         dataset.left_out.extend(photos.left_out());
         dataset.validation = photos.files().to_vec();
+        dataset.leave_out_copies();
     }
     // They are not of the parts' camera: their bits are their own.
     let decode = DecodeOptions { bits: None, ..paths.decode };
