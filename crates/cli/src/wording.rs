@@ -78,6 +78,7 @@ fn of_job(error: &JobError) -> String {
         ),
         JobError::OutIsFolder { .. } => ("name of a file to write", "name of a file for --out"),
         JobError::NotWritable { .. } => ("another path to write to", "another path for --out"),
+        JobError::OtherFile { .. } => ("another path to write to", "another path for --out"),
         JobError::CheckpointExists { .. } => ("go on from it", "go on from it with --resume"),
         JobError::NoCheckpoint { .. } => ("train anew", "leave out --resume to train anew"),
         JobError::TeacherFinished { .. } => ("begin anew", "leave out --resume to begin anew"),
@@ -200,6 +201,7 @@ mod tests {
                 job(JobError::NotWritable { path: path(), problem: "none", source: source() }),
                 "--out",
             ),
+            (job(JobError::OtherFile { path: path() }), "--out"),
             (job(JobError::CheckpointExists { checkpoint: checkpoint.clone() }), "--resume"),
             (
                 job(JobError::NoCheckpoint { checkpoint: checkpoint.clone(), finished: true }),

@@ -8,6 +8,7 @@ use efficientad_weights::foreign::{self, Part, Role};
 use efficientad_weights::{Cause, Contents, Precision, Tensors};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::io;
 use std::path::Path;
 
 /// Kind of a teacher's file.
@@ -52,6 +53,14 @@ impl Teacher {
         };
         let contents = efficientad_weights::from_bytes::<Document>(&bytes, KIND, name)?;
         Ok(Self::from_contents(contents).map_err(|cause| cause.in_file(name))?)
+    }
+
+    /// Whether a file begins as one written by [`Teacher::save`] does; it need not be whole.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn is_file(path: &Path) -> io::Result<bool> {
+        efficientad_weights::is_of_kind(path, KIND)
     }
 
     /// Reads a teacher: a file written by [`Teacher::save`], a whole model, or one of the foreign

@@ -5,14 +5,14 @@ use std::slice;
 use std::sync::Arc;
 
 use efficientad::{Arithmetic, FalseRejectRate, InspectionEngine, Model};
-use efficientad_datasets::{LeftOut, Taken, TakenAs};
+use efficientad_datasets::{Contents, LeftOut, Taken, TakenAs, refuse_doubtful_photo};
 use efficientad_evaluation as evaluation;
 use efficientad_evaluation::{CalibrationPhotos, CalibrationReport, Photo, find_photos};
 
 use crate::backup;
 use crate::error::JobError;
 use crate::event::{Event, Notifier, Observer, Stage};
-use crate::files::check_writable;
+use crate::files::check_replaceable;
 use crate::good_parts::{refuse_known, refuse_known_folder, refuse_other_parts};
 use crate::meter::MeanLosses;
 use crate::reading::Reading;
@@ -63,7 +63,7 @@ pub fn calibrate(plan: &CalibratePlan, observe: &mut Observer<'_>) -> Result<Cal
     let mut notify = Notifier::new(observe);
     let model = Model::open(&plan.model)?;
     let out = plan.out.as_deref().unwrap_or(&plan.model);
-    check_writable(out)?;
+    check_replaceable(out, Model::is_file)?;
     let mut not_listed = 0;
     let photos = plan.photos(&model, &mut not_listed, &mut notify)?;
     let before = model.info().threshold.clone();
@@ -126,15 +126,17 @@ impl CalibratePlan {
             found.errors.iter().try_for_each(|error| notify.tell(Event::NotListed(error)))?;
             Ok(found.photos)
         };
-        for folder in self.good.iter().filter(|path| path.is_dir()) {
-            if !self.surely_good {
-                refuse_other_parts(folder)?;
-            }
-            refuse_known_folder(model.info(), folder)?;
+        let (folders, photos): (Vec<_>, Vec<_>) = self.good.iter().partition(|path| path.is_dir());
+        if !self.surely_good {
+            folders.iter().try_for_each(|folder| refuse_other_parts(folder))?;
+            photos.iter().try_for_each(|photo| refuse_doubtful_photo(photo))?;
         }
-        let good = find(&self.good)?;
+        folders.iter().try_for_each(|folder| refuse_known_folder(model.info(), folder))?;
+        let mut good = find(&self.good)?;
         let defects = self.defects.as_ref().map(|folder| find(slice::from_ref(folder)));
         let defects = defects.transpose()?;
+        let mut contents = Contents::default();
+        contents.leave_out_copies(&mut good, |photo| &photo.path, &mut left_out);
         notify.tell_left_out(&left_out)?;
         if good.is_empty() {
             return Err(JobError::NothingToCalibrateWith);

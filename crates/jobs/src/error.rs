@@ -113,6 +113,15 @@ pub enum JobError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// Where the result is to be written there is a file of another kind.
+    #[error(
+        "{}: there is a file of another kind, which is left as it is; choose another path to write to, or delete it",
+        .path.display()
+    )]
+    OtherFile {
+        /// The file.
+        path: PathBuf,
+    },
     /// A checkpoint is in the way of a training that is to begin anew.
     #[error(
         "{}: an earlier training was stopped here; go on from it, or delete it to begin anew",

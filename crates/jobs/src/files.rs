@@ -1,7 +1,8 @@
 //! The files of a job: its result, and the checkpoint beside it.
 
 use std::ffi::OsString;
-use std::io::ErrorKind;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use efficientad_files::NotRegular;
@@ -60,10 +61,40 @@ pub fn check_writable(path: &Path) -> Result<(), JobError> {
     })
 }
 
+/// The same of a file to be replaced only by its like: `is_like` tells whether a file that is there already begins so.
+///
+/// # Errors
+/// As [`check_writable`], and [`JobError::OtherFile`].
+pub(crate) fn check_replaceable(
+    path: &Path,
+    is_like: impl FnOnce(&Path) -> io::Result<bool>,
+) -> Result<(), JobError> {
+    check_writable(path)?;
+    let has_content = fs::metadata(path).is_ok_and(|there| there.len() > 0);
+    if has_content && !is_like(path).unwrap_or_default() {
+        return Err(JobError::OtherFile { path: path.to_owned() });
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
+
+    #[test]
+    fn a_file_of_another_kind_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("photo.png");
+        let is_text = |path: &Path| Ok(fs::read(path)?.starts_with(b"text"));
+        check_replaceable(&out, is_text).unwrap();
+        for content in ["", "text of old"] {
+            fs::write(&out, content).unwrap();
+            check_replaceable(&out, is_text).unwrap();
+        }
+        fs::write(&out, "a photo").unwrap();
+        let refused = check_replaceable(&out, is_text);
+        assert!(matches!(refused, Err(JobError::OtherFile { path }) if path == out));
+    }
 
     #[test]
     fn what_cannot_be_written_is_found_out_without_a_trace() {

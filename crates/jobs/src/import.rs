@@ -8,7 +8,7 @@ use efficientad_datasets::{Dataset, Purpose};
 
 use crate::error::JobError;
 use crate::event::{Notifier, Observer};
-use crate::files::check_writable;
+use crate::files::check_replaceable;
 use crate::images::Images;
 use crate::meter::MeanLosses;
 use crate::readable::Readable;
@@ -55,7 +55,8 @@ pub enum ImportOutcome {
 /// When the files are not what can be imported, or need photos ([`JobError::PhotosNeeded`]), or
 /// photos can't be read; [`JobError::Cancelled`] when `observe` breaks, and nothing is written.
 pub fn import(plan: &ImportPlan, observe: &mut Observer<'_>) -> Result<ImportOutcome, JobError> {
-    check_writable(&plan.out)?;
+    let is_ours = |path: &Path| Ok(Model::is_file(path)? || Teacher::is_file(path)?);
+    check_replaceable(&plan.out, is_ours)?;
     let mut notify = Notifier::new(observe);
     match (efficientad::import(&plan.files)?, &plan.good) {
         (Imported::Teacher(teacher), None) => {

@@ -6,11 +6,12 @@ use efficientad::{
     INPUT_MEAN, INPUT_STD, InputSize, MAP_BORDER, MapBorder, MapQuantiles, Model, PositionWeights,
     SMOOTHING_REACH, smoothing_weights,
 };
+use efficientad_files::open_regular;
 use efficientad_onnx_format::{
     AttributeProto, GraphProto, Message, ModelProto, StringStringEntryProto, ValueInfoProto,
     data_type,
 };
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -37,6 +38,11 @@ pub enum ExportError {
     /// The model's document is no JSON.
     #[error("the model's document cannot be written as JSON ({0}); train or import it again")]
     Document(#[from] serde_json::Error),
+    /// There is a file of another kind in its place.
+    #[error(
+        "{}: there is a file of another kind, which is left as it is; choose another path, or delete it", .0.display()
+    )]
+    OtherFile(PathBuf),
     /// The file could not be written; an earlier one of that name is untouched.
     #[error("{}: cannot be written ({source}); check its folder, or choose another path", .path.display())]
     Write {
@@ -58,11 +64,26 @@ pub fn to_bytes(model: &Model, input: InputKind) -> Result<Vec<u8>, ExportError>
 /// Writes the ONNX file, whole or not at all.
 ///
 /// # Errors
-/// [`ExportError::Document`], and [`ExportError::Write`] when the file can't be written.
+/// [`ExportError::Document`], and [`ExportError::OtherFile`] or [`ExportError::Write`] when the file can't be written.
 pub fn save(model: &Model, input: InputKind, path: &Path) -> Result<(), ExportError> {
+    let write_error = |source| ExportError::Write { path: path.to_owned(), source };
+    if !may_replace(path).map_err(write_error)? {
+        return Err(ExportError::OtherFile(path.to_owned()));
+    }
     let bytes = to_bytes(model, input)?;
-    efficientad_files::write_atomically(path, |file| file.write_all(&bytes))
-        .map_err(|source| ExportError::Write { path: path.to_owned(), source })
+    efficientad_files::write_atomically(path, |file| file.write_all(&bytes)).map_err(write_error)
+}
+
+/// Whether there is nothing at this path, or an ONNX file: it begins with the version of its format, which is small.
+fn may_replace(path: &Path) -> io::Result<bool> {
+    const IR_VERSION_FIELD: u8 = 1 << 3;
+    let mut start = Vec::new();
+    match open_regular(path) {
+        Ok(file) => file.take(2).read_to_end(&mut start)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    Ok(matches!(start[..], [] | [IR_VERSION_FIELD, 1..=0x1f]))
 }
 
 /// The whole file.

@@ -306,6 +306,14 @@ fn a_file_that_cannot_be_written_is_told() {
         message.contains("part.onnx: cannot be written (") && message.contains("check its folder")
     );
     let path = folder.path().join("part.onnx");
+    for earlier in ["not ONNX", "\x08 neither", "\x08"] {
+        std::fs::write(&path, earlier).unwrap();
+        let error = save(&fixture.model, InputKind::U8, &path).unwrap_err();
+        assert!(matches!(&error, ExportError::OtherFile(there) if *there == path), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), earlier);
+    }
+    std::fs::write(&path, "").unwrap();
+    save(&fixture.model, InputKind::U8, &path).unwrap();
     save(&fixture.model, InputKind::U8, &path).unwrap();
     assert!(std::fs::read(&path).unwrap() == to_bytes(&fixture.model, InputKind::U8).unwrap());
 }

@@ -1,8 +1,9 @@
 //! The model file: tensors and one JSON document in a sealed safetensors file (`docs/model-file.md`).
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
+use efficientad_files::open_regular;
 use half::f16;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -128,6 +129,18 @@ fn check_read_back<D: Serialize + DeserializeOwned>(
 /// As [`from_bytes`], and [`Cause::Missing`], [`Cause::NotAFile`], [`Cause::Read`].
 pub fn load<D: DeserializeOwned>(path: &Path, kind: &str) -> Result<Contents<D>, WeightsError> {
     load_any(path, &[kind])
+}
+
+/// Whether a file begins as a container of this `kind` does, of whatever version; the rest may be damaged.
+///
+/// # Errors
+/// The file can't be read.
+pub fn is_of_kind(path: &Path, kind: &str) -> io::Result<bool> {
+    let named = format!(r#"","format":{}"#, quoted(kind));
+    let mut start = Vec::new();
+    open_regular(path)?.take((SEAL_END + named.len()) as u64).read_to_end(&mut start)?;
+    Ok(start.get(LENGTH_SIZE..SEAL_START) == Some(SEAL_PREFIX)
+        && start.get(SEAL_END..) == Some(named.as_bytes()))
 }
 
 /// Reads a container of any of some kinds.
@@ -393,6 +406,28 @@ mod tests {
         assert!(
             matches!(cause, Cause::OtherKind { found, expected } if found == "efficientad-checkpoint" && expected == KIND)
         );
+    }
+
+    #[test]
+    fn a_file_tells_its_kind_though_it_is_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let bytes = to_bytes(KIND, &json!({}), &tensors(0.5)).unwrap();
+        for (bytes, expected) in [
+            (&bytes[..], true),
+            (&bytes[..bytes.len() - 1], true),
+            (
+                &to_bytes("efficientad-model-of-something", &json!({}), &tensors(0.5)).unwrap(),
+                false,
+            ),
+            (&bytes[..100], false),
+            (b"no model", false),
+            (b"", false),
+        ] {
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(is_of_kind(&path, KIND).unwrap(), expected);
+        }
+        assert!(is_of_kind(folder.path(), KIND).is_err());
     }
 
     #[test]

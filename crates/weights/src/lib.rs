@@ -21,8 +21,8 @@ mod header;
 mod tensor;
 
 pub use container::{
-    Contents, FORMAT_VERSION, Precision, from_bytes, load, load_any, read, save, save_checked,
-    to_bytes,
+    Contents, FORMAT_VERSION, Precision, from_bytes, is_of_kind, load, load_any, read, save,
+    save_checked, to_bytes,
 };
 pub use error::{Cause, WeightsError};
 pub use files::MAX_FILE_SIZE;

@@ -135,6 +135,9 @@ fn calibration_takes_no_data_set_no_defects_and_no_photos_that_were_trained_on()
     refused(&shared.dataset, "this is a data set");
     let parts = ok_ng_mask(&sandbox);
     refused(&format!("{parts}/NG"), "by its name this folder holds defects");
+    let names = fs::read_dir(format!("{parts}/NG")).unwrap();
+    let defect = names.map(|entry| entry.unwrap().path()).next().unwrap();
+    refused(defect.to_str().unwrap(), "by its name this folder holds defects");
     refused(
         &format!("{}/train/good", shared.dataset),
         "the model was trained on this photo (3 of 4",
@@ -147,6 +150,49 @@ fn calibration_takes_no_data_set_no_defects_and_no_photos_that_were_trained_on()
     }
     refused(&sandbox.path("copies"), "(3 of 4 photos are such)");
     assert_eq!(sandbox.names(), ["copies", "part.model", "parts"]);
+}
+
+#[test]
+fn a_photo_that_is_there_twice_is_taken_once() {
+    let sandbox = Sandbox::new();
+    let model = sandbox.path("part.model");
+    fs::copy(&shared().model, &model).unwrap();
+    let photos = sandbox.good_photos("new", 22);
+    for number in 0..20 {
+        fs::remove_file(format!("{photos}/{number}.png")).unwrap();
+        fs::copy(format!("{photos}/20.png"), format!("{photos}/copy-{number}.png")).unwrap();
+    }
+    let run_on = |paths: &[&str]| run([&["calibrate", &model], paths, &["--dry-run"]].concat());
+    let calibrated = run_on(&[&photos, &format!("{photos}/."), &format!("{photos}/21.png")]);
+    calibrated.expect(0, &["new: 43 photos (copies of others)"]);
+    assert!(calibrated.stdout.contains("2 good, for the threshold"), "{calibrated:?}");
+    let trained = run(["train", &photos, "--out", &sandbox.path("m"), "--dry-run"]);
+    trained.expect(0, &["new: 20 photos (copies of others)"]);
+    assert!(trained.stdout.contains("2 good, to train on"), "{trained:?}");
+    fs::remove_file(format!("{photos}/21.png")).unwrap();
+    run(["train", &photos, "--out", &sandbox.path("m"), "--dry-run"])
+        .expect(2, &["1 image(s) of good parts, copies not counted; at least 2 are needed"]);
+}
+
+#[test]
+fn no_output_replaces_a_file_of_another_kind() {
+    let sandbox = Sandbox::new();
+    let shared = shared();
+    let photos = sandbox.good_photos("new", 3);
+    let photo = format!("{photos}/0.png");
+    let before = fs::read(&photo).unwrap();
+    let files = [format!("{photos}/files"), "--good".to_owned(), photos.clone()];
+    for arguments in [
+        vec!["train", &photos, "--out", &photo],
+        vec!["calibrate", &shared.model, &photos, "--out", &photo],
+        vec!["import", &files[0], &files[1], &files[2], "--out", &photo],
+        vec!["export", &shared.model, "--onnx", &photo],
+    ] {
+        run(&arguments)
+            .expect(2, &["0.png: there is a file of another kind, which is left as it is"]);
+        assert!(fs::read(&photo).unwrap() == before, "{arguments:?}");
+    }
+    assert_eq!(fs::read_dir(&photos).unwrap().count(), 3, "nothing is left beside it");
 }
 
 #[test]

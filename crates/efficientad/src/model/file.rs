@@ -12,13 +12,21 @@ use efficientad_engine::{
     InputSize, PdnSize, STUDENT_CHANNELS, TEACHER_CHANNELS, Weights, autoencoder_layers, pdn_layers,
 };
 use efficientad_weights::{Cause, Contents, Precision, Tensor, Tensors};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 /// Kind of a model's file.
 const KIND: &str = "efficientad-model";
 
 impl Model {
+    /// Whether a file begins as a model's file does; it need not be whole.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn is_file(path: &Path) -> io::Result<bool> {
+        efficientad_weights::is_of_kind(path, KIND)
+    }
+
     /// Reads a model file.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use efficientad_pretraining::{BackboneRuntime, Settings, Targets, seconds_per_st
 
 use crate::error::JobError;
 use crate::event::Notifier;
-use crate::files::{check_writable, checkpoint_of, refuse_checkpoint};
+use crate::files::{check_replaceable, check_writable, checkpoint_of, refuse_checkpoint};
 use crate::interval::Interval;
 use crate::meter::MeanLoss;
 
@@ -135,7 +135,7 @@ impl PretrainPlan {
     /// # Errors
     /// When the teacher or its checkpoint could not be written, or a checkpoint is in the way.
     pub fn check(&self) -> Result<(), JobError> {
-        check_writable(&self.out)?;
+        check_replaceable(&self.out, Teacher::is_file)?;
         check_writable(&self.checkpoint())?;
         match self.start {
             PretrainStart::New(_) => refuse_checkpoint(&self.checkpoint()),

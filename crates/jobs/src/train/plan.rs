@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use efficientad::{
-    BegunTraining, ContinuationRecipe, FalseRejectRate, ImageSource, Recipe, RegionOfInterest,
-    Teacher, TrainOptions, Trainer, TrainingEngine,
+    BegunTraining, ContinuationRecipe, FalseRejectRate, ImageSource, Model, Recipe,
+    RegionOfInterest, Teacher, TrainOptions, Trainer, TrainingEngine,
 };
 use efficientad_images::MarkedArea;
 
@@ -15,7 +15,7 @@ use super::parent::{Parent, refuse_other_beginning};
 use crate::data::{Data, DataPaths};
 use crate::error::JobError;
 use crate::event::Notifier;
-use crate::files::{check_writable, checkpoint_of, refuse_checkpoint};
+use crate::files::{check_replaceable, check_writable, checkpoint_of, refuse_checkpoint};
 use crate::interval::Interval;
 use crate::meter::MeanLosses;
 
@@ -148,7 +148,7 @@ impl TrainPlan {
     /// # Errors
     /// When the model or its checkpoint could not be written, or a checkpoint is in the way.
     pub fn check(&self) -> Result<(), JobError> {
-        check_writable(&self.out)?;
+        check_replaceable(&self.out, Model::is_file)?;
         check_writable(&self.checkpoint())?;
         match self.start {
             Start::Resume(_) => Ok(()),
