@@ -45,6 +45,10 @@ pub enum Entry {
     Stopped,
 }
 
+/// What `event` says of each kind of [`Entry`].
+pub(crate) const EVENTS: [&str; 9] =
+    ["started", "judged", "failed", "filed", "drift", "dropped", "lost", "back", "stopped"];
+
 impl Entry {
     /// The photo that is done with by this line: judged, or given up.
     pub fn done(&self) -> Option<&PhotoFile> {

@@ -46,6 +46,9 @@ pub enum StreamError {
         .0.display()
     )]
     NotALog(PathBuf),
+    /// The log's name is one of a photo.
+    #[error("{}: a log of this name would be taken for a photo; name another file for the log", .0.display())]
+    LogLikePhoto(PathBuf),
     /// Another watcher writes the log.
     #[error("{}: another efficientad writes this log; stop it, or choose another --log", .0.display())]
     InUse(PathBuf),

@@ -4,17 +4,19 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use efficientad_datasets::is_image;
 use efficientad_files::{check_regular, lock_alone, open_regular, sync_folder_of};
 use jiff::Timestamp;
 
-use crate::entry::{Entry, Line};
+use crate::entry::{EVENTS, Entry, Line};
 use crate::error::StreamError;
 
 /// Longest line that is read, in bytes; paths and reasons are far shorter.
 pub(crate) const MAX_LINE: u64 = 1 << 20;
 
-/// How every line begins.
-const LINE_START: &[u8] = br#"{"time":""#;
+/// How every line begins, and what stands between its time and the kind of what happened.
+const LINE_START: &str = r#"{"time":""#;
+const BEFORE_EVENT: &str = r#","event":""#;
 
 /// An append-only file of [`Line`]s as JSON, one a line, that one watcher writes at a time.
 #[derive(Debug)]
@@ -40,6 +42,9 @@ impl Journal {
             |action| move |source| StreamError::Log { path: path.to_owned(), action, source };
         if !may_be_log(path).map_err(failed("read"))? {
             return Err(StreamError::NotALog(path.to_owned()));
+        }
+        if is_image(path) {
+            return Err(StreamError::LogLikePhoto(path.to_owned()));
         }
         let lock = lock_file(path)?;
         let mut options = OpenOptions::new();
@@ -136,10 +141,29 @@ pub(crate) fn may_be_log(path: &Path) -> io::Result<bool> {
         return Ok(serde_json::from_slice::<Line>(&first).is_ok());
     }
     // The first line was torn, or a power cut left blocks that were never written.
-    let is_unwritten = |bytes: &[u8]| bytes.iter().all(|&byte| byte == 0);
-    let start = &first[..first.len().min(LINE_START.len())];
+    let is_unwritten = first.iter().all(|&byte| byte == 0);
     let is_short = (first.len() as u64) < MAX_LINE;
-    Ok(is_short && (is_unwritten(&first) || start == &LINE_START[..start.len()]))
+    Ok(is_short && (is_unwritten || may_be_torn(&String::from_utf8_lossy(&first))))
+}
+
+/// Whether a text is the start of a line of a log, as far as it goes.
+fn may_be_torn(text: &str) -> bool {
+    if serde_json::from_str::<serde_json::Value>(text).is_ok() {
+        // All but the line break.
+        return serde_json::from_str::<Line>(text).is_ok();
+    }
+    let Some(text) = text.strip_prefix(LINE_START) else { return LINE_START.starts_with(text) };
+    let Some((time, text)) = text.split_once('"') else {
+        return text.bytes().all(|byte| byte.is_ascii_digit() || b"-T:.Z".contains(&byte));
+    };
+    if time.parse::<Timestamp>().is_err() {
+        return false;
+    }
+    let Some(text) = text.strip_prefix(BEFORE_EVENT) else { return BEFORE_EVENT.starts_with(text) };
+    match text.split_once('"') {
+        Some((event, _)) => EVENTS.contains(&event),
+        None => EVENTS.iter().any(|event| event.starts_with(text)),
+    }
 }
 
 fn now() -> Timestamp {
@@ -241,12 +265,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("settings.json");
         let long = vec![b'x'; 2 << 20];
-        let files: [&[u8]; 6] = [
+        let files: [&[u8]; 10] = [
             b"{\"camera\": 1}\n{\"camera\": 2}\nlast line without a break",
             b"{\"camera\": 1}",
             b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
             b"\n",
             b"{\"time\":\"2026-11-24T11:00:01Z\",\"event\":\"lunch\"}\n",
+            b"{\"time\":\"x\",\"level\":\"info\",\"message\":\"keep me\"}",
+            b"{\"time\":\"2026-11-24T11:00:01Z\",\"event\":\"login\",\"user\":\"b",
+            b"{\"time\":\"2026-11-24T11:00:01Z\",\"event\":\"stopped\",\"time\":1}",
+            b"{}",
             &long,
         ];
         for content in files {
@@ -259,10 +287,29 @@ mod tests {
     }
 
     #[test]
+    fn a_log_is_not_called_like_a_photo() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.png");
+        assert!(matches!(Journal::open(&path), Err(StreamError::LogLikePhoto(log)) if log == path));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is made");
+    }
+
+    #[test]
+    fn all_kinds_of_events_are_known() {
+        let line = r#"{"time":"2026-11-24T11:00:01Z","event":"none"}"#;
+        let error = serde_json::from_str::<Line>(line).unwrap_err().to_string();
+        let names = EVENTS.map(|event| format!("`{event}`")).join(", ");
+        assert!(error.contains(&format!("expected one of {names}")), "{error}");
+    }
+
+    #[test]
     fn a_first_line_that_was_torn_is_the_start_of_a_log() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.jsonl");
-        for content in ["", "{", "{\"time\":\"2026-11", "\0\0\0\0"] {
+        let torn = "{\"time\":\"2026-11-24T11:00:01Z\",\"event\":\"started\",\"program_v";
+        let starts = (0..torn.len()).map(|length| &torn[..length]);
+        let whole = "{\"time\":\"2026-11-24T11:00:01Z\",\"event\":\"stopped\"}";
+        for content in starts.chain([torn, whole, "\0\0\0\0"]) {
             fs::write(&path, content).unwrap();
             let (mut journal, cut) = Journal::open(&path).unwrap();
             assert_eq!((entries(&mut journal), cut), (0, content.len() as u64));

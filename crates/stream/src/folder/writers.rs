@@ -6,25 +6,30 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Bytes at the end of a file that must not all be zero.
+/// Bytes at the end of a file that must not all be zero, and of a small one this part of it.
 const TAIL: u64 = 4096;
+const TAIL_OF_SMALL: u64 = 8;
+
+/// Extensions of files whose decoders miss what is not there.
+const TELL_THEIR_END: [&str; 8] = ["png", "apng", "jpg", "jpeg", "jpe", "jif", "jfif", "jfi"];
 
 /// Whether half of such a file can pass for the whole, if its place on the disk was reserved before
 /// it was written: there is no compression or checksum to tell.
 pub fn may_look_whole(path: &Path) -> bool {
     let is_kind =
         |kind| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(kind));
-    ["bmp", "tif", "tiff", "webp"].into_iter().any(is_kind)
+    !TELL_THEIR_END.into_iter().any(is_kind)
 }
 
 /// Whether a file ends in zeros, as one does that grew to its full size before it was written.
 pub fn ends_in_zeros(path: &Path) -> bool {
     let read_tail = || -> io::Result<Vec<u8>> {
         let mut file = File::open(path)?;
-        let start = file.metadata()?.len().saturating_sub(TAIL);
-        file.seek(SeekFrom::Start(start))?;
+        let length = file.metadata()?.len();
+        let looked_at = TAIL.min(length.div_ceil(TAIL_OF_SMALL));
+        file.seek(SeekFrom::Start(length.saturating_sub(looked_at)))?;
         let mut tail = Vec::new();
-        file.take(TAIL).read_to_end(&mut tail)?;
+        file.take(looked_at).read_to_end(&mut tail)?;
         Ok(tail)
     };
     read_tail().is_ok_and(|tail| !tail.is_empty() && tail.iter().all(|&byte| byte == 0))
@@ -128,7 +133,9 @@ mod tests {
         let path = folder.path().join("1.bmp");
         for (content, expected) in [
             ([vec![7; 5000], vec![0; 5000]].concat(), true),
-            ([vec![7; 5000], vec![0; 4000]].concat(), false),
+            ([vec![7; 50_000], vec![0; 4000]].concat(), false),
+            ([vec![7; 3000], vec![0; 1000]].concat(), true),
+            ([vec![7; 5000], vec![0; 500]].concat(), false),
             ([vec![0; 9999], vec![1]].concat(), false),
             (vec![0; 10], true),
             (vec![], false),
@@ -136,6 +143,10 @@ mod tests {
             fs::write(&path, content).unwrap();
             assert_eq!(ends_in_zeros(&path), expected);
         }
-        assert!(may_look_whole(Path::new("a/1.BMP")) && !may_look_whole(Path::new("1.png")));
+        for (name, expected) in
+            [("a/1.BMP", true), ("1.ppm", true), ("1.TF8", true), ("1.png", false)]
+        {
+            assert_eq!(may_look_whole(Path::new(name)), expected, "{name}");
+        }
     }
 }
