@@ -47,8 +47,8 @@ alone=(test_anomalib.py test_fiftyone.py)
 { tests ci-ecosystem-venv "${alone[@]/#/crates/python/tests/}" "$@" || test $? = 5; } > target/ci-ecosystem.log 2>&1 &
 beside=$!
 trap 'kill "$beside" 2> /dev/null || true' EXIT
-tests ci-wheel-venv crates/python/tests "${alone[@]/#/--ignore=crates/python/tests/}" "$@"
 failed=0
+tests ci-wheel-venv crates/python/tests "${alone[@]/#/--ignore=crates/python/tests/}" "$@" || failed=1
 wait "$beside" || failed=1
 cat target/ci-ecosystem.log
 exit "$failed"

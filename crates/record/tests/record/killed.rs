@@ -72,6 +72,14 @@ fn run_and_kill(sandbox: &Sandbox, first: u32, after: Duration) -> Vec<(i64, u32
     reader.join().unwrap()
 }
 
+fn assert_has(record: &Record, acknowledged: &[(i64, u32)]) {
+    for &(id, n) in acknowledged {
+        let found = record.get(id).unwrap();
+        assert_eq!(found.entry, entry(n));
+        assert!(!n.is_multiple_of(5) || found.mark == Some(Mark::Good));
+    }
+}
+
 #[test]
 fn no_acknowledged_entry_is_lost() {
     let kills: u64 = env::var(KILLS).map_or(20, |times| times.parse().unwrap());
@@ -81,19 +89,17 @@ fn no_acknowledged_entry_is_lost() {
     for _ in 0..kills {
         let first = 1 + acknowledged.iter().map(|&(_, n)| n).max().unwrap_or_default();
         let after = Duration::from_millis(random.u64(30..300));
-        acknowledged.extend(run_and_kill(&sandbox, first + 2 * CLIENTS, after));
+        let new = run_and_kill(&sandbox, first + 2 * CLIENTS, after);
         let record = sandbox.open(POLICY).unwrap();
         record.check().unwrap();
-        for &(id, n) in &acknowledged {
-            let found = record.get(id).unwrap();
-            assert_eq!(found.entry, entry(n));
-            assert!(!n.is_multiple_of(5) || found.mark == Some(Mark::Good));
-        }
+        assert_has(&record, &new);
+        acknowledged.extend(new);
         let incoming = sandbox.path("record.sqlite.photos/incoming");
         assert!(!incoming.exists(), "what was left is removed");
     }
     assert!(acknowledged.len() as u64 > kills, "it was killed too early to show anything");
     let record = sandbox.open(POLICY).unwrap();
+    assert_has(&record, &acknowledged);
     let count = record.count(&Query::default()).unwrap();
     let extra = count - acknowledged.len() as u64;
     eprintln!("{kills} kills, {} acknowledged, {extra} more recorded", acknowledged.len());
