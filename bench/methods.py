@@ -1,33 +1,40 @@
 #!/usr/bin/env python3
-"""Other methods on the same photos: PaDiM and PatchCore of anomalib, beside this program's results.
+"""Other methods on the same photos: PaDiM, PatchCore and EfficientAd of anomalib, beside this program's results.
 
     python3 bench/methods.py ../shared/data/inspection --backbone trunk.onnx --out methods \\
         --only cookies tire --mask-threshold magnetic_tile=128 --ours accuracy
+    … --methods efficientad --natural ../shared/data/natural --steps 400
 
 PaDiM and PatchCore are anomalib's own, but for the backbone: an ONNX file that makes of a photo (1×3×H×W, 0 to 1) two tensors, of
 stride 8 and 16 — the very network that the built-in teachers were distilled from — run by ONNX Runtime. Photos are resized to
-256×256 as this program does, without a crop. Each method and set is a process of its own, whose time and memory count; what is done
-is not done again. Image scores are the methods' own; maps are resized to the photos and measured as `efficientad eval` does.
---ours takes image AU-ROC, pixel AU-ROC and AU-PRO from the folders that bench/accuracy.py left.
+256×256 as this program does, without a crop. EfficientAd is anomalib's own by its own settings, but for the teacher, which is the
+built-in one of this program, and --steps instead of 70,000; every tenth good photo is held back for its maps' quantiles.
 
-Needs anomalib, onnx, onnxruntime and scikit-learn.
+Each method and set is a process of its own, whose time and memory count; what is done is not done again. Image scores are
+the methods' own; maps are resized to the photos and measured as `efficientad eval` does. --ours takes image AU-ROC, pixel
+AU-ROC and AU-PRO from the folders that bench/accuracy.py left.
+
+Needs anomalib, onnx, onnxruntime, safetensors and scikit-learn.
 """
 
 import argparse
 import json
 import pathlib
+import random
 import resource
 import statistics
 import subprocess
 import sys
 import time
+import types
 
 SIZE = 256
 LAYERS = ["layer2", "layer3"]
 CHANNELS = [512, 1024]
 PADIM_FEATURES = 550
 """As anomalib takes of a wide ResNet-50."""
-METHODS = ("padim", "patchcore")
+METHODS = ("padim", "patchcore", "efficientad")
+TEACHER = pathlib.Path(__file__).parent.parent / "crates/efficientad/assets/teacher_small.safetensors"
 COLUMNS = ("image_auroc", "pixel_auroc", "aupro")
 FPR_LIMIT = 0.3
 
@@ -57,22 +64,82 @@ def trunk(path, threads):
     return Trunk()
 
 
-def make(method, backbone, threads):
+def padim(arguments, good):
     import torch
+    from anomalib.models.image.padim.torch_model import PadimModel
 
-    torch.manual_seed(0)
-    if method == "padim":
-        from anomalib.models.image.padim.torch_model import PadimModel
-
-        model = PadimModel(backbone="resnet18", layers=LAYERS, pre_trained=False, n_features=1)
-        model.n_features_original, model.n_features = sum(CHANNELS), PADIM_FEATURES
-        model.idx = torch.randperm(model.n_features_original)[: model.n_features]
-    else:
-        from anomalib.models.image.patchcore.torch_model import PatchcoreModel
-
-        model = PatchcoreModel(layers=LAYERS, backbone="resnet18", pre_trained=False)
-    model.feature_extractor = trunk(backbone, threads)
+    model = PadimModel(backbone="resnet18", layers=LAYERS, pre_trained=False, n_features=1)
+    model.n_features_original, model.n_features = sum(CHANNELS), PADIM_FEATURES
+    model.idx = torch.randperm(model.n_features_original)[: model.n_features]
+    remember(model, arguments, good)
+    # PyTorch 2.15 fails to invert many matrices on several threads (oneMKL, SLASWP).
+    torch.set_num_threads(1)
+    model.fit()
+    torch.set_num_threads(arguments.threads)
     return model
+
+
+def patchcore(arguments, good):
+    from anomalib.models.image.patchcore.torch_model import PatchcoreModel
+
+    model = PatchcoreModel(layers=LAYERS, backbone="resnet18", pre_trained=False)
+    remember(model, arguments, good)
+    model.subsample_embedding(arguments.coreset)
+    return model
+
+
+def remember(model, arguments, good):
+    """Shows the model all photos by the backbone."""
+    model.feature_extractor = trunk(arguments.backbone, arguments.threads)
+    model.train()
+    for path in good:
+        model(read(path)[0])
+
+
+def efficientad(arguments, good):
+    import torch
+    from anomalib.models import EfficientAd
+    from safetensors.torch import load_file
+
+    module = EfficientAd()
+    model = module.model
+    teacher = load_file(arguments.teacher)
+    model.teacher.load_state_dict({name.removeprefix("teacher."): weights.float() for name, weights in teacher.items()})
+    order = random.Random(0)
+    training = [path for number, path in enumerate(good) if number % 10]
+    natural = sorted(path for path in arguments.natural.rglob("*.*") if path.is_file())
+    batches = (types.SimpleNamespace(image=read(path)[0]) for path in training)
+    model.mean_std.update(module.teacher_channel_mean_std(batches))
+    learned = [*model.student.parameters(), *model.ae.parameters()]
+    optimizer = torch.optim.Adam(learned, lr=module.lr, weight_decay=module.weight_decay)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, int(0.95 * arguments.steps), gamma=0.1)
+    model.train()
+    for step in range(arguments.steps):
+        if step % len(training) == 0:
+            order.shuffle(training)
+        optimizer.zero_grad()
+        sum(model(read(training[step % len(training)])[0], penalty_photo(order.choice(natural), order))).backward()
+        optimizer.step()
+        schedule.step()
+    model.eval()
+    is_good = torch.tensor([0])
+    held_back = (types.SimpleNamespace(image=read(path)[0], gt_label=is_good) for path in good[::10])
+    model.quantiles.update(module.map_norm_quantiles(held_back))
+    return model
+
+
+def penalty_photo(path, order):
+    """Resized to twice the input, its middle, three of ten without colours: what anomalib makes of a natural photo."""
+    import numpy
+    import torch
+    from PIL import Image
+
+    with Image.open(path) as photo:
+        photo = photo.convert("RGB").resize((2 * SIZE, 2 * SIZE), Image.BILINEAR)
+    middle = photo.crop((SIZE // 2, SIZE // 2, SIZE // 2 + SIZE, SIZE // 2 + SIZE))
+    if order.random() < 0.3:
+        middle = middle.convert("L").convert("RGB")
+    return torch.from_numpy(numpy.asarray(middle, dtype=numpy.float32) / 255).permute(2, 0, 1)[None].contiguous()
 
 
 def photos(folder):
@@ -141,17 +208,10 @@ def run(arguments, method, dataset):
 
     torch.set_num_threads(arguments.threads)
     thresholds = dict(pair.split("=") for pair in arguments.mask_threshold)
+    torch.manual_seed(0)
     start = time.monotonic()
-    model = make(method, arguments.backbone, arguments.threads).train()
-    for path in photos(dataset / "train" / "good"):
-        model(read(path)[0])
-    if method == "padim":
-        # PyTorch 2.15 fails to invert many matrices on several threads (oneMKL, SLASWP).
-        torch.set_num_threads(1)
-        model.fit()
-        torch.set_num_threads(arguments.threads)
-    else:
-        model.subsample_embedding(arguments.coreset)
+    train = {"padim": padim, "patchcore": patchcore, "efficientad": efficientad}[method]
+    model = train(arguments, photos(dataset / "train" / "good"))
     seconds = time.monotonic() - start
     model.eval()
     scores, anomalous, times, maps, masks = [], [], [], [], []
@@ -195,11 +255,14 @@ def ours(folder, name):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", type=pathlib.Path, help="folder of data sets laid out as MVTec AD")
-    parser.add_argument("--backbone", type=pathlib.Path, required=True)
+    parser.add_argument("--backbone", type=pathlib.Path, help="of PaDiM and PatchCore")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--only", nargs="+", help="names of the sets to take; all if not given")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--coreset", type=float, default=0.01, help="share of patches that PatchCore keeps")
+    parser.add_argument("--teacher", type=pathlib.Path, default=TEACHER, help="of EfficientAd")
+    parser.add_argument("--natural", type=pathlib.Path, help="folder of natural photos, for EfficientAd's penalty")
+    parser.add_argument("--steps", type=int, default=400, help="of EfficientAd")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--mask-threshold", nargs="+", default=[], metavar="SET=VALUE")
     parser.add_argument("--invert-masks", nargs="+", default=[], metavar="SET")
@@ -216,13 +279,14 @@ def main():
     row(["---"] * 6)
     for name in names:
         for method in arguments.methods:
-            results = arguments.out / f"{name}-{method}.json"
+            title = f"{method}-{arguments.steps}" if method == "efficientad" else method
+            results = arguments.out / f"{name}-{title}.json"
             if not results.exists():
                 command = [sys.executable, *sys.argv, "--one", method, name]
                 results.write_text(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
             measured = json.loads(results.read_text())
             costs = [f"{measured['seconds']:.0f} s", f"{measured['inspection_ms']:.0f} ms", f"{measured['peak_mib']:.0f} MiB"]
-            row([name, method, numbers(measured), *costs])
+            row([name, title, numbers(measured), *costs])
         if arguments.ours:
             for title, measured in zip(*ours(arguments.ours, name)):
                 row([name, title, numbers(measured), "", "", ""])
