@@ -214,6 +214,7 @@ def run(arguments, method, dataset):
     model = train(arguments, photos(dataset / "train" / "good"))
     seconds = time.monotonic() - start
     model.eval()
+    torch.set_grad_enabled(False)
     scores, anomalous, times, maps, masks = [], [], [], [], []
     for kind in sorted(path for path in (dataset / "test").iterdir() if path.is_dir()):
         for path in photos(kind):
