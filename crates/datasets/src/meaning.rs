@@ -31,47 +31,30 @@ pub(crate) enum Part {
     Unlabelled,
 }
 
-const GOOD: &[&str] = &[
-    "good", "ok", "okay", "normal", "normals", "pass", "passed", "flawless", "intact", "gut",
-    "合格", "良品", "正常",
-];
-const BAD: &[&str] = &[
-    "bad",
-    "ng",
-    "nok",
-    "ko",
-    "abnormal",
-    "anomaly",
-    "anomalies",
-    "anomalous",
-    "defect",
-    "defects",
-    "defective",
-    "defected",
-    "fail",
-    "failed",
-    "faulty",
-    "fault",
-    "faults",
-    "reject",
-    "rejects",
-    "rejected",
-    "scrap",
-    "rework",
-    "damaged",
-    "scratched",
-    "cracked",
-    "schlecht",
-    "fehler",
-    "fehlerhaft",
-    "defekt",
-    "ausschuss",
-    "不合格",
-    "不良",
-    "不良品",
-    "缺陷",
-    "异常",
-];
+/// Words for good parts, a line for each language.
+const GOOD: &str = "
+    good ok okay normal normals pass passed flawless intact conforming acceptable accepted
+    gut
+    bon bons bonne bonnes conforme conformes
+    buono buoni buona buone conformi
+    bueno buenos buena buenas
+    goed goede goedgekeurd
+    dobry dobre dobra
+    合格 合格品 良品 正常 正常品
+    양품 정상";
+const BAD: &str = "
+    bad ng nok ko abnormal anomaly anomalies anomalous defect defects defective defected fail failed faulty fault faults
+    reject rejects rejected scrap rework damaged scratched cracked broken unacceptable nonconforming
+    schlecht fehler fehlerhaft defekt ausschuss
+    mauvais mauvaise mauvaises défaut défauts defaut defauts défectueux defectueux rebut rebuts
+    difetto difetti difettoso difettosi scarto scarti
+    malo malos mala malas defecto defectos defectuoso defectuosos rechazado rechazados
+    ruim ruins defeito defeitos defeituoso defeituosos rejeitado rejeitados
+    fout fouten slecht slechte afkeur afgekeurd
+    zły złe zła wada wady wadliwe
+    hatalı hatali kusurlu
+    不合格 不合格品 不良 不良品 不正常 非正常 非良品 缺陷 缺陷品 异常 異常 欠陥 瑕疵
+    불량 불량품 결함 비정상";
 /// Names that mean something only as a whole: `i.O.` and `n.i.O.` of German shop floors.
 const GOOD_WHOLE: &str = "io";
 const BAD_WHOLE: &str = "nio";
@@ -81,12 +64,16 @@ const VALIDATION: &[&str] = &["validation", "val", "valid"];
 const TEST: &[&str] = &["test", "testing", "testset"];
 /// MVTec AD 2's `test_private` and `test_private_mixed`.
 const UNLABELLED: &str = "private";
-const NOT: &[&str] =
-    &["no", "non", "not", "isn", "isnt", "without", "ohne", "kein", "keine", "nicht"];
-/// `N.OK`: this letter before a good word only, as `good_n_bad` has both.
-const NOT_GOOD: &str = "n";
+const NOT: &[&str] = &[
+    "no", "non", "not", "isn", "isnt", "without", "ohne", "kein", "keine", "nicht", "sans", "senza",
+];
+/// Before a good word only: `N.OK`, but `good_n_bad` has both, and a PAS or NIE may well be a machine.
+const NOT_GOOD: &[&str] = &["n", "pas", "niet", "geen", "nie"];
 /// What may stand between a word and what denies it: `not so good`, `isn't good`.
 const FILLERS: &[&str] = &["so", "t", "very", "quite", "really"];
+/// A positive test may be one that found a defect, or one that was passed.
+const OPPOSITES: [[&str; 2]; 4] =
+    [["positive", "negative"], ["positives", "negatives"], ["positiv", "negativ"], ["pos", "neg"]];
 const FREE: &[&str] = &["free", "frei"];
 
 /// What a folder's name, or a word of a table, says.
@@ -145,15 +132,26 @@ fn label(words: &[String], whole: &str) -> Option<Label> {
         return Some(Label::Bad);
     }
     let said = words.iter().enumerate().filter_map(|(at, word)| {
-        let good = GOOD.contains(&word.as_str());
+        let good = is_one_of(GOOD, word);
         let is_in = |list: &'static [&str]| move |word: &&String| list.contains(&word.as_str());
         let before = words[..at].iter().rev().find(|word| !is_in(FILLERS)(word));
         let after = words.get(at + 1);
-        let negated = before.is_some_and(|word| is_in(NOT)(&word) || good && word == NOT_GOOD)
+        let negated = before
+            .is_some_and(|word| is_in(NOT)(&word) || good && is_in(NOT_GOOD)(&word))
             || after.is_some_and(|word| is_in(FREE)(&word));
-        (good || BAD.contains(&word.as_str())).then_some(good != negated)
+        (good || is_one_of(BAD, word)).then_some(good != negated)
     });
     said.reduce(|all, good| all && good).map(|good| if good { Label::Good } else { Label::Bad })
+}
+
+fn is_one_of(words: &str, word: &str) -> bool {
+    words.split_whitespace().any(|one| one == word)
+}
+
+/// Whether one of some names means the opposite of another, though each alone may mean a good part or a defect.
+pub(crate) fn are_opposites<'a>(names: impl Iterator<Item = &'a str>) -> bool {
+    let words: BTreeSet<String> = names.flat_map(separate_words).map(str::to_lowercase).collect();
+    OPPOSITES.iter().any(|pair| pair.iter().all(|word| words.contains(*word)))
 }
 
 /// The words of a name, without digits around them. What has digits within is no word.
@@ -236,6 +234,11 @@ mod tests {
             "pass",
             "not damaged",
             "isn't scratched",
+            "bonnes pièces",
+            "Pezzi buoni",
+            "goed",
+            "sans défaut",
+            "양품",
         ] {
             assert_eq!(of(name).label, Some(Label::Good), "{name}");
         }
@@ -264,6 +267,17 @@ mod tests {
             "isn't good",
             "OK_but_scratched",
             "OK-Rework",
+            "non conforme",
+            "pas bon",
+            "niet goed",
+            "Défauts",
+            "pezzi difettosi",
+            "DEFECTOS",
+            "fout",
+            "PAS_NG",
+            "ZŁE",
+            "불량",
+            "異常",
         ] {
             assert_eq!(of(name).label, Some(Label::Bad), "{name}");
         }
@@ -278,8 +292,23 @@ mod tests {
             "ion",
             "badge",
             "okra",
+            "bonus",
+            "malt",
         ] {
             assert_eq!(of(name), Meaning::default(), "{name}");
+        }
+    }
+
+    #[test]
+    fn some_names_say_only_that_they_are_opposites() {
+        for (names, expected) in [
+            (&["Positive", "Negative"][..], true),
+            (&["1_neg", "2_pos", "3"], true),
+            (&["positive", "positives"], false),
+            (&["pos1", "pos2"], false),
+            (&["posterior", "negligee"], false),
+        ] {
+            assert_eq!(are_opposites(names.iter().copied()), expected, "{names:?}");
         }
     }
 

@@ -293,7 +293,7 @@ fn a_visa_category_without_its_table_is_refused() {
 
 #[test]
 fn folders_that_are_no_data_set_say_why() {
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 10] = [
         (&["notes.txt"], "no images here"),
         (&["train/0.png", "train/1.png"], "train: there is no folder good in it"),
         (&["train/good/readme.md"], "good: no images here"),
@@ -309,6 +309,10 @@ fn folders_that_are_no_data_set_say_why() {
             "directly in this folder have no kind",
         ),
         (&["bottle/train/good/0.png", "cable/train/good/0.png"], "holds several data sets"),
+        (
+            &["Positive/0.png", "Negative/1.png"],
+            "Negative (unclear), Positive (unclear); say which",
+        ),
     ];
     for (files, reason) in cases {
         let root = tempdir().unwrap();

@@ -36,7 +36,9 @@ fn refuse_mixed_folders(root: &Path, photos: &[PathBuf]) -> Result<(), DatasetEr
         let below = folder.strip_prefix(root).unwrap_or(folder);
         mixed.add(meaning::of_way(below), folder.to_owned());
     }
-    if mixed.defects.is_empty() && mixed.masks.is_empty() {
+    let unclear =
+        mixed.unclear.iter().filter_map(|folder| folder.strip_prefix(root).ok()?.to_str());
+    if mixed.defects.is_empty() && mixed.masks.is_empty() && !meaning::are_opposites(unclear) {
         return Ok(());
     }
     Err(DatasetError::Mixed(Box::new(mixed)))
