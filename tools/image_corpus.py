@@ -203,6 +203,18 @@ def tiffs(corpus):
         tifffile.imwrite(file, photo(37, 29, 1, 8)[..., 0].astype(dtype), metadata=None)
         corpus.add("tiff-" + np.dtype(dtype).name, f"tiff_{np.dtype(dtype).name}.tif", file.getvalue(),
                    np.zeros((29, 37, 3), np.uint8), pillow=False)
+    # Pages of one size are several photos; smaller versions, told by their tag or by their size alone, and masks are not.
+    for (group, *pages), big in itertools.product((
+            ("tiff-pages", (0, 1), (0, 1)), ("tiff-pages", (2, 1), (2, 1), (2, 1)), ("tiff-pages", (0, 1), (1, 4), (0, 1)),
+            ("tiff-versions", (0, 1), (1, 2), (1, 4)), ("tiff-versions", (0, 1), (0, 2)), ("tiff-versions", (0, 1), (4, 1))), (False, True)):
+        file = io.BytesIO()
+        data = photo(40, 40)
+        with tifffile.TiffWriter(file, bigtiff=big) as writer:
+            for kind, step in pages:
+                part = data[::step, ::step, 0] > 99 if kind == 4 else data[::step, ::step]
+                writer.write(part, photometric="mask" if kind == 4 else "rgb", subfiletype=kind, metadata=None)
+        kinds = "-".join(f"{kind}by{step}" for kind, step in pages)
+        corpus.add(group, f"tiff_pages_{kinds}_{'big' if big else 'classic'}.tif", file.getvalue(), data)
     for space in ("cielab", "icclab", "ycbcr"):
         file = io.BytesIO()
         tifffile.imwrite(file, photo(40, 40), photometric=space, metadata=None)

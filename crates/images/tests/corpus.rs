@@ -11,7 +11,7 @@ use efficientad_images::{DecodeOptions, ImageError, RgbImage, decode, load};
 use efficientad_testing::skipped;
 
 /// Groups of files that are refused as not supported; all others must be read.
-const REFUSED: [&str; 23] = [
+const REFUSED: [&str; 24] = [
     "jpeg-12-bit",
     "jpeg-arithmetic",
     "jpeg-lossless",
@@ -28,6 +28,7 @@ const REFUSED: [&str; 23] = [
     "tiff-lzma",
     "tiff-lzma-extra",
     "tiff-lzma-extra-big",
+    "tiff-pages",
     "tiff-tiff_ccitt",
     "tiff-uint32",
     "tiff-uint64",

@@ -1,12 +1,17 @@
-//! The first directory of a TIFF or BigTIFF file: numbers under tags.
+//! The directories of a TIFF or BigTIFF file, one for each picture: numbers under tags.
 
 use crate::error::ImageError;
 use crate::source::Source;
 
 /// Most tags of a directory; files have some twenty.
 const MAX_TAGS: u64 = 4096;
+/// Most pictures that are looked at.
+const MAX_PICTURES: usize = 64;
 /// Most numbers under a tag: as many as the largest picture has tiles of 16×16 pixels in 32 planes.
 const MAX_NUMBERS: usize = 1 << 24;
+
+/// Bits of tag 254: a version of another picture of lower resolution, a mask of another.
+const REDUCED_OR_MASK: u64 = 1 | 4;
 
 /// The order of bytes in the file's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +31,15 @@ impl Order {
     }
 }
 
-/// The tags of the first picture. The others of a file of several are not looked at.
+/// The tags of a picture.
 pub(super) struct Directory<'a> {
     source: Source<'a>,
     pub order: Order,
+    is_big: bool,
+    start: u64,
     entries: Vec<Entry<'a>>,
+    /// Where the next picture's directory starts; 0 after the last one.
+    next: u64,
 }
 
 struct Entry<'a> {
@@ -40,24 +49,37 @@ struct Entry<'a> {
 }
 
 impl<'a> Directory<'a> {
-    pub fn read(source: Source<'a>) -> Result<Self, ImageError> {
+    /// Reads that of the first picture.
+    pub fn first(source: Source<'a>) -> Result<Self, ImageError> {
         let order = match source.part(0, 2)? {
             b"II" => Order::Little,
             _ => Order::Big,
         };
         let number = |start, length| source.part(start, length).map(|part| order.number(part));
-        let big = number(2, 2)? == 43;
-        if big && number(4, 4)? != if order == Order::Little { 8 } else { 8 << 16 } {
+        let is_big = number(2, 2)? == 43;
+        if is_big && number(4, 4)? != if order == Order::Little { 8 } else { 8 << 16 } {
             return Err(source.unsupported("BigTIFF with offsets of other than 8 bytes"));
         }
+        let start = if is_big { number(8, 8)? } else { number(4, 4)? };
+        Self::read(source, order, is_big, start)
+    }
+
+    fn read(
+        source: Source<'a>,
+        order: Order,
+        is_big: bool,
+        start: u64,
+    ) -> Result<Self, ImageError> {
+        let number = |start, length| source.part(start, length).map(|part| order.number(part));
         // Sizes of an offset, the number of tags, and a tag with its kind, count and value.
-        let (offset, count, entry) = if big { (8, 8, 20) } else { (4, 2, 12) };
-        let start = number(if big { 8 } else { 4 }, offset)?;
+        let (offset, count, entry) = if is_big { (8, 8, 20) } else { (4, 2, 12) };
         let tags = number(start, count)?;
         if tags > MAX_TAGS {
             return Err(source.corrupt(format!("its directory claims {tags} tags")));
         }
         let table = source.part(start + count, tags * entry)?;
+        // Files that end here are read by others, too.
+        let next = number(start + count + tags * entry, offset).unwrap_or(0);
         let mut entries = Vec::with_capacity(tags as usize);
         for bytes in table.chunks_exact(entry as usize) {
             let (tag, kind) = (order.number(&bytes[..2]) as u16, order.number(&bytes[2..4]) as u16);
@@ -76,7 +98,32 @@ impl<'a> Directory<'a> {
             };
             entries.push(Entry { tag, kind, data });
         }
-        Ok(Self { source, order, entries })
+        Ok(Self { source, order, is_big, start, entries, next })
+    }
+
+    /// Whether a later picture of the file is no mask or smaller version of this one.
+    pub fn has_further_pages(&self) -> bool {
+        let mut seen = vec![self.start];
+        let mut next = self.next;
+        while next != 0 && seen.len() < MAX_PICTURES && !seen.contains(&next) {
+            // What follows may be amiss where nobody looks at it.
+            let read = Self::read(self.source, self.order, self.is_big, next);
+            let Ok(picture) = read else { return false };
+            if picture.is_page_beside(self) {
+                return true;
+            }
+            seen.push(next);
+            next = picture.next;
+        }
+        false
+    }
+
+    fn is_page_beside(&self, first: &Self) -> bool {
+        let number = |of: &Self, tag| of.number(tag).ok().flatten();
+        let is_no_less = |tag| number(self, tag) >= number(first, tag);
+        let is_smaller_version = number(self, 254).is_some_and(|kind| kind & REDUCED_OR_MASK != 0)
+            || number(self, 255) == Some(2);
+        !is_smaller_version && is_no_less(256) && is_no_less(257)
     }
 
     /// The raw bytes under a tag.

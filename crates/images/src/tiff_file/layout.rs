@@ -78,7 +78,12 @@ pub(super) struct Layout<'a> {
 impl<'a> Layout<'a> {
     /// Reads and checks the tags; what can't be read rightly is refused here.
     pub fn read(source: Source<'a>, limits: &Limits) -> Result<Self, ImageError> {
-        let tags = Directory::read(source)?;
+        let tags = Directory::first(source)?;
+        if tags.has_further_pages() {
+            return Err(source.unsupported(
+                "TIFF of several pages, of which only the first would be judged; each needs a file of its own",
+            ));
+        }
         let one = |tag, default| tags.number(tag).map(|number| number.unwrap_or(default));
         let side = |tag| {
             let side = tags.number(tag)?.ok_or_else(|| source.corrupt("it states no size"))?;

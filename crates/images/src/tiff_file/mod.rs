@@ -1,4 +1,4 @@
-//! TIFF and BigTIFF files: the first picture, its samples as they are stored.
+//! TIFF and BigTIFF files of one page: its samples as they are stored.
 //!
 //! Grey, RGB, palette and CMYK, with any extra samples (which are dropped); 1 to 16 bits packed, and
 //! 32-bit floating point; in strips or tiles, samples together or in planes; uncompressed, LZW,
@@ -23,7 +23,7 @@ pub(crate) fn is_tiff(bytes: &[u8]) -> bool {
     matches!(magic, b"II*\0" | b"MM\0*" | b"II+\0" | b"MM\0+")
 }
 
-/// Decodes the first picture, and tells its orientation as Exif numbers it.
+/// Decodes the picture, and tells its orientation as Exif numbers it.
 pub(crate) fn decode(
     source: Source<'_>,
     options: &DecodeOptions,
