@@ -44,7 +44,7 @@ const GOOD: &str = "
     양품 정상";
 const BAD: &str = "
     bad ng nok ko abnormal anomaly anomalies anomalous defect defects defective defected fail failed faulty fault faults
-    reject rejects rejected scrap rework damaged scratched cracked broken unacceptable nonconforming
+    reject rejects rejected scrap rework damaged scratched cracked unacceptable nonconforming
     schlecht fehler fehlerhaft defekt ausschuss
     mauvais mauvaise mauvaises défaut défauts defaut defauts défectueux defectueux rebut rebuts
     difetto difetti difettoso difettosi scarto scarti
