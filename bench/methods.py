@@ -33,7 +33,6 @@ LAYERS = ["layer2", "layer3"]
 CHANNELS = [512, 1024]
 PADIM_FEATURES = 550
 """As anomalib takes of a wide ResNet-50."""
-METHODS = ("padim", "patchcore", "efficientad")
 TEACHER = pathlib.Path(__file__).parent.parent / "crates/efficientad/assets/teacher_small.safetensors"
 COLUMNS = ("image_auroc", "pixel_auroc", "aupro")
 FPR_LIMIT = 0.3
@@ -128,10 +127,11 @@ def efficientad(arguments, good):
     return model
 
 
+METHODS = {"padim": padim, "patchcore": patchcore, "efficientad": efficientad}
+
+
 def penalty_photo(path, order):
     """Resized to twice the input, its middle, three of ten without colours: what anomalib makes of a natural photo."""
-    import numpy
-    import torch
     from PIL import Image
 
     with Image.open(path) as photo:
@@ -139,7 +139,7 @@ def penalty_photo(path, order):
     middle = photo.crop((SIZE // 2, SIZE // 2, SIZE // 2 + SIZE, SIZE // 2 + SIZE))
     if order.random() < 0.3:
         middle = middle.convert("L").convert("RGB")
-    return torch.from_numpy(numpy.asarray(middle, dtype=numpy.float32) / 255).permute(2, 0, 1)[None].contiguous()
+    return as_tensor(middle)
 
 
 def photos(folder):
@@ -148,14 +148,18 @@ def photos(folder):
 
 def read(path):
     """The photo as a tensor, and its height and width."""
-    import numpy
-    import torch
     from PIL import Image
 
     with Image.open(path) as photo:
-        size = photo.size[::-1]
-        pixels = numpy.asarray(photo.convert("RGB").resize((SIZE, SIZE), Image.BILINEAR), dtype=numpy.float32)
-    return torch.from_numpy(pixels / 255).permute(2, 0, 1)[None].contiguous(), size
+        return as_tensor(photo.convert("RGB").resize((SIZE, SIZE), Image.BILINEAR)), photo.size[::-1]
+
+
+def as_tensor(photo):
+    """1×3×H×W, 0 to 1."""
+    import numpy
+    import torch
+
+    return torch.from_numpy(numpy.asarray(photo, dtype=numpy.float32) / 255).permute(2, 0, 1)[None].contiguous()
 
 
 def defects(dataset, path, threshold, inverted):
@@ -210,8 +214,7 @@ def run(arguments, method, dataset):
     thresholds = dict(pair.split("=") for pair in arguments.mask_threshold)
     torch.manual_seed(0)
     start = time.monotonic()
-    train = {"padim": padim, "patchcore": patchcore, "efficientad": efficientad}[method]
-    model = train(arguments, photos(dataset / "train" / "good"))
+    model = METHODS[method](arguments, photos(dataset / "train" / "good"))
     seconds = time.monotonic() - start
     model.eval()
     torch.set_grad_enabled(False)
@@ -259,7 +262,7 @@ def main():
     parser.add_argument("--backbone", type=pathlib.Path, help="of PaDiM and PatchCore")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--only", nargs="+", help="names of the sets to take; all if not given")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, help="default: those whose photos or backbone are given")
     parser.add_argument("--coreset", type=float, default=0.01, help="share of patches that PatchCore keeps")
     parser.add_argument("--teacher", type=pathlib.Path, default=TEACHER, help="of EfficientAd")
     parser.add_argument("--natural", type=pathlib.Path, help="folder of natural photos, for EfficientAd's penalty")
@@ -274,12 +277,16 @@ def main():
         method, name = arguments.one
         print(json.dumps(run(arguments, method, arguments.sets / name)))
         return
+    needs = {"padim": arguments.backbone, "patchcore": arguments.backbone, "efficientad": arguments.natural}
+    methods = arguments.methods or [method for method, need in needs.items() if need]
+    if not methods or not all(needs[method] for method in methods):
+        parser.error("PaDiM and PatchCore need --backbone, EfficientAd --natural")
     names = arguments.only or sorted(path.name for path in arguments.sets.iterdir() if path.is_dir())
     arguments.out.mkdir(parents=True, exist_ok=True)
     row(["set", "method", "image AU-ROC / pixel AU-ROC / AU-PRO", "training", "inspection", "peak memory"])
     row(["---"] * 6)
     for name in names:
-        for method in arguments.methods:
+        for method in methods:
             title = f"{method}-{arguments.steps}" if method == "efficientad" else method
             results = arguments.out / f"{name}-{title}.json"
             if not results.exists():
